@@ -1,0 +1,1 @@
+//! One job, one meaning: dialects, plans, the ledger of differences, targets.

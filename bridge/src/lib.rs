@@ -1,0 +1,1 @@
+//! The binary flinkspark: the command line, the server, the wiring.

@@ -1,0 +1,2 @@
+//! The binary `flinkspark`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Moves datasets: formats, the dataset log's stores, Arrow Flight.

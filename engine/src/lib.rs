@@ -1,0 +1,1 @@
+//! The bundled engines, streaming and batch, both Arrow-native.

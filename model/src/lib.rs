@@ -1,0 +1,12 @@
+//! FlinkSpark's vocabulary and its pure protocol.
+//!
+//! Owns the names, the datasets and their handles, the dataset log's slot machine, positions,
+//! lineage, type profiles, error kinds, and the ports through which the other crates meet.
+//! It never does I/O, never reads a clock and never spawns. Invariant: everything here is a
+//! value or a pure function of values.
+
+pub mod error;
+pub mod fault;
+pub mod name;
+
+pub use error::{Error, Kind, Result};

@@ -1,0 +1,1 @@
+//! The public API flinkspark.v1: generated code and conversions to the model.
