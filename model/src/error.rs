@@ -193,9 +193,13 @@ mod tests {
 
     #[test]
     fn the_text_has_three_parts() {
-        let error = Error::new(Kind::Invalid, "FS0142", "column \"tags\" has no Spark equivalent")
-            .with_detail("its Flink type is MULTISET<STRING>")
-            .with_hint("convert it to MAP<STRING, INT> before the sink");
+        let error = Error::new(
+            Kind::Invalid,
+            "FS0142",
+            "column \"tags\" has no Spark equivalent",
+        )
+        .with_detail("its Flink type is MULTISET<STRING>")
+        .with_hint("convert it to MAP<STRING, INT> before the sink");
         assert_eq!(
             error.to_string(),
             "error[FS0142]: column \"tags\" has no Spark equivalent\n  \

@@ -68,25 +68,36 @@ mod active {
 
     /// Installs the process's hook, replacing the last one.
     pub fn install(hook: Option<Hook>) {
-        *HOOK.write().unwrap_or_else(std::sync::PoisonError::into_inner) = hook;
+        *HOOK
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = hook;
     }
 
     /// Reaches a fail point.
     pub fn reach(point: &'static str) -> Result<(), Injected> {
         debug_assert!(POINTS.contains(&point), "{point} is not registered");
-        match &*HOOK.read().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        match &*HOOK
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        {
             Some(hook) => hook(point),
             None => Ok(()),
         }
     }
 
     fn bit(defect: &str) -> u64 {
-        DEFECTS.iter().position(|name| *name == defect).map_or(0, |index| 1 << index)
+        DEFECTS
+            .iter()
+            .position(|name| *name == defect)
+            .map_or(0, |index| 1 << index)
     }
 
     /// Plants exactly these defects; false where a name is not registered.
     pub fn plant(defects: &[&str]) -> bool {
-        PLANTED.store(defects.iter().map(|defect| bit(defect)).sum(), Ordering::SeqCst);
+        PLANTED.store(
+            defects.iter().map(|defect| bit(defect)).sum(),
+            Ordering::SeqCst,
+        );
         defects.iter().all(|defect| DEFECTS.contains(defect))
     }
 

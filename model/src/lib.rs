@@ -5,8 +5,15 @@
 //! It never does I/O, never reads a clock and never spawns. Invariant: everything here is a
 //! value or a pure function of values.
 
+pub mod dataset;
+pub mod digest;
 pub mod error;
 pub mod fault;
+pub mod handle;
+pub mod lineage;
+pub mod log;
 pub mod name;
+pub mod port;
+pub mod position;
 
 pub use error::{Error, Kind, Result};

@@ -11,7 +11,9 @@ use std::sync::Arc;
 pub const NAME_BYTES_MAX: usize = 255;
 
 /// A dotted dataset name: `[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*`, at most 255 bytes, case-sensitive.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct DatasetName(Arc<str>);
 
@@ -27,14 +29,24 @@ impl DatasetName {
             return Err(refuse("the name is empty".into()));
         }
         if name.len() > NAME_BYTES_MAX {
-            return Err(refuse(format!("it has {} bytes; the limit is {NAME_BYTES_MAX}", name.len())));
+            return Err(refuse(format!(
+                "it has {} bytes; the limit is {NAME_BYTES_MAX}",
+                name.len()
+            )));
         }
         for (index, part) in name.split('.').enumerate() {
             if part.is_empty() {
                 return Err(refuse(format!("part {} is empty", index + 1)));
             }
-            if let Some(bad) = part.chars().find(|c| !(c.is_ascii_alphanumeric() || "_-".contains(*c))) {
-                return Err(refuse(format!("part {} holds '{}'", index + 1, bad.escape_debug())));
+            if let Some(bad) = part
+                .chars()
+                .find(|c| !(c.is_ascii_alphanumeric() || "_-".contains(*c)))
+            {
+                return Err(refuse(format!(
+                    "part {} holds '{}'",
+                    index + 1,
+                    bad.escape_debug()
+                )));
             }
         }
         Ok(Self(name.into()))
@@ -87,9 +99,25 @@ mod tests {
 
     #[test]
     fn bad_names_are_refused_with_the_part_that_is_wrong() {
-        for name in ["", ".", "a.", ".a", "a..b", "..", "a/b", "a b", "ä", "a\0b", &"x".repeat(256)] {
+        for name in [
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "..",
+            "a/b",
+            "a b",
+            "ä",
+            "a\0b",
+            &"x".repeat(256),
+        ] {
             let error = DatasetName::new(name).unwrap_err();
-            assert_eq!((error.kind(), error.code()), (Kind::Invalid, "FS0101"), "{name:?}");
+            assert_eq!(
+                (error.kind(), error.code()),
+                (Kind::Invalid, "FS0101"),
+                "{name:?}"
+            );
         }
     }
 }

@@ -1,0 +1,35 @@
+//! The dataset log's slot machine: what may be written next, decided from what is written.
+//!
+//! A log is dense immutable slots, each made by one conditional create. [`View`] folds the slots
+//! that were read; [`View::decide`] says what an [`Intent`] becomes: a create of exactly the next
+//! slot, success because it is there already, or a refusal by name. [`Proposer`] carries an
+//! intent through lost creates and lost responses. A job's checkpoints are slots of the job's own
+//! log under the same machine.
+//!
+//! It never reads a store or a clock. Invariant: whatever two incarnations of a writer attempt,
+//! in whatever order their creates land, the committed epochs of a writer are a single history.
+//! `model/tests/enumeration` asserts it in every reachable state.
+
+mod decide;
+mod garbage;
+mod parts;
+mod proposer;
+mod refusal;
+mod slot;
+mod snapshot;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use decide::{Decision, Intent};
+pub use garbage::{JobFacts, Owner, Staged, Verdict, verdict};
+pub use parts::{Assembly, Part, assemble};
+pub use proposer::{Appended, Attempt, Proposer, Step};
+pub use refusal::Refusal;
+pub use slot::{
+    Commit, Generation, LogId, Manifest, Ordinal, Pending, Receipt, Replacement, SegmentFormat,
+    SegmentName, SegmentRef, Slot, SlotRecord, SourceOffsets, WriterName,
+};
+pub use snapshot::Snapshot;
+pub use view::{Committed, LiveEpoch, View, WriterState};

@@ -1,0 +1,380 @@
+//! Decides what an intent becomes, given every slot that exists.
+//!
+//! Invariant: a decision to create names exactly the slot after the view's head, so that a create
+//! that succeeds was decided with knowledge of every slot below it.
+
+use super::proposer::{Appended, Attempt};
+use super::refusal::Refusal;
+use super::slot::{Commit, Generation, Ordinal, Replacement, SegmentName, Slot, WriterName};
+use super::view::{View, WriterState};
+use crate::fault;
+use crate::position::SlotNo;
+
+/// What somebody wants to write.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Intent {
+    /// Take a writer over.
+    Fence {
+        /// The writer.
+        writer: WriterName,
+        /// The next generation, chosen from what was read.
+        generation: Generation,
+        /// The `n` that was restored; 0 for none.
+        restored: Ordinal,
+        /// Whether the user asked to restore below what is committed.
+        rewind: bool,
+        /// Unique to the process.
+        incarnation: String,
+    },
+    /// Make data visible.
+    Commit(Commit),
+    /// Give a number up, and with it these segments' receipts.
+    Abort {
+        /// The writer.
+        writer: WriterName,
+        /// Its generation.
+        generation: Generation,
+        /// The number.
+        n: Ordinal,
+        /// Segments that were staged for it.
+        segments: Vec<SegmentName>,
+    },
+    /// Put a new schema in force.
+    Schema {
+        /// The version after the one in force.
+        version: u32,
+        /// Encoded by `model::schema`.
+        schema: String,
+    },
+    /// Put something else in the place of a range of slots.
+    Replace {
+        /// The head of the log when the range was read.
+        read_at: SlotNo,
+        /// The first slot.
+        first: SlotNo,
+        /// The last slot, fixed when the work began.
+        last: SlotNo,
+        /// What comes in its place.
+        with: Replacement,
+    },
+    /// Let the slots up to `through` go.
+    Expire {
+        /// The head of the log when positions were read.
+        read_at: SlotNo,
+        /// The last slot to go.
+        through: SlotNo,
+    },
+}
+
+/// What an intent becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Try this create.
+    Create(Attempt),
+    /// It is in the log already.
+    Done(Appended),
+    /// It may not be written.
+    Refuse(Refusal),
+}
+
+impl View {
+    /// Decides what the intent becomes at this view.
+    pub fn decide(&self, intent: &Intent) -> Decision {
+        match self.judge(intent) {
+            Ok(Some(done)) => Decision::Done(done),
+            Ok(None) => Decision::Create(Attempt {
+                slot: self.slot_for(intent),
+                body: body(intent),
+            }),
+            Err(refusal) => Decision::Refuse(refusal),
+        }
+    }
+
+    fn slot_for(&self, intent: &Intent) -> SlotNo {
+        match intent {
+            Intent::Commit(commit) if fault::planted("log-keyed-by-n") => commit.n,
+            _ => self.head + 1,
+        }
+    }
+
+    /// `Some` if it is there already, `None` if it may be created.
+    fn judge(&self, intent: &Intent) -> Result<Option<Appended>, Refusal> {
+        match intent {
+            Intent::Fence {
+                writer,
+                generation,
+                restored,
+                rewind,
+                ..
+            } => self
+                .judge_fence(writer, *generation, *restored, *rewind)
+                .map(|()| None),
+            Intent::Commit(commit) => self.judge_commit(commit),
+            Intent::Abort {
+                writer,
+                generation,
+                n,
+                ..
+            } => self.judge_abort(writer, *generation, *n),
+            Intent::Schema { version, .. } if *version != self.schema_version + 1 => {
+                Err(Refusal::Schema {
+                    wanted: *version,
+                    current: self.schema_version,
+                })
+            }
+            Intent::Schema { .. } => Ok(None),
+            Intent::Replace {
+                read_at,
+                first,
+                last,
+                with,
+            } => {
+                if let Replacement::Overwrite(commit) = with
+                    && let Some(done) = self.judge_commit(commit)?
+                {
+                    return Ok(Some(done));
+                }
+                self.judge_range(*read_at, *first, *last)?;
+                match with {
+                    Replacement::Compaction { segments } => {
+                        self.judge_compaction(*first, *last, segments)
+                    }
+                    Replacement::Overwrite(_) => Ok(None),
+                }
+            }
+            Intent::Expire { read_at, through } => self
+                .judge_range(*read_at, self.horizon + 1, *through)
+                .map(|()| None),
+        }
+    }
+
+    fn judge_fence(
+        &self,
+        writer: &WriterName,
+        wanted: Generation,
+        restored: Ordinal,
+        rewind: bool,
+    ) -> Result<(), Refusal> {
+        let (highest, committed) = self
+            .writer(writer)
+            .map_or((0, 0), |state| (state.generation, state.last()));
+        if wanted <= highest {
+            return Err(Refusal::GenerationTaken {
+                writer: writer.clone(),
+                wanted,
+                highest,
+            });
+        }
+        if restored < committed && !rewind {
+            return Err(Refusal::Rewind {
+                writer: writer.clone(),
+                restored,
+                committed,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether the generation owns the writer now.
+    fn judge_owner(
+        &self,
+        writer: &WriterName,
+        generation: Generation,
+    ) -> Result<Option<&WriterState>, Refusal> {
+        let state = self.writer(writer);
+        let owner = state.map_or(0, |state| state.generation);
+        if fault::planted("no-fence-check") {
+            return Ok(state);
+        }
+        if generation < owner {
+            return Err(Refusal::Fenced {
+                writer: writer.clone(),
+                by: owner,
+            });
+        }
+        if generation > owner || generation == 0 {
+            return Err(Refusal::NotFenced {
+                writer: writer.clone(),
+                generation,
+            });
+        }
+        Ok(state)
+    }
+
+    fn judge_commit(&self, commit: &Commit) -> Result<Option<Appended>, Refusal> {
+        let writer = || commit.writer.clone();
+        let state = self.judge_owner(&commit.writer, commit.generation)?;
+        if let Some(slot) = state.and_then(|state| state.aborted.get(&commit.n)) {
+            return Err(Refusal::Aborted {
+                writer: writer(),
+                n: commit.n,
+                slot: *slot,
+            });
+        }
+        if let Some(there) = state.and_then(|state| state.commits.get(&commit.n)) {
+            if fault::planted("doubled-commit") {
+                return Ok(None);
+            }
+            if there.offsets == commit.source_offsets {
+                let same_rows = there.digest == commit.digest();
+                return Ok(Some(Appended {
+                    slot: there.slot,
+                    replayed: true,
+                    same_rows,
+                }));
+            }
+            return Err(Refusal::OtherOffsets {
+                writer: writer(),
+                n: commit.n,
+                slot: there.slot,
+                theirs: there.offsets.to_string(),
+                ours: commit.source_offsets.to_string(),
+            });
+        }
+        let last = state.map_or(0, WriterState::last);
+        if commit.n <= last {
+            return Err(Refusal::NotAbove {
+                writer: writer(),
+                n: commit.n,
+                last,
+            });
+        }
+        self.judge_segments(commit)?;
+        Ok(None)
+    }
+
+    fn judge_segments(&self, commit: &Commit) -> Result<(), Refusal> {
+        for segment in &commit.segments {
+            let why = if self.is_void(&segment.name) {
+                "its transaction was aborted"
+            } else if self.is_live(&segment.name) {
+                "another commit holds it"
+            } else {
+                continue;
+            };
+            return Err(Refusal::Segment {
+                segment: segment.name.to_string(),
+                why,
+            });
+        }
+        Ok(())
+    }
+
+    fn judge_abort(
+        &self,
+        writer: &WriterName,
+        generation: Generation,
+        n: Ordinal,
+    ) -> Result<Option<Appended>, Refusal> {
+        let state = self.judge_owner(writer, generation)?;
+        if let Some(there) = state.and_then(|state| state.commits.get(&n)) {
+            return Err(Refusal::AlreadyCommitted {
+                writer: writer.clone(),
+                n,
+                slot: there.slot,
+            });
+        }
+        let there = state.and_then(|state| state.aborted.get(&n));
+        Ok(there.map(|slot| Appended {
+            slot: *slot,
+            replayed: true,
+            same_rows: true,
+        }))
+    }
+
+    fn judge_range(&self, read_at: SlotNo, first: SlotNo, last: SlotNo) -> Result<(), Refusal> {
+        let refuse = |why| Err(Refusal::Range { first, last, why });
+        if first > last {
+            return refuse("the range is empty");
+        }
+        if first <= self.horizon {
+            return refuse("a part of it has expired");
+        }
+        if last > read_at || read_at > self.head {
+            return refuse("it reaches beyond what was read");
+        }
+        let touched = self
+            .rewrites
+            .iter()
+            .any(|r| r.at > read_at && r.first <= last && first <= r.last);
+        // An overwrite stands at its own slot: a range that was read before it cannot reach it.
+        if touched {
+            refuse("it was rewritten since it was read")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// A compaction keeps the rows: the digests on both sides are equal.
+    fn judge_compaction(
+        &self,
+        first: SlotNo,
+        last: SlotNo,
+        segments: &[super::slot::SegmentRef],
+    ) -> Result<Option<Appended>, Refusal> {
+        let sum = |segments: &[super::slot::SegmentRef]| {
+            segments
+                .iter()
+                .fold(crate::digest::Digest::default(), |sum, segment| {
+                    sum + segment.digest
+                })
+        };
+        let before = self
+            .live_between(first, last)
+            .fold(crate::digest::Digest::default(), |total, epoch| {
+                total + sum(&epoch.segments)
+            });
+        if before == sum(segments) {
+            Ok(None)
+        } else {
+            Err(Refusal::Range {
+                first,
+                last,
+                why: "the compaction does not hold the same rows",
+            })
+        }
+    }
+}
+
+fn body(intent: &Intent) -> Slot {
+    match intent.clone() {
+        Intent::Fence {
+            writer,
+            generation,
+            restored,
+            rewind,
+            incarnation,
+        } => Slot::Fence {
+            writer,
+            generation,
+            restored,
+            rewind,
+            incarnation,
+        },
+        Intent::Commit(commit) => Slot::Epoch(commit),
+        Intent::Abort {
+            writer,
+            generation,
+            n,
+            segments,
+        } => Slot::Abort {
+            writer,
+            generation,
+            n,
+            segments,
+        },
+        Intent::Schema { version, schema } => Slot::Schema { version, schema },
+        Intent::Replace {
+            read_at,
+            first,
+            last,
+            with,
+        } => Slot::Replace {
+            read_at,
+            first,
+            last,
+            with,
+        },
+        Intent::Expire { read_at, through } => Slot::Expire { read_at, through },
+    }
+}

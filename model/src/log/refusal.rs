@@ -1,0 +1,166 @@
+//! Why an intent may not become a slot.
+//!
+//! Invariant: every refusal names the slot or the writer's state that forbids it.
+
+use super::slot::{Generation, Ordinal, WriterName};
+use crate::error::{Error, Kind};
+use crate::position::SlotNo;
+
+/// The machine's refusals; each becomes a public error with a code of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// A newer incarnation owns the writer.
+    #[error("writer \"{writer}\" was taken over: generation {by} owns it")]
+    Fenced {
+        /// The writer.
+        writer: WriterName,
+        /// The generation that owns it.
+        by: Generation,
+    },
+    /// The writer commits in a generation that it never fenced.
+    #[error("writer \"{writer}\" has no fence for generation {generation}")]
+    NotFenced {
+        /// The writer.
+        writer: WriterName,
+        /// The generation that it claims.
+        generation: Generation,
+    },
+    /// Another incarnation has the generation already.
+    #[error("generation {wanted} of writer \"{writer}\" is taken; the highest is {highest}")]
+    GenerationTaken {
+        /// The writer.
+        writer: WriterName,
+        /// What was asked for.
+        wanted: Generation,
+        /// The highest that exists.
+        highest: Generation,
+    },
+    /// A restore below what is committed, and the user did not ask for it.
+    #[error("writer \"{writer}\" restored from {restored} but has committed {committed}")]
+    Rewind {
+        /// The writer.
+        writer: WriterName,
+        /// Where it restored from.
+        restored: Ordinal,
+        /// Its last committed number.
+        committed: Ordinal,
+    },
+    /// The number was given up.
+    #[error("commit {n} of writer \"{writer}\" was aborted in slot {slot}")]
+    Aborted {
+        /// The writer.
+        writer: WriterName,
+        /// The number.
+        n: Ordinal,
+        /// Where.
+        slot: SlotNo,
+    },
+    /// The number is committed, so it cannot be given up.
+    #[error("commit {n} of writer \"{writer}\" is committed in slot {slot}")]
+    AlreadyCommitted {
+        /// The writer.
+        writer: WriterName,
+        /// The number.
+        n: Ordinal,
+        /// Where.
+        slot: SlotNo,
+    },
+    /// The number is committed with other input.
+    #[error(
+        "commit {n} of writer \"{writer}\" is in slot {slot} with other offsets: {theirs} there, {ours} here"
+    )]
+    OtherOffsets {
+        /// The writer.
+        writer: WriterName,
+        /// The number.
+        n: Ordinal,
+        /// Where.
+        slot: SlotNo,
+        /// What is committed.
+        theirs: String,
+        /// What was asked for.
+        ours: String,
+    },
+    /// The number lies below what is committed.
+    #[error("commit {n} of writer \"{writer}\" is not above its last, {last}")]
+    NotAbove {
+        /// The writer.
+        writer: WriterName,
+        /// The number.
+        n: Ordinal,
+        /// The writer's last.
+        last: Ordinal,
+    },
+    /// A segment's receipt is void, or its rows are committed already.
+    #[error("segment {segment} cannot be committed: {why}")]
+    Segment {
+        /// The segment.
+        segment: String,
+        /// Aborted, or committed before.
+        why: &'static str,
+    },
+    /// The range was replaced or expired since it was read, or never existed.
+    #[error("slots {first} to {last} cannot be rewritten: {why}")]
+    Range {
+        /// The first slot.
+        first: SlotNo,
+        /// The last slot.
+        last: SlotNo,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The schema moved on.
+    #[error("schema version {wanted} does not follow version {current}")]
+    Schema {
+        /// What was asked for.
+        wanted: u32,
+        /// What is in force.
+        current: u32,
+    },
+}
+
+impl Refusal {
+    /// The public code of this refusal.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Fenced { .. } => "FS0210",
+            Self::NotFenced { .. } => "FS0211",
+            Self::GenerationTaken { .. } => "FS0212",
+            Self::Rewind { .. } => "FS0213",
+            Self::Aborted { .. } => "FS0214",
+            Self::AlreadyCommitted { .. } => "FS0215",
+            Self::OtherOffsets { .. } => "FS0216",
+            Self::NotAbove { .. } => "FS0217",
+            Self::Segment { .. } => "FS0218",
+            Self::Range { .. } => "FS0219",
+            Self::Schema { .. } => "FS0220",
+        }
+    }
+
+    const fn hint(&self) -> &'static str {
+        match self {
+            Self::Fenced { .. } => "stop this incarnation; the newer one goes on",
+            Self::NotFenced { .. } => "take the writer over first, then commit in that generation",
+            Self::GenerationTaken { .. } => "read the log again and fence the next generation",
+            Self::Rewind { .. } => "restore the latest checkpoint, or ask for the rewind by name",
+            Self::Aborted { .. } => "read what is committed and take the next number for the rest",
+            Self::AlreadyCommitted { .. } => "nothing is left to abort",
+            Self::OtherOffsets { .. } => "read what is committed and go on after it",
+            Self::NotAbove { .. } => "take a number above the writer's last",
+            Self::Segment { .. } => "stage the rows again under a new segment",
+            Self::Range { .. } => "read the log again and choose the range anew",
+            Self::Schema { .. } => "read the schema in force and derive the next version from it",
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match &refusal {
+            Refusal::Fenced { .. } => Kind::Fenced,
+            Refusal::NotFenced { .. } => Kind::Invalid,
+            _ => Kind::Conflict,
+        };
+        Self::new(kind, refusal.code(), refusal.to_string()).with_hint(refusal.hint())
+    }
+}

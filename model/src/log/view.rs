@@ -1,0 +1,310 @@
+//! The log as folded from its slots.
+//!
+//! Invariant: a view at head `h` is a pure function of slots 1 to `h`; folding a [`Snapshot`] and
+//! the tail gives the same view.
+//!
+//! [`Snapshot`]: super::Snapshot
+
+use super::slot::{
+    Commit, Generation, Ordinal, Replacement, SegmentName, SegmentRef, Slot, SourceOffsets,
+    WriterName,
+};
+use crate::digest::Digest;
+use crate::error::{Error, Kind, Result};
+use crate::position::SlotNo;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What is known of one commit of a writer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Committed {
+    /// Where it stands.
+    pub slot: SlotNo,
+    /// Where the sources stood.
+    pub offsets: SourceOffsets,
+    /// Of its rows.
+    pub digest: Digest,
+}
+
+/// What is known of one writer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WriterState {
+    /// Its highest fence; 0 for none.
+    pub generation: Generation,
+    /// Its last fence's incarnation.
+    pub incarnation: String,
+    /// Its commits by number.
+    pub commits: BTreeMap<Ordinal, Committed>,
+    /// The numbers that it gave up, and where.
+    pub aborted: BTreeMap<Ordinal, SlotNo>,
+}
+
+impl WriterState {
+    /// The last committed number; 0 for none.
+    pub fn last(&self) -> Ordinal {
+        self.commits.last_key_value().map_or(0, |(n, _)| *n)
+    }
+}
+
+/// An epoch whose rows are part of the dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LiveEpoch {
+    /// The slot that positions name.
+    pub slot: SlotNo,
+    /// The schema that its segments follow.
+    pub schema_version: u32,
+    /// The watermark that it carried.
+    pub watermark_ms: Option<i64>,
+    /// The checkpoint that it belongs to.
+    pub checkpoint_ref: Option<String>,
+    /// Its segments.
+    pub segments: Vec<SegmentRef>,
+}
+
+/// A rewriting of a range of slots, and where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rewrite {
+    /// The slot that says so.
+    pub at: SlotNo,
+    /// The first slot rewritten.
+    pub first: SlotNo,
+    /// The last slot rewritten.
+    pub last: SlotNo,
+}
+
+/// The log, folded.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct View {
+    pub(super) head: SlotNo,
+    pub(super) writers: BTreeMap<WriterName, Arc<WriterState>>,
+    pub(super) live: BTreeMap<SlotNo, Arc<LiveEpoch>>,
+    pub(super) committed: BTreeSet<SegmentName>,
+    pub(super) void: BTreeSet<SegmentName>,
+    pub(super) rewrites: Vec<Rewrite>,
+    pub(super) horizon: SlotNo,
+    pub(super) schema_version: u32,
+    pub(super) schema: Option<Arc<str>>,
+}
+
+impl View {
+    /// The log without a slot.
+    pub fn empty() -> Self {
+        Self {
+            schema_version: 1,
+            ..Self::default()
+        }
+    }
+
+    /// The last slot; 0 for none.
+    pub fn head(&self) -> SlotNo {
+        self.head
+    }
+
+    /// The last slot that has expired; reading at or below it is a typed error.
+    pub fn horizon(&self) -> SlotNo {
+        self.horizon
+    }
+
+    /// The schema's version in force.
+    pub fn schema_version(&self) -> u32 {
+        self.schema_version
+    }
+
+    /// The encoded schema in force; `None` while it is the one that the dataset was registered with.
+    pub fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    /// What is known of a writer.
+    pub fn writer(&self, name: &WriterName) -> Option<&WriterState> {
+        self.writers.get(name).map(Arc::as_ref)
+    }
+
+    /// Every writer.
+    pub fn writers(&self) -> impl Iterator<Item = (&WriterName, &WriterState)> {
+        self.writers
+            .iter()
+            .map(|(name, state)| (name, state.as_ref()))
+    }
+
+    /// The epochs that make up the dataset, in slot order.
+    pub fn live(&self) -> impl DoubleEndedIterator<Item = &Arc<LiveEpoch>> {
+        self.live.values()
+    }
+
+    /// The live epochs of the slots `first..=last`.
+    pub fn live_between(
+        &self,
+        first: SlotNo,
+        last: SlotNo,
+    ) -> impl Iterator<Item = &Arc<LiveEpoch>> {
+        let last = if first > last { first } else { last };
+        self.live.range(first..=last).map(|(_, epoch)| epoch)
+    }
+
+    /// Live rows, bytes and digest.
+    pub fn totals(&self) -> (u64, u64, Digest) {
+        let segments = self.live.values().flat_map(|epoch| &epoch.segments);
+        segments.fold(
+            (0, 0, Digest::default()),
+            |(rows, bytes, digest), segment| {
+                (
+                    rows + segment.rows,
+                    bytes + segment.bytes,
+                    digest + segment.digest,
+                )
+            },
+        )
+    }
+
+    /// The greatest watermark that is committed.
+    pub fn watermark_ms(&self) -> Option<i64> {
+        self.live
+            .values()
+            .filter_map(|epoch| epoch.watermark_ms)
+            .max()
+    }
+
+    /// Whether a slot names the segment as live data.
+    pub fn is_live(&self, segment: &SegmentName) -> bool {
+        self.committed.contains(segment)
+    }
+
+    /// Whether an `Abort` names the segment.
+    pub fn is_void(&self, segment: &SegmentName) -> bool {
+        self.void.contains(segment)
+    }
+
+    /// Folds the next slot in. A slot that is not the next one is `Data`: the caller lost one.
+    pub fn apply(&mut self, slot: SlotNo, body: &Slot) -> Result<()> {
+        if slot != self.head + 1 {
+            return Err(Error::new(
+                Kind::Data,
+                "FS0205",
+                format!("slot {slot} does not follow slot {}", self.head),
+            )
+            .with_detail("a log's slots are dense: one is missing or was read twice")
+            .with_hint("run `flinkspark catalog verify`"));
+        }
+        self.head = slot;
+        match body {
+            Slot::Epoch(commit) => {
+                self.record(slot, commit);
+                self.add_live(slot, commit);
+            }
+            Slot::Fence {
+                writer,
+                generation,
+                incarnation,
+                ..
+            } => {
+                let state = self.writer_mut(writer);
+                state.generation = *generation;
+                state.incarnation.clone_from(incarnation);
+            }
+            Slot::Abort {
+                writer,
+                n,
+                segments,
+                ..
+            } => {
+                self.writer_mut(writer).aborted.insert(*n, slot);
+                self.void.extend(segments.iter().cloned());
+            }
+            Slot::Schema { version, schema } => {
+                self.schema_version = *version;
+                self.schema = Some(schema.as_str().into());
+            }
+            Slot::Replace {
+                first, last, with, ..
+            } => self.replace(slot, *first, *last, with),
+            Slot::Expire { through, .. } => {
+                self.rewrites.push(Rewrite {
+                    at: slot,
+                    first: self.horizon + 1,
+                    last: *through,
+                });
+                self.remove_live(self.horizon + 1, *through);
+                self.horizon = *through;
+            }
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, slot: SlotNo, first: SlotNo, last: SlotNo, with: &Replacement) {
+        let newest = self.live_between(first, last).last().cloned();
+        self.rewrites.push(Rewrite {
+            at: slot,
+            first,
+            last,
+        });
+        self.remove_live(first, last);
+        match with {
+            Replacement::Overwrite(commit) => {
+                self.record(slot, commit);
+                self.add_live(slot, commit);
+            }
+            // Positions count through a compaction by ordinal, so it stands where the range ended.
+            Replacement::Compaction { segments } => {
+                self.committed
+                    .extend(segments.iter().map(|segment| segment.name.clone()));
+                let at = newest.as_ref().map_or(last, |epoch| epoch.slot);
+                let epoch = LiveEpoch {
+                    slot: at,
+                    schema_version: newest
+                        .as_ref()
+                        .map_or(self.schema_version, |epoch| epoch.schema_version),
+                    watermark_ms: newest.as_ref().and_then(|epoch| epoch.watermark_ms),
+                    checkpoint_ref: newest.and_then(|epoch| epoch.checkpoint_ref.clone()),
+                    segments: segments.clone(),
+                };
+                self.live.insert(at, Arc::new(epoch));
+            }
+        }
+    }
+
+    fn writer_mut(&mut self, writer: &WriterName) -> &mut WriterState {
+        Arc::make_mut(self.writers.entry(writer.clone()).or_default())
+    }
+
+    fn record(&mut self, slot: SlotNo, commit: &Commit) {
+        let committed = Committed {
+            slot,
+            offsets: commit.source_offsets.clone(),
+            digest: commit.digest(),
+        };
+        self.writer_mut(&commit.writer)
+            .commits
+            .insert(commit.n, committed);
+    }
+
+    fn add_live(&mut self, slot: SlotNo, commit: &Commit) {
+        self.committed
+            .extend(commit.segments.iter().map(|segment| segment.name.clone()));
+        let epoch = LiveEpoch {
+            slot,
+            schema_version: commit.schema_version,
+            watermark_ms: commit.watermark_ms,
+            checkpoint_ref: commit.checkpoint_ref.clone(),
+            segments: commit.segments.clone(),
+        };
+        self.live.insert(slot, Arc::new(epoch));
+    }
+
+    fn remove_live(&mut self, first: SlotNo, last: SlotNo) {
+        let slots: Vec<SlotNo> = self
+            .live_between(first, last)
+            .map(|epoch| epoch.slot)
+            .collect();
+        for epoch in slots.iter().filter_map(|slot| self.live.remove(slot)) {
+            for segment in &epoch.segments {
+                self.committed.remove(&segment.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The ports through which siblings meet; `bridge` wires implementations to them.
+//!
+//! Each trait's documentation is its contract; each has a conformance suite that every
+//! implementation runs. Invariant: no port exposes a store, a socket or a runtime.
+
+mod catalog;
+mod log;
+
+pub use catalog::{Catalog, Change, ChangeEvent, EventKind, Page, Reference, Registration};
+pub use log::{
+    BatchStream, Dataset, Datasets, Log, PositionedBatch, ReadOptions, SegmentSpec, SegmentWriter,
+};
+
+/// Tells the time; injected, so that tests decide what time it is.
+pub trait Clock: Send + Sync {
+    /// Milliseconds since the Unix epoch. May go backwards: nothing may be ordered by it.
+    fn now_ms(&self) -> u64;
+}
+
+/// Gives randomness; injected, so that a failing seed replays.
+pub trait Entropy: Send + Sync {
+    /// Fills the buffer with unpredictable bytes.
+    fn fill(&self, bytes: &mut [u8]);
+}

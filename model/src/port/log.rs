@@ -1,0 +1,118 @@
+//! The dataset log as its siblings see it.
+
+use crate::dataset::DatasetId;
+use crate::error::Result;
+use crate::log::{Appended, Intent, LogId, Receipt, SegmentFormat, SegmentRef, SlotRecord, View};
+use crate::position::{Position, SlotNo};
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use std::sync::Arc;
+
+/// What a staged segment will be.
+#[derive(Debug, Clone)]
+pub struct SegmentSpec {
+    /// The partition, from 0.
+    pub partition: u32,
+    /// The attempt, from 0.
+    pub attempt: u32,
+    /// How it is stored.
+    pub format: SegmentFormat,
+    /// Every batch has this schema.
+    pub schema: SchemaRef,
+}
+
+/// How a partition is read.
+#[derive(Debug, Clone)]
+pub struct ReadOptions {
+    /// Columns to read, by index into the schema; `None` for all.
+    pub columns: Option<Vec<usize>>,
+    /// The most rows in a batch.
+    pub batch_rows_max: usize,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self {
+            columns: None,
+            batch_rows_max: 8192,
+        }
+    }
+}
+
+/// A batch, and where the reader stands after it.
+#[derive(Debug, Clone)]
+pub struct PositionedBatch {
+    /// The rows.
+    pub batch: RecordBatch,
+    /// The position of the first stored row after them.
+    pub next: Position,
+}
+
+/// Batches of one partition in log order.
+pub type BatchStream = BoxStream<'static, Result<PositionedBatch>>;
+
+/// Writes one segment; nothing is nameable before [`seal`](Self::seal) and nothing is visible
+/// before a commit carries the receipt. A writer that is dropped unsealed leaves nothing behind.
+#[async_trait]
+pub trait SegmentWriter: Send {
+    /// Appends a batch of the spec's schema.
+    async fn write(&mut self, batch: &RecordBatch) -> Result<()>;
+
+    /// Makes what was written durable and nameable.
+    async fn seal(self: Box<Self>) -> Result<Receipt>;
+}
+
+/// One log: a dataset's, or a job's own.
+#[async_trait]
+pub trait Log: Send + Sync {
+    /// Its identity.
+    fn id(&self) -> LogId;
+
+    /// Reads the log to its tail. Every slot in the view is durable.
+    async fn refresh(&self) -> Result<Arc<View>>;
+
+    /// Carries the intent to a definite end, in doubt or beaten as often as it may be.
+    /// Errors: the machine's refusals; `InDoubt` when the store stays silent beyond its limit.
+    async fn append(&self, intent: Intent) -> Result<Appended>;
+
+    /// One slot. A slot beyond the head is `Invalid`.
+    async fn slot(&self, slot: SlotNo) -> Result<SlotRecord>;
+
+    /// Stages small opaque bytes as a segment: an operator's state.
+    async fn stage_bytes(&self, partition: u32, bytes: bytes::Bytes) -> Result<Receipt>;
+
+    /// Reads a segment staged by [`stage_bytes`](Self::stage_bytes) and checks its digest.
+    async fn read_bytes(&self, segment: &SegmentRef) -> Result<bytes::Bytes>;
+}
+
+/// A dataset's log with its rows.
+#[async_trait]
+pub trait Dataset: Log {
+    /// The schema in force.
+    fn schema(&self) -> SchemaRef;
+
+    /// Opens a segment for writing.
+    async fn stage(&self, spec: SegmentSpec) -> Result<Box<dyn SegmentWriter>>;
+
+    /// The rows of one partition in the live epochs up to slot `through`, from a position on.
+    /// A position below the horizon is `Data`, never a skip; a damaged segment is `Data`.
+    async fn read(
+        &self,
+        partition: u32,
+        from: Position,
+        through: SlotNo,
+        options: ReadOptions,
+    ) -> Result<BatchStream>;
+}
+
+/// Opens logs.
+#[async_trait]
+pub trait Datasets: Send + Sync {
+    /// The log of a dataset whose registered schema is given, created if it does not exist.
+    async fn dataset(&self, id: DatasetId, schema: SchemaRef) -> Result<Arc<dyn Dataset>>;
+
+    /// A job's own log, created if it does not exist.
+    async fn job(&self, id: LogId) -> Result<Arc<dyn Log>>;
+}
