@@ -1,1 +1,4 @@
 //! Moves datasets: formats, the dataset log's stores, Arrow Flight.
+
+pub mod flight;
+pub mod store;

@@ -1,0 +1,25 @@
+//! The Arrow Flight service and its client.
+//!
+//! Owns everything that crosses the network as Arrow: the service over the ports of
+//! `flinkspark_model`, the tickets, the JSON bodies that `docs/flight.md` documents, and the Rust
+//! client. It never opens a store, a catalogue or a file; `bridge` hands those in as
+//! [`Components`]. Invariant: nothing becomes visible because a stream ended. A transaction
+//! commits by its action alone; a plain put, the named weaker mode, by its half-close.
+
+pub mod body;
+pub mod client;
+mod decode;
+mod encode;
+pub mod limits;
+mod server;
+mod ticket;
+mod transactions;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::Client;
+pub use server::{Components, Service, service};
+pub use ticket::Key;
+pub use transactions::{Begin, Mode, State, Transaction, Transactions};

@@ -1,0 +1,214 @@
+//! The JSON bodies of descriptors, actions, acknowledgements and app metadata.
+//!
+//! `docs/flight.md` documents each of them with an example; any Flight client can write and read
+//! them with nothing of ours installed. Invariant: a field that is not known is refused, so that a
+//! misspelt option never means its default.
+
+use super::limits;
+use super::transactions::Mode;
+use flinkspark_model::digest::Digest;
+use flinkspark_model::log::{Receipt, SegmentName};
+use flinkspark_model::position::SlotNo;
+use flinkspark_model::profile::{Lossy, Profile};
+use flinkspark_model::{Error, Kind, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A range of slots, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slots {
+    /// The first slot; 1 is the first of the log.
+    pub first: SlotNo,
+    /// The last slot.
+    pub last: SlotNo,
+}
+
+/// `GetFlightInfo` and `GetSchema` with a command instead of a path: which rows, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadCommand {
+    /// The dataset's name, its id, or an engine's handle.
+    pub dataset: String,
+    /// Columns by name, in the order in which they are wanted; none for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// Slots to read; none for everything up to the head of the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<Slots>,
+    /// What the reader can hold.
+    #[serde(default)]
+    pub profile: Profile,
+    /// What happens to values that it cannot hold whole.
+    #[serde(default)]
+    pub lossy: Lossy,
+}
+
+/// `DoPut` inside a transaction: the descriptor's command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutCommand {
+    /// The transaction.
+    pub txn: String,
+    /// The partition whose rows follow, from 0.
+    #[serde(default)]
+    pub partition: u32,
+    /// The attempt, from 0; a repeated put of a partition takes the next.
+    #[serde(default)]
+    pub attempt: u32,
+}
+
+/// The closing message of a put: app metadata without data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Closing {
+    /// Rows that were sent.
+    pub rows: u64,
+    /// Their digest, if the client can compute it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+/// An acknowledgement of a put: the app metadata of a `PutResult`.
+///
+/// Acknowledgements are cumulative and may be merged; the last one has a receipt or a commit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ack {
+    /// Rows received so far; durable where the message holds a receipt or a commit.
+    pub rows: u64,
+    /// The segment is durable: `commit` takes this as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+    /// A plain put was committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed: Option<super::Transaction>,
+}
+
+/// The app metadata of a `FlightInfo`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InfoMetadata {
+    /// The dataset's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The schema's version.
+    pub schema_version: u32,
+    /// The slots that the endpoints cover; none where the log is empty.
+    pub slots: Option<Slots>,
+    /// The last slot of the log.
+    pub head: SlotNo,
+    /// Rows in those slots.
+    pub rows: u64,
+    /// Their size in the store.
+    pub bytes: u64,
+    /// Of those rows, whole, before columns were chosen or types cast.
+    pub digest: Digest,
+    /// The greatest watermark among those slots, in milliseconds since the epoch.
+    pub watermark_ms: Option<i64>,
+}
+
+/// The app metadata of an endpoint: one segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointMetadata {
+    /// The slot.
+    pub slot: SlotNo,
+    /// The segment's index in the slot.
+    pub segment: u32,
+    /// Its name.
+    pub name: SegmentName,
+    /// The partition whose rows it holds.
+    pub partition: u32,
+    /// Rows.
+    pub rows: u64,
+    /// Its size in the store.
+    pub bytes: u64,
+    /// Of its rows.
+    pub digest: Digest,
+}
+
+/// The app metadata of each batch of a `DoGet`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchMetadata {
+    /// Stored rows of the segment that the reader has behind it after this batch.
+    pub row: u64,
+    /// Stored rows that this batch consumed.
+    pub rows: u64,
+}
+
+/// Action `begin`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BeginRequest {
+    /// The dataset's name, its id, or an engine's handle.
+    pub dataset: String,
+    /// An id of the caller's choice makes `begin` repeatable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `append` or `replace`.
+    #[serde(default)]
+    pub mode: Mode,
+}
+
+/// Action `commit`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommitRequest {
+    /// The transaction.
+    pub txn: String,
+    /// One for each partition that was put.
+    pub receipts: Vec<Receipt>,
+}
+
+/// Actions `abort` and `status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransactionRequest {
+    /// The transaction.
+    pub txn: String,
+}
+
+/// Action `renew`, both ways.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renewal {
+    /// The ticket's bytes, base64.
+    pub ticket: String,
+    /// When it expires, in milliseconds since the epoch; only in the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at_ms: Option<u64>,
+}
+
+/// Reads a body; `what` names it in the error.
+pub(super) fn parse<T: DeserializeOwned>(what: &str, json: &[u8]) -> Result<T> {
+    let refuse = |why: String| {
+        Error::new(
+            Kind::Invalid,
+            "FS0411",
+            format!("the {what} was not understood"),
+        )
+        .with_detail(why)
+        .with_hint("docs/flight.md shows each JSON body with an example")
+    };
+    if json.len() > limits::BODY_BYTES_MAX {
+        return Err(refuse(format!(
+            "it has {} bytes; the limit is {}",
+            json.len(),
+            limits::BODY_BYTES_MAX
+        )));
+    }
+    // serde_json refuses more than 128 levels of nesting by itself.
+    serde_json::from_slice(json).map_err(|cause| refuse(cause.to_string()))
+}
+
+/// Writes a body.
+pub(super) fn write<T: Serialize>(body: &T) -> Result<bytes::Bytes> {
+    serde_json::to_vec(body).map(Into::into).map_err(|cause| {
+        Error::new(
+            Kind::Internal,
+            "FS0499",
+            "an answer could not be written as JSON",
+        )
+        .with_source(cause)
+    })
+}

@@ -1,0 +1,115 @@
+//! Every limit of the Flight service and its client, by name and with its unit.
+//!
+//! tonic's own defaults are unlimited streams, a 4 MiB decode limit on both ends and 64 KiB
+//! windows. Invariant: server and client are only ever built through [`server`] and [`endpoint`],
+//! so that neither side sends what the other refuses.
+
+use std::time::Duration;
+use tonic::transport::{Endpoint, Server};
+
+/// The largest gRPC message either side accepts or sends, in bytes.
+pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// The largest Arrow IPC header of a message, in bytes: schemas and buffer lists, not data.
+pub const HEADER_BYTES_MAX: usize = 4 << 20;
+
+/// The most flatbuffer tables in one IPC header; a schema has about three for each column.
+pub const HEADER_TABLES_MAX: usize = 128 << 10;
+
+/// The most bytes that the compressed buffers of one message may unpack to.
+pub const UNPACKED_BYTES_MAX: u64 = 4 * MESSAGE_BYTES_MAX as u64;
+
+/// The most rows in one message that arrives.
+pub const PUT_ROWS_MAX: usize = 16 << 20;
+
+/// The most rows in one message that is sent.
+pub const GET_ROWS_MAX: usize = 64 << 10;
+
+/// The size that a message that is sent stays below unless a single row is larger, in bytes.
+pub const GET_BYTES_TARGET: usize = 4 << 20;
+
+/// The most endpoints in one `FlightInfo`; more segments are read by slot ranges.
+pub const ENDPOINTS_MAX: usize = 16 << 10;
+
+/// Datasets that `ListFlights` reads from the catalogue at a time.
+pub const LIST_PAGE: usize = 256;
+
+/// The largest JSON body, descriptor command or closing message, in bytes.
+pub const BODY_BYTES_MAX: usize = 4 << 20;
+
+/// The largest ticket, in bytes.
+pub const TICKET_BYTES_MAX: usize = 64 << 10;
+
+/// How long a ticket can be redeemed, in milliseconds; it can be renewed before and after.
+pub const TICKET_LIFE_MS: u64 = 15 * 60 * 1000;
+
+/// How long a put may send nothing before it is given up.
+pub const PUT_IDLE_MAX: Duration = Duration::from_secs(600);
+
+/// Messages that wait between the decoder of a get and the network.
+pub const GET_MESSAGES_QUEUED: usize = 2;
+
+/// Messages that wait between a client's producer and the network.
+pub const PUT_MESSAGES_QUEUED: usize = 2;
+
+/// Concurrent HTTP/2 streams of one connection.
+pub const CONCURRENT_STREAMS_MAX: u32 = 256;
+
+/// Request headers or response trailers of one call, in bytes.
+pub const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
+
+/// HTTP/2 flow-control window of one stream, in bytes.
+pub const STREAM_WINDOW_BYTES: u32 = 16 << 20;
+
+/// HTTP/2 flow-control window of one connection, in bytes.
+pub const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
+
+/// The largest HTTP/2 frame, in bytes.
+pub const FRAME_BYTES_MAX: u32 = 1 << 20;
+
+/// How often a silent connection is asked whether it lives.
+pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+
+/// How long the answer may take.
+pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// After this a connection is asked to go away; its calls may end.
+pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// How long calls may go on after that.
+pub const CONNECTION_AGE_GRACE: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// How long a client waits for a connection.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Endpoints that the Rust client reads at once.
+pub const PARALLEL_GETS: usize = 4;
+
+/// A server's transport with every limit set.
+pub fn server(server: Server) -> Server {
+    server
+        .max_concurrent_streams(CONCURRENT_STREAMS_MAX)
+        .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
+        .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+        .max_connection_age(CONNECTION_AGE_MAX)
+        .max_connection_age_grace(CONNECTION_AGE_GRACE)
+        .tcp_nodelay(true)
+}
+
+/// A client's transport with every limit set.
+pub fn endpoint(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true)
+}

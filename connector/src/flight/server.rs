@@ -1,0 +1,174 @@
+//! `FlightService`, implemented by hand over the model's ports.
+//!
+//! arrow-flight's blanket service leaves listing, schemas and polling unimplemented, so each method
+//! is here; the work is in the modules below. Invariant: every failure leaves as one
+//! [`flinkspark_model::Error`] through `flinkspark_proto::error::to_status`.
+
+mod action;
+mod get;
+mod put;
+mod read;
+
+use super::limits;
+use super::ticket::Key;
+use super::transactions::Transactions;
+use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
+use arrow_flight::{
+    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo,
+    HandshakeRequest, HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
+};
+use flinkspark_model::dataset::Dataset;
+use flinkspark_model::port::{self, Catalog, Clock, Datasets, Reference};
+use flinkspark_model::{Error, Kind, Result};
+use flinkspark_proto::error::to_status;
+use futures::stream::BoxStream;
+use std::sync::Arc;
+use tonic::{Request, Response, Status, Streaming};
+
+type Answer<T> = std::result::Result<Response<T>, Status>;
+type Answers<T> = BoxStream<'static, std::result::Result<T, Status>>;
+
+/// What the service is made of.
+#[derive(Clone)]
+pub struct Components {
+    /// Knows the datasets.
+    pub catalog: Arc<dyn Catalog>,
+    /// Opens their logs.
+    pub datasets: Arc<dyn Datasets>,
+    /// Writes them.
+    pub transactions: Arc<dyn Transactions>,
+    /// Says when tickets expire.
+    pub clock: Arc<dyn Clock>,
+    /// Signs tickets.
+    pub key: Key,
+}
+
+impl Components {
+    async fn lookup(&self, reference: &str) -> Result<Arc<Dataset>> {
+        self.catalog.lookup(&reference.parse::<Reference>()?).await
+    }
+
+    async fn open(&self, dataset: &Dataset) -> Result<Arc<dyn port::Dataset>> {
+        self.datasets
+            .dataset(dataset.id, Arc::clone(&dataset.schema))
+            .await
+    }
+
+    /// Tells the catalogue that a log has grown. It catches up by itself at the next start, so a
+    /// failure is only reported.
+    async fn advance(&self, dataset: &Dataset) {
+        let told = async {
+            let view = self.open(dataset).await?.refresh().await?;
+            let (rows, _, _) = view.totals();
+            self.catalog
+                .advance(dataset.id, view.head(), rows, view.watermark_ms())
+                .await
+        };
+        if let Err(error) = told.await {
+            tracing::warn!(dataset = %dataset.name, %error, "the catalogue could not be told of a commit");
+        }
+    }
+}
+
+/// The Arrow Flight service.
+#[derive(Clone)]
+pub struct Service {
+    components: Arc<Components>,
+}
+
+/// The service with its message limits set, ready for a server built by [`limits::server`].
+pub fn service(components: Components) -> FlightServiceServer<Service> {
+    FlightServiceServer::new(Service {
+        components: Arc::new(components),
+    })
+    .max_decoding_message_size(limits::MESSAGE_BYTES_MAX)
+    .max_encoding_message_size(limits::MESSAGE_BYTES_MAX)
+}
+
+fn answer<T>(result: Result<T>) -> Answer<T> {
+    result.map(Response::new).map_err(|error| to_status(&error))
+}
+
+/// A part of Flight that this bridge leaves out on purpose.
+fn left_out(what: &str, why: &str, instead: &str) -> Status {
+    to_status(
+        &Error::new(
+            Kind::Invalid,
+            "FS0402",
+            format!("this bridge has no {what}"),
+        )
+        .with_detail(why)
+        .with_hint(instead),
+    )
+}
+
+#[tonic::async_trait]
+impl FlightService for Service {
+    type HandshakeStream = Answers<HandshakeResponse>;
+    type ListFlightsStream = Answers<FlightInfo>;
+    type DoGetStream = Answers<FlightData>;
+    type DoPutStream = Answers<PutResult>;
+    type DoExchangeStream = Answers<FlightData>;
+    type DoActionStream = Answers<arrow_flight::Result>;
+    type ListActionsStream = Answers<ActionType>;
+
+    async fn handshake(
+        &self,
+        _: Request<Streaming<HandshakeRequest>>,
+    ) -> Answer<Self::HandshakeStream> {
+        Err(left_out(
+            "Handshake",
+            "it asks for no credentials on loopback",
+            "connect without authenticating",
+        ))
+    }
+
+    async fn list_flights(&self, request: Request<Criteria>) -> Answer<Self::ListFlightsStream> {
+        answer(read::list(&self.components, &request.into_inner()))
+    }
+
+    async fn get_flight_info(&self, request: Request<FlightDescriptor>) -> Answer<FlightInfo> {
+        answer(read::info(&self.components, request.into_inner()).await)
+    }
+
+    async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Answer<PollInfo> {
+        Err(left_out(
+            "PollFlightInfo",
+            "a dataset's flight is known at once",
+            "call get_flight_info",
+        ))
+    }
+
+    async fn get_schema(&self, request: Request<FlightDescriptor>) -> Answer<SchemaResult> {
+        answer(read::schema(&self.components, &request.into_inner()).await)
+    }
+
+    async fn do_get(&self, request: Request<Ticket>) -> Answer<Self::DoGetStream> {
+        answer(get::get(&self.components, &request.into_inner().ticket).await)
+    }
+
+    async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Answer<Self::DoPutStream> {
+        let (metadata, _, stream) = request.into_parts();
+        let stated = put::Stated::from_headers(&metadata);
+        answer(put::put(Arc::clone(&self.components), stated, Box::pin(stream)).await)
+    }
+
+    async fn do_exchange(
+        &self,
+        _: Request<Streaming<FlightData>>,
+    ) -> Answer<Self::DoExchangeStream> {
+        Err(left_out(
+            "DoExchange",
+            "rows go one way in a call",
+            "call do_put to write and do_get to read",
+        ))
+    }
+
+    async fn do_action(&self, request: Request<Action>) -> Answer<Self::DoActionStream> {
+        answer(action::run(&self.components, &request.into_inner()).await)
+    }
+
+    async fn list_actions(&self, _: Request<Empty>) -> Answer<Self::ListActionsStream> {
+        answer(Ok(action::list()))
+    }
+}

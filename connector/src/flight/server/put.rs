@@ -1,0 +1,415 @@
+//! `DoPut`: rows into a segment, in a transaction or plainly.
+//!
+//! In a transaction a put ends with its closing message, which states the rows, and is answered by
+//! a receipt; without that message nothing is given out, however the stream ended. A plain put
+//! commits at half-close and is the weaker mode: a producer that failed half-way half-closes like
+//! one that has finished, unless the rows were stated. Invariant: a schema that is not the
+//! dataset's is refused before anything is staged.
+
+use super::{Answers, Components};
+use crate::flight::body::{self, Ack, Closing, PutCommand};
+use crate::flight::decode::{Decoded, Decoder};
+use crate::flight::transactions::{Begin, Mode, State, Transaction};
+use crate::flight::{limits, wire};
+use arrow_flight::flight_descriptor::DescriptorType;
+use arrow_flight::{FlightData, FlightDescriptor, PutResult};
+use arrow_schema::{Schema, SchemaRef};
+use flinkspark_model::dataset::Dataset;
+use flinkspark_model::log::Receipt;
+use flinkspark_model::port::{Reference, SegmentWriter};
+use flinkspark_model::{Error, Kind, Result};
+use flinkspark_proto::error::{from_status, to_status};
+use futures::stream::{self, BoxStream, StreamExt};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tonic::Status;
+use tonic::metadata::MetadataMap;
+
+/// The header by which a plain put states its rows.
+pub(crate) const ROWS_HEADER: &str = "x-flinkspark-rows";
+
+/// The header by which a plain put can be repeated.
+pub(crate) const KEY_HEADER: &str = "x-flinkspark-idempotency-key";
+
+/// How long a half-close is watched for being a cancelled call: tonic reports both as the end.
+const CANCEL_GRACE: Duration = Duration::from_millis(20);
+
+type Input = BoxStream<'static, std::result::Result<FlightData, Status>>;
+
+/// What a plain put states in its headers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stated {
+    rows: Option<String>,
+    key: Option<String>,
+}
+
+impl Stated {
+    pub(super) fn from_headers(headers: &MetadataMap) -> Self {
+        let text = |name| {
+            headers
+                .get(name)
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        Self {
+            rows: text(ROWS_HEADER),
+            key: text(KEY_HEADER),
+        }
+    }
+
+    fn rows(&self) -> Result<Option<u64>> {
+        let parse = |text: &String| {
+            text.parse().map_err(|cause: std::num::ParseIntError| {
+                Error::new(
+                    Kind::Invalid,
+                    "FS0411",
+                    format!("the header {ROWS_HEADER} was not understood"),
+                )
+                .with_source(cause)
+                .with_hint("give the number of rows that the put will send, in decimal digits")
+            })
+        };
+        self.rows.as_ref().map(parse).transpose()
+    }
+}
+
+/// What becomes of the rows at the end.
+enum End {
+    /// A receipt at the closing message.
+    Receipt,
+    /// A commit at half-close, if these rows came, where they were stated.
+    Commit {
+        stated: Option<u64>,
+        repeatable: bool,
+    },
+    /// They are there already: this repeats a plain put that was committed.
+    Replay(Transaction),
+}
+
+struct Put {
+    components: Arc<Components>,
+    dataset: Arc<Dataset>,
+    txn: String,
+    end: End,
+    /// None where the rows are there already.
+    writer: Option<Box<dyn SegmentWriter>>,
+    schema: SchemaRef,
+    decoder: Decoder,
+    rows: u64,
+    closing: Option<Closing>,
+    acks: watch::Sender<Option<Ack>>,
+}
+
+/// `DoPut`.
+pub(super) async fn put(
+    components: Arc<Components>,
+    stated: Stated,
+    mut input: Input,
+) -> Result<Answers<PutResult>> {
+    let first = next(&mut input)
+        .await?
+        .ok_or_else(|| misplaced("the stream is empty"))?;
+    let descriptor = first
+        .flight_descriptor
+        .clone()
+        .ok_or_else(|| misplaced("the first message has no descriptor"))?;
+    let mut decoder = Decoder::default();
+    let Decoded::Schema(given) = decoder.decode(first)? else {
+        return Err(misplaced("the first message is not a schema"));
+    };
+    let (acks, results) = watch::channel(None);
+    let put = open(components, &descriptor, &stated, &given, decoder, acks).await?;
+    let task = tokio::spawn(put.run(input));
+    Ok(answers(results, task))
+}
+
+async fn open(
+    components: Arc<Components>,
+    descriptor: &FlightDescriptor,
+    stated: &Stated,
+    given: &Schema,
+    decoder: Decoder,
+    acks: watch::Sender<Option<Ack>>,
+) -> Result<Put> {
+    let (dataset, transaction, command, end) = match (
+        descriptor.r#type(),
+        descriptor.path.as_slice(),
+    ) {
+        (DescriptorType::Cmd, _) => {
+            let command: PutCommand = body::parse("descriptor's command", &descriptor.cmd)?;
+            let transaction = components.transactions.status(&command.txn).await?;
+            let dataset = components
+                .catalog
+                .lookup(&Reference::Id(transaction.dataset))
+                .await?;
+            wire::check(dataset.name.as_str(), &dataset.schema, given)?;
+            (dataset, transaction, command, End::Receipt)
+        }
+        (DescriptorType::Path, [reference]) => {
+            let dataset = components.lookup(reference).await?;
+            wire::check(dataset.name.as_str(), &dataset.schema, given)?;
+            let (transaction, end) = begin_plain(&components, &dataset, stated).await?;
+            let command = PutCommand {
+                txn: transaction.txn.clone(),
+                partition: 0,
+                attempt: 0,
+            };
+            (dataset, transaction, command, end)
+        }
+        _ => {
+            return Err(Error::new(Kind::Invalid, "FS0403", "the descriptor names no dataset and no transaction")
+                .with_detail("its path does not have exactly one part")
+                .with_hint("put to FlightDescriptor.for_path(\"web.clicks\"), or in a transaction: docs/flight.md"));
+        }
+    };
+    let writer = match &end {
+        End::Replay(_) => None,
+        _ => Some(
+            components
+                .transactions
+                .stage(&transaction.txn, command.partition, command.attempt)
+                .await?,
+        ),
+    };
+    let schema = Arc::clone(&dataset.schema);
+    let txn = transaction.txn;
+    Ok(Put {
+        components,
+        dataset,
+        txn,
+        end,
+        writer,
+        schema,
+        decoder,
+        rows: 0,
+        closing: None,
+        acks,
+    })
+}
+
+async fn begin_plain(
+    components: &Components,
+    dataset: &Arc<Dataset>,
+    stated: &Stated,
+) -> Result<(Transaction, End)> {
+    let rows = stated.rows()?;
+    let id = stated.key.as_ref().map(|key| format!("put.{key}"));
+    let repeatable = id.is_some();
+    let begin = Begin {
+        dataset: Arc::clone(dataset),
+        id,
+        mode: Mode::Append,
+    };
+    let transaction = components.transactions.begin(begin).await?;
+    let end = match transaction.state {
+        State::Committed { .. } => End::Replay(transaction.clone()),
+        State::Open { .. } | State::Aborted => End::Commit {
+            stated: rows,
+            repeatable,
+        },
+    };
+    Ok((transaction, end))
+}
+
+impl Put {
+    async fn run(mut self, mut input: Input) -> Result<Ack> {
+        let result = self.receive(&mut input).await;
+        // A transaction of the caller's own stays open for another attempt.
+        if result.is_err()
+            && matches!(
+                self.end,
+                End::Commit {
+                    repeatable: false,
+                    ..
+                }
+            )
+        {
+            let _ = self.components.transactions.abort(&self.txn).await;
+        }
+        result
+    }
+
+    async fn receive(&mut self, input: &mut Input) -> Result<Ack> {
+        while let Some(data) = next(input).await? {
+            if self.closing.is_some() {
+                return Err(misplaced("a message came after the closing message"));
+            }
+            match self.decoder.decode(data)? {
+                Decoded::Schema(_) => return Err(misplaced("a second schema came")),
+                Decoded::Metadata(json) => {
+                    self.closing = Some(body::parse("closing message", &json)?)
+                }
+                Decoded::Batch(_, metadata) if !metadata.is_empty() => {
+                    return Err(misplaced(
+                        "metadata came beside rows; the closing message has none",
+                    ));
+                }
+                Decoded::Batch(batch, _) => self.write(&batch).await?,
+            }
+            if let (Some(closing), End::Receipt) = (self.closing, &self.end) {
+                return self.receipt(closing).await;
+            }
+        }
+        match &self.end {
+            End::Receipt => Err(Error::new(
+                Kind::Invalid,
+                "FS0414",
+                "the put ended without its closing message",
+            )
+            .with_detail(format!(
+                "{} rows came; none of them is part of anything",
+                self.rows
+            ))
+            .with_hint(
+                "after the last batch send {\"rows\": N} as metadata without data: docs/flight.md",
+            )),
+            End::Commit { stated, .. } => self.commit(*stated).await,
+            End::Replay(transaction) => self.replayed(transaction.clone()),
+        }
+    }
+
+    async fn write(&mut self, batch: &arrow_array::RecordBatch) -> Result<()> {
+        if let Some(writer) = &mut self.writer {
+            writer.write(&wire::conform(batch, &self.schema)?).await?;
+        }
+        self.rows += batch.num_rows() as u64;
+        self.acks.send_replace(Some(Ack {
+            rows: self.rows,
+            receipt: None,
+            committed: None,
+        }));
+        Ok(())
+    }
+
+    /// Seals the segment if it is what was stated.
+    async fn seal(&mut self, stated: Option<u64>) -> Result<Receipt> {
+        for stated in stated
+            .into_iter()
+            .chain(self.closing.map(|closing| closing.rows))
+        {
+            if stated != self.rows {
+                return Err(self.disagrees(format!("stated {stated} rows, received {}", self.rows)));
+            }
+        }
+        let Some(writer) = self.writer.take() else {
+            return Err(misplaced("it was sealed before"));
+        };
+        let receipt = writer.seal().await?;
+        match self.closing.and_then(|closing| closing.digest) {
+            Some(digest) if digest != receipt.segment.digest => Err(self.disagrees(format!(
+                "stated the digest {digest}, received {}",
+                receipt.segment.digest
+            ))),
+            _ => Ok(receipt),
+        }
+    }
+
+    async fn receipt(&mut self, closing: Closing) -> Result<Ack> {
+        let receipt = self.seal(Some(closing.rows)).await?;
+        Ok(Ack {
+            rows: self.rows,
+            receipt: Some(receipt),
+            committed: None,
+        })
+    }
+
+    async fn commit(&mut self, stated: Option<u64>) -> Result<Ack> {
+        // A finished client waits for its answer; one that cancelled does not.
+        if tokio::time::timeout(CANCEL_GRACE, self.acks.closed())
+            .await
+            .is_ok()
+        {
+            return Err(misplaced("the call was cancelled"));
+        }
+        let receipt = self.seal(stated).await?;
+        let transaction = self
+            .components
+            .transactions
+            .commit(&self.txn, vec![receipt])
+            .await?;
+        self.components.advance(&self.dataset).await;
+        Ok(Ack {
+            rows: self.rows,
+            receipt: None,
+            committed: Some(transaction),
+        })
+    }
+
+    fn replayed(&self, transaction: Transaction) -> Result<Ack> {
+        match transaction.state {
+            State::Committed { rows, slot, .. } if rows != self.rows => Err(Error::new(
+                Kind::Conflict,
+                "FS0420",
+                "the idempotency key stands for other rows",
+            )
+            .with_detail(format!(
+                "slot {slot} has {rows} rows under it, this put sent {}",
+                self.rows
+            ))
+            .with_hint("use a new key for new rows; nothing was written by this put")),
+            _ => Ok(Ack {
+                rows: self.rows,
+                receipt: None,
+                committed: Some(transaction),
+            }),
+        }
+    }
+
+    fn disagrees(&self, why: String) -> Error {
+        Error::new(
+            Kind::Invalid,
+            "FS0410",
+            "the put is not what it was stated to be",
+        )
+        .with_detail(format!("{why} (dataset {})", self.dataset.name))
+        .with_hint("nothing was published; put the partition again with the next attempt")
+    }
+}
+
+async fn next(input: &mut Input) -> Result<Option<FlightData>> {
+    match tokio::time::timeout(limits::PUT_IDLE_MAX, input.next()).await {
+        Ok(message) => message.transpose().map_err(|status| from_status(&status)),
+        Err(_) => Err(Error::new(
+            Kind::Unavailable,
+            "FS0415",
+            "the put stood still for too long",
+        )
+        .with_detail(format!(
+            "no message came for {} s",
+            limits::PUT_IDLE_MAX.as_secs()
+        ))
+        .with_hint("put the partition again with the next attempt, in smaller batches")),
+    }
+}
+
+/// The acknowledgements as they change, then how the put ended. A reader that is slow, or does not
+/// read at all, sees fewer of them and never holds the rows up.
+fn answers(
+    acks: watch::Receiver<Option<Ack>>,
+    task: tokio::task::JoinHandle<Result<Ack>>,
+) -> Answers<PutResult> {
+    let cumulative = stream::unfold(acks, |mut acks| async move {
+        acks.changed().await.ok()?;
+        let ack = acks.borrow_and_update().clone();
+        Some((ack, acks))
+    });
+    let cumulative = cumulative.filter_map(|ack| async move { ack.map(Ok) });
+    let last = stream::once(async move {
+        task.await.unwrap_or_else(|cause| {
+            Err(Error::new(Kind::Internal, "FS0499", "a put ended unexpectedly").with_source(cause))
+        })
+    });
+    let result = |ack: Result<Ack>| async move {
+        let app_metadata = ack
+            .and_then(|ack| body::write(&ack))
+            .map_err(|error| to_status(&error))?;
+        Ok(PutResult { app_metadata })
+    };
+    cumulative.chain(last).then(result).boxed()
+}
+
+fn misplaced(why: &str) -> Error {
+    Error::new(Kind::Invalid, "FS0418", "the messages of the put are out of order")
+        .with_detail(why)
+        .with_hint("send a descriptor with the schema, then batches, then the closing message, then half-close")
+}

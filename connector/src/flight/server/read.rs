@@ -1,0 +1,348 @@
+//! What can be read: listings, schemas, and a pinned range of slots as endpoints.
+//!
+//! Invariant: the endpoints of one `FlightInfo` are the segments of one range of slots at one view
+//! of the log, so that reading all of them is a consistent read however the log grows meanwhile.
+
+use super::{Answers, Components};
+use crate::flight::body::{self, EndpointMetadata, InfoMetadata, ReadCommand, Slots};
+use crate::flight::ticket::Ticket;
+use crate::flight::{limits, wire};
+use arrow_flight::flight_descriptor::DescriptorType;
+use arrow_flight::{
+    Criteria, FlightDescriptor, FlightEndpoint, FlightInfo, IpcMessage, SchemaAsIpc, SchemaResult,
+};
+use arrow_ipc::writer::IpcWriteOptions;
+use arrow_schema::{ArrowError, Schema, SchemaRef};
+use flinkspark_model::dataset::Dataset;
+use flinkspark_model::digest::Digest;
+use flinkspark_model::log::{LiveEpoch, SegmentRef, View};
+use flinkspark_model::name::DatasetName;
+use flinkspark_model::{Error, Kind, Result, profile};
+use flinkspark_proto::error::to_status;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A read that was asked for, checked against the catalogue's schema.
+struct Selection {
+    dataset: Arc<Dataset>,
+    command: ReadCommand,
+    columns: Option<Vec<usize>>,
+    schema: Schema,
+}
+
+/// The columns and casts of a read: indexes of the dataset's columns, and the schema that is sent.
+pub(super) fn result_schema(
+    schema: &SchemaRef,
+    columns: Option<&[usize]>,
+    profile: profile::Profile,
+    lossy: profile::Lossy,
+) -> Result<Schema> {
+    let projected = match columns {
+        None => Schema::clone(schema),
+        Some(columns) => schema.project(columns).map_err(not_written)?,
+    };
+    Ok(wire::plain(
+        &profile::check(&projected, profile, lossy)?.schema,
+    ))
+}
+
+async fn select(components: &Components, descriptor: &FlightDescriptor) -> Result<Selection> {
+    let command = command(descriptor)?;
+    let dataset = components.lookup(&command.dataset).await?;
+    let columns = command
+        .columns
+        .as_ref()
+        .map(|names| indexes(&dataset, names))
+        .transpose()?;
+    let schema = result_schema(
+        &dataset.schema,
+        columns.as_deref(),
+        command.profile,
+        command.lossy,
+    )?;
+    Ok(Selection {
+        dataset,
+        command,
+        columns,
+        schema,
+    })
+}
+
+fn command(descriptor: &FlightDescriptor) -> Result<ReadCommand> {
+    match (descriptor.r#type(), descriptor.path.as_slice()) {
+        (DescriptorType::Cmd, _) => body::parse("descriptor's command", &descriptor.cmd),
+        (DescriptorType::Path, [dataset]) => Ok(ReadCommand {
+            dataset: dataset.clone(),
+            ..ReadCommand::default()
+        }),
+        (_, path) => Err(
+            Error::new(Kind::Invalid, "FS0403", "the descriptor names no dataset")
+                .with_detail(format!(
+                    "its path has {} parts; a dataset is one part, dots included",
+                    path.len()
+                ))
+                .with_hint("use FlightDescriptor.for_path(\"web.clicks\")"),
+        ),
+    }
+}
+
+fn indexes(dataset: &Dataset, names: &[String]) -> Result<Vec<usize>> {
+    let refuse = |why: String| {
+        Error::new(
+            Kind::Invalid,
+            "FS0416",
+            "the columns that were asked for cannot be read",
+        )
+        .with_detail(format!("{why} (dataset {})", dataset.name))
+        .with_hint(format!(
+            "`flinkspark dataset show {}` prints the columns",
+            dataset.name
+        ))
+    };
+    let mut seen = BTreeSet::new();
+    if names.is_empty() {
+        return Err(refuse("the list is empty".into()));
+    }
+    let index = |name: &String| match dataset.schema.index_of(name) {
+        Err(_) => Err(refuse(format!(
+            "there is no column \"{}\"",
+            name.escape_debug()
+        ))),
+        Ok(index) if !seen.insert(index) => {
+            Err(refuse(format!("column \"{name}\" is named twice")))
+        }
+        Ok(index) => Ok(index),
+    };
+    names.iter().map(index).collect()
+}
+
+/// `GetSchema`.
+pub(super) async fn schema(
+    components: &Components,
+    descriptor: &FlightDescriptor,
+) -> Result<SchemaResult> {
+    let selection = select(components, descriptor).await?;
+    let IpcMessage(schema) = SchemaAsIpc::new(&selection.schema, &IpcWriteOptions::default())
+        .try_into()
+        .map_err(not_written)?;
+    Ok(SchemaResult { schema })
+}
+
+/// `GetFlightInfo`.
+pub(super) async fn info(
+    components: &Components,
+    descriptor: FlightDescriptor,
+) -> Result<FlightInfo> {
+    let selection = select(components, &descriptor).await?;
+    let view = components.open(&selection.dataset).await?.refresh().await?;
+    let slots = pinned(&selection, &view)?;
+    let metadata = metadata(&selection.dataset, &view, slots);
+    let segments: Vec<_> = slots
+        .into_iter()
+        .flat_map(|slots| segments(&view, slots))
+        .collect();
+    if segments.len() > limits::ENDPOINTS_MAX {
+        return Err(Error::new(Kind::Invalid, "FS0412", "the dataset has too many segments for one flight")
+            .with_detail(format!("{} segments; the limit is {}", segments.len(), limits::ENDPOINTS_MAX))
+            .with_hint("read it by ranges: a descriptor with {\"dataset\": NAME, \"slots\": {\"first\": 1, \"last\": N}}"));
+    }
+    let expires_at_ms = components
+        .clock
+        .now_ms()
+        .saturating_add(limits::TICKET_LIFE_MS);
+    let mint = |(epoch, index, segment): &(&LiveEpoch, u32, &SegmentRef)| {
+        endpoint(
+            components,
+            &selection,
+            (epoch, *index, segment),
+            expires_at_ms,
+        )
+    };
+    let endpoints = segments.iter().map(mint).collect::<Result<Vec<_>>>()?;
+    Ok(flight(&selection.schema, descriptor, &metadata)?.with_endpoints(endpoints))
+}
+
+fn flight(
+    schema: &Schema,
+    descriptor: FlightDescriptor,
+    metadata: &InfoMetadata,
+) -> Result<FlightInfo> {
+    Ok(FlightInfo::new()
+        .try_with_schema(schema)
+        .map_err(not_written)?
+        .with_descriptor(descriptor)
+        .with_total_records(i64::try_from(metadata.rows).unwrap_or(-1))
+        .with_total_bytes(i64::try_from(metadata.bytes).unwrap_or(-1))
+        .with_app_metadata(body::write(metadata)?))
+}
+
+/// The slots that were asked for, or all that have not expired; none where the log is empty.
+fn pinned(selection: &Selection, view: &View) -> Result<Option<Slots>> {
+    let Some(asked) = selection.command.slots else {
+        let all = Slots {
+            first: view.horizon() + 1,
+            last: view.head(),
+        };
+        return Ok((all.first <= all.last).then_some(all));
+    };
+    let refuse = |kind, why: String| {
+        Error::new(
+            kind,
+            "FS0417",
+            format!("slots {} to {} cannot be read", asked.first, asked.last),
+        )
+        .with_detail(format!("{why} (dataset {})", selection.dataset.name))
+        .with_hint(format!(
+            "`flinkspark dataset epochs {}` prints the slots that can",
+            selection.dataset.name
+        ))
+    };
+    if asked.first == 0 || asked.first > asked.last {
+        return Err(refuse(
+            Kind::Invalid,
+            "the first slot is 1, and the last is not below the first".into(),
+        ));
+    }
+    if asked.last > view.head() {
+        return Err(refuse(
+            Kind::Invalid,
+            format!("the last slot of the log is {}", view.head()),
+        ));
+    }
+    if asked.first <= view.horizon() {
+        return Err(refuse(
+            Kind::Data,
+            format!("slots up to {} have expired", view.horizon()),
+        ));
+    }
+    Ok(Some(asked))
+}
+
+/// The segments of a range, each with its epoch and its index there.
+fn segments(view: &View, slots: Slots) -> impl Iterator<Item = (&LiveEpoch, u32, &SegmentRef)> {
+    view.live_between(slots.first, slots.last)
+        .flat_map(|epoch| {
+            (0..)
+                .zip(&epoch.segments)
+                .map(move |(index, segment)| (epoch.as_ref(), index, segment))
+        })
+}
+
+fn metadata(dataset: &Dataset, view: &View, slots: Option<Slots>) -> InfoMetadata {
+    let mut metadata = InfoMetadata {
+        id: dataset.id.to_string(),
+        name: dataset.name.to_string(),
+        schema_version: dataset.schema_version,
+        slots,
+        head: view.head(),
+        rows: 0,
+        bytes: 0,
+        digest: Digest::EMPTY,
+        watermark_ms: None,
+    };
+    for (epoch, _, segment) in slots.into_iter().flat_map(|slots| segments(view, slots)) {
+        metadata.rows += segment.rows;
+        metadata.bytes += segment.bytes;
+        metadata.digest += segment.digest;
+        metadata.watermark_ms = metadata.watermark_ms.max(epoch.watermark_ms);
+    }
+    metadata
+}
+
+fn endpoint(
+    components: &Components,
+    selection: &Selection,
+    (epoch, index, segment): (&LiveEpoch, u32, &SegmentRef),
+    expires_at_ms: u64,
+) -> Result<FlightEndpoint> {
+    let ticket = Ticket {
+        dataset: selection.dataset.id,
+        schema_version: selection.dataset.schema_version,
+        slot: epoch.slot,
+        segment: index,
+        name: segment.name.clone(),
+        first_row: 0,
+        rows: segment.rows,
+        columns: selection.columns.clone(),
+        profile: selection.command.profile,
+        lossy: selection.command.lossy,
+        expires_at_ms,
+    };
+    let metadata = EndpointMetadata {
+        slot: epoch.slot,
+        segment: index,
+        name: segment.name.clone(),
+        partition: segment.partition,
+        rows: segment.rows,
+        bytes: segment.bytes,
+        digest: segment.digest,
+    };
+    let expires = prost_types::Timestamp {
+        seconds: i64::try_from(expires_at_ms / 1000).unwrap_or(i64::MAX),
+        nanos: i32::try_from(expires_at_ms % 1000 * 1_000_000).unwrap_or(0),
+    };
+    Ok(FlightEndpoint::new()
+        .with_ticket(arrow_flight::Ticket::new(ticket.sign(&components.key)?))
+        .with_expiration_time(expires)
+        .with_app_metadata(body::write(&metadata)?))
+}
+
+/// `ListFlights`: every dataset whose name begins with the criteria's text, page by page as the
+/// client reads; totals, but no endpoints.
+pub(super) fn list(
+    components: &Arc<Components>,
+    criteria: &Criteria,
+) -> Result<Answers<FlightInfo>> {
+    let prefix = std::str::from_utf8(&criteria.expression)
+        .map(String::from)
+        .map_err(|cause| {
+            Error::new(
+                Kind::Invalid,
+                "FS0403",
+                "the listing's criteria is not text",
+            )
+            .with_source(cause)
+            .with_hint("leave it empty, or give the beginning of the names that are wanted")
+        })?;
+    let components = Arc::clone(components);
+    let pages = stream::try_unfold(Some(None::<DatasetName>), {
+        let components = Arc::clone(&components);
+        move |after| {
+            let (components, prefix) = (Arc::clone(&components), prefix.clone());
+            async move {
+                let Some(after) = after else { return Ok(None) };
+                let page = components
+                    .catalog
+                    .list(&prefix, after.as_ref(), limits::LIST_PAGE)
+                    .await?;
+                Ok::<_, Error>(Some((
+                    stream::iter(page.datasets.into_iter().map(Ok)),
+                    page.next.map(Some),
+                )))
+            }
+        }
+    });
+    let flights = pages
+        .try_flatten()
+        .and_then(move |dataset| listed(Arc::clone(&components), dataset));
+    Ok(flights.map_err(|error| to_status(&error)).boxed())
+}
+
+async fn listed(components: Arc<Components>, dataset: Arc<Dataset>) -> Result<FlightInfo> {
+    let view = components.open(&dataset).await?.refresh().await?;
+    let all = Slots {
+        first: view.horizon() + 1,
+        last: view.head(),
+    };
+    let metadata = metadata(&dataset, &view, (all.first <= all.last).then_some(all));
+    flight(
+        &wire::plain(&dataset.schema),
+        FlightDescriptor::new_path(vec![dataset.name.to_string()]),
+        &metadata,
+    )
+}
+
+fn not_written(cause: ArrowError) -> Error {
+    Error::new(Kind::Internal, "FS0499", "a schema could not be written").with_source(cause)
+}

@@ -1,0 +1,128 @@
+//! Tickets: what a `DoGet` reads, signed.
+//!
+//! A ticket is minted from a position, lives for [`limits::TICKET_LIFE_MS`] and can be redeemed any
+//! number of times until then. It is opaque to clients: version, HMAC-SHA256, JSON. Invariant: a
+//! ticket that was not signed with this data directory's key is refused before its content is read.
+
+use super::limits;
+use flinkspark_model::dataset::DatasetId;
+use flinkspark_model::log::SegmentName;
+use flinkspark_model::position::SlotNo;
+use flinkspark_model::profile::{Lossy, Profile};
+use flinkspark_model::{Error, Kind, Result};
+use hmac::{Hmac, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+const VERSION: u8 = 1;
+const SIGNATURE_BYTES: usize = 32;
+
+/// Keeps a ticket's signature from being taken for a receipt's.
+const DOMAIN: &[u8] = b"flinkspark ticket v1\0";
+
+/// The secret in the data directory; it never leaves the process.
+#[derive(Clone)]
+pub struct Key([u8; 32]);
+
+impl Key {
+    /// A key from 32 unpredictable bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    fn mac(&self, payload: &[u8]) -> Result<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).map_err(|cause| {
+            Error::new(Kind::Internal, "FS0499", "a ticket could not be signed").with_source(cause)
+        })?;
+        mac.update(DOMAIN);
+        mac.update(&[VERSION]);
+        mac.update(payload);
+        Ok(mac)
+    }
+}
+
+/// A range of stored rows of one segment, and how they are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ticket {
+    pub(super) dataset: DatasetId,
+    /// Column indexes mean nothing at another version.
+    pub(super) schema_version: u32,
+    pub(super) slot: SlotNo,
+    /// The segment's index in the slot.
+    pub(super) segment: u32,
+    /// Its name: a ticket never reads another segment that came into its place.
+    pub(super) name: SegmentName,
+    /// Stored rows before the first one that is wanted.
+    pub(super) first_row: u64,
+    pub(super) rows: u64,
+    /// Column indexes of the dataset's schema; `None` for all.
+    pub(super) columns: Option<Vec<usize>>,
+    pub(super) profile: Profile,
+    pub(super) lossy: Lossy,
+    pub(super) expires_at_ms: u64,
+}
+
+impl Ticket {
+    /// The bytes that a client carries.
+    pub(super) fn sign(&self, key: &Key) -> Result<Vec<u8>> {
+        let payload = serde_json::to_vec(self).map_err(|cause| {
+            Error::new(Kind::Internal, "FS0499", "a ticket could not be signed").with_source(cause)
+        })?;
+        let signature = key.mac(&payload)?.finalize().into_bytes();
+        let mut bytes = Vec::with_capacity(1 + SIGNATURE_BYTES + payload.len());
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&signature);
+        bytes.extend_from_slice(&payload);
+        Ok(bytes)
+    }
+
+    /// The ticket if this key signed it, expired or not.
+    pub(super) fn open(bytes: &[u8], key: &Key) -> Result<Self> {
+        let refuse = |why: String| {
+            Error::new(
+                Kind::Unauthorized,
+                "FS0404",
+                "the ticket was not made by this bridge",
+            )
+            .with_detail(why)
+            .with_hint("call get_flight_info again and use the tickets that it returns")
+        };
+        if bytes.len() > limits::TICKET_BYTES_MAX {
+            return Err(refuse(format!(
+                "it has {} bytes; the limit is {}",
+                bytes.len(),
+                limits::TICKET_BYTES_MAX
+            )));
+        }
+        let Some((&VERSION, rest)) = bytes.split_first() else {
+            return Err(refuse(
+                "it does not begin with a version that this bridge makes".into(),
+            ));
+        };
+        let Some((signature, payload)) = rest.split_at_checked(SIGNATURE_BYTES) else {
+            return Err(refuse("it ends before its signature does".into()));
+        };
+        let signed = key.mac(payload)?.verify_slice(signature).is_ok();
+        if !signed {
+            return Err(refuse("its signature does not match its content".into()));
+        }
+        serde_json::from_slice(payload).map_err(|cause| refuse(cause.to_string()))
+    }
+
+    /// The ticket if this key signed it and it may still be redeemed.
+    pub(super) fn redeem(bytes: &[u8], key: &Key, now_ms: u64) -> Result<Self> {
+        let ticket = Self::open(bytes, key)?;
+        if now_ms >= ticket.expires_at_ms {
+            return Err(
+                Error::new(Kind::Conflict, "FS0405", "the ticket has expired")
+                    .with_detail(format!(
+                        "it could be redeemed until {} ms; it is {now_ms} ms",
+                        ticket.expires_at_ms
+                    ))
+                    .with_hint("renew it with the action \"renew\", or call get_flight_info again"),
+            );
+        }
+        Ok(ticket)
+    }
+}
