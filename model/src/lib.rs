@@ -15,5 +15,7 @@ pub mod log;
 pub mod name;
 pub mod port;
 pub mod position;
+pub mod profile;
+pub mod schema;
 
 pub use error::{Error, Kind, Result};
