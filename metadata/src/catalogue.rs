@@ -1,0 +1,321 @@
+//! The catalogue itself: the port's implementation over journal, index and writer.
+//!
+//! Owns the hand-over between async callers, the writer's thread and blocking reads. Never holds a
+//! lock across an await. Invariant: a lookup sees every change that was acknowledged before it began.
+
+use crate::disk::{Disk, LocalDisk};
+use crate::error;
+use crate::index::Index;
+use crate::open::{Options, Parts, open};
+use crate::record::{Document, Record};
+use crate::registry::{self, Command, View};
+use crate::writer::{Answer, Request, Shared, Writer};
+use async_trait::async_trait;
+use flinkspark_model::Result;
+use flinkspark_model::dataset::{Dataset, DatasetId};
+use flinkspark_model::lineage::Edge;
+use flinkspark_model::name::DatasetName;
+use flinkspark_model::port::{
+    Catalog, Change, ChangeEvent, Clock, Entropy, EventKind, Page, Reference, Registration,
+};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Requests that wait for the writer; more wait in their callers.
+const REQUESTS_MAX: usize = 1024;
+/// The most datasets on one page of a listing.
+pub const PAGE_DATASETS_MAX: usize = 1000;
+/// The most events in one answer of the change feed.
+pub const WATCH_EVENTS_MAX: usize = 1000;
+/// Columns, over all schemas in one answer of the change feed, after which the answer ends early.
+const WATCH_COLUMNS_MAX: usize = 100_000;
+
+/// What the catalogue knows of a dataset's log, from the last [`Catalog::advance`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownHead {
+    /// The log's last slot.
+    pub head: u64,
+    /// Live rows.
+    pub rows: u64,
+    /// The greatest committed watermark, in milliseconds since the epoch.
+    pub watermark_ms: Option<i64>,
+}
+
+/// An open catalogue. Dropping it waits for the change that is under way and gives the folder free.
+pub struct Catalogue {
+    shared: Arc<Shared>,
+    requests: Option<mpsc::Sender<Request>>,
+    writer: Option<JoinHandle<()>>,
+    head: watch::Receiver<u64>,
+}
+
+impl Catalogue {
+    /// Opens the catalogue in `options.dir`, or makes an empty one.
+    ///
+    /// Blocks on file work: milliseconds for a small catalogue, seconds where a large index has to be
+    /// derived again. A folder held by another process is `Unavailable` (`FS0501`), a newer format
+    /// `Invalid` (`FS0502`), a journal that cannot be trusted `Data` (`FS0503`, `FS0504`).
+    pub fn open(
+        options: &Options,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self> {
+        Self::open_on(options, Arc::new(LocalDisk), clock, entropy)
+    }
+
+    pub(crate) fn open_on(
+        options: &Options,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self> {
+        let Parts {
+            journal,
+            identity,
+            index,
+            blobs,
+            lock,
+        } = open(options, disk, &*entropy)?;
+        let shared = Arc::new(Shared {
+            index: RwLock::new(index),
+            cache: Default::default(),
+            feed: journal.feed(),
+            blobs,
+            _lock: lock,
+        });
+        let (head_sender, head) = watch::channel(journal.last());
+        let writer = Writer {
+            journal,
+            identity,
+            shared: Arc::clone(&shared),
+            clock,
+            entropy,
+            head: head_sender,
+        };
+        let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
+        let thread = std::thread::Builder::new()
+            .name("catalogue".into())
+            .spawn(move || writer.run(receiver));
+        let thread =
+            thread.map_err(|cause| error::file("start its writer", &options.dir, cause))?;
+        Ok(Self {
+            shared,
+            requests: Some(requests),
+            writer: Some(thread),
+            head,
+        })
+    }
+
+    /// The sequence of the last change; 0 in an empty catalogue.
+    pub fn sequence(&self) -> u64 {
+        self.shared.feed.last()
+    }
+
+    /// What is known of a dataset's log; `None` before the first [`Catalog::advance`].
+    pub fn known_head(&self, id: DatasetId) -> Result<Option<KnownHead>> {
+        let known = self
+            .shared
+            .read(|index| registry::head(&View::new(index), id))?;
+        Ok(known.map(|known| KnownHead {
+            head: known.head,
+            rows: known.rows,
+            watermark_ms: known.watermark_ms,
+        }))
+    }
+
+    async fn change(&self, command: Command) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let requests = self.requests.as_ref().ok_or_else(error::stopped)?;
+        requests
+            .send(Request { command, answer })
+            .await
+            .map_err(|_| error::stopped())?;
+        answered.await.map_err(|_| error::stopped())?
+    }
+
+    async fn change_dataset(&self, command: Command) -> Result<Arc<Dataset>> {
+        self.change(command)
+            .await?
+            .ok_or_else(|| error::bug("a change of a dataset answered without it"))
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let shared = Arc::clone(&self.shared);
+        let done = tokio::task::spawn_blocking(move || work(&shared)).await;
+        done.map_err(|cause| error::bug(format!("a read ended early: {cause}")))?
+    }
+}
+
+impl Drop for Catalogue {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(writer) = self.writer.take() {
+            // A writer that panicked has said so on stderr; there is nobody left to tell.
+            let _ = writer.join();
+        }
+    }
+}
+
+/// What a lookup finds without touching a large record's file.
+enum Found {
+    Dataset(Arc<Dataset>),
+    Large(Document),
+}
+
+impl Shared {
+    fn read<T>(&self, question: impl FnOnce(&dyn Index) -> Result<T>) -> Result<T> {
+        question(&**self.index.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn find(&self, index: &dyn Index, id: DatasetId) -> Result<Option<Found>> {
+        if let Some(dataset) = self.cache.get(id) {
+            return Ok(Some(Found::Dataset(dataset)));
+        }
+        match registry::document(index, id)? {
+            None => Ok(None),
+            Some(large @ Document::External(_)) => Ok(Some(Found::Large(large))),
+            Some(document) => {
+                let dataset = Arc::new(document.dataset(&self.blobs)?);
+                self.cache.put(&dataset);
+                Ok(Some(Found::Dataset(dataset)))
+            }
+        }
+    }
+
+    fn resolve(&self, found: Found) -> Result<Arc<Dataset>> {
+        match found {
+            Found::Dataset(dataset) => Ok(dataset),
+            Found::Large(document) => document.dataset(&self.blobs).map(Arc::new),
+        }
+    }
+
+    fn list(&self, prefix: &str, after: Option<&DatasetName>, limit: usize) -> Result<Page> {
+        self.read(|index| {
+            let page = registry::list(index, prefix, after, limit)?;
+            let dataset = |id: &DatasetId| {
+                let found = self.find(index, *id)?;
+                self.resolve(found.ok_or_else(|| {
+                    error::index(format!("a name leads to {id}, which is not there"))
+                })?)
+            };
+            Ok(Page {
+                datasets: page.ids.iter().map(dataset).collect::<Result<_>>()?,
+                next: page.next,
+            })
+        })
+    }
+
+    fn events(&self, sequence: u64, limit: usize) -> Result<Vec<ChangeEvent>> {
+        let mut payloads = Vec::new();
+        self.feed.read(sequence, limit, &mut |frame| {
+            payloads.push((frame.sequence, frame.payload.to_vec()));
+            Ok(())
+        })?;
+        let (mut events, mut columns) = (Vec::with_capacity(payloads.len()), 0);
+        for (sequence, payload) in payloads {
+            let event = Record::decode(&payload)?.event(sequence, &self.blobs)?;
+            if let EventKind::Put(dataset) = &event.kind {
+                columns += dataset.schema.fields().len();
+            }
+            events.push(event);
+            if columns > WATCH_COLUMNS_MAX {
+                break;
+            }
+        }
+        Ok(events)
+    }
+}
+
+fn check_limit(limit: usize) -> Result<()> {
+    if limit > 0 {
+        return Ok(());
+    }
+    Err(error::limit(
+        "nothing was asked for",
+        "the limit is 0; it counts from 1",
+    ))
+}
+
+#[async_trait]
+impl Catalog for Catalogue {
+    async fn register(&self, registration: Registration) -> Result<Arc<Dataset>> {
+        self.change_dataset(Command::Register(registration)).await
+    }
+
+    async fn lookup(&self, reference: &Reference) -> Result<Arc<Dataset>> {
+        let found = self.shared.read(|index| {
+            let id = registry::find(index, reference)?;
+            id.map_or(Ok(None), |id| self.shared.find(index, id))
+        })?;
+        match found.ok_or_else(|| error::missing(reference))? {
+            Found::Dataset(dataset) => Ok(dataset),
+            large @ Found::Large(_) => self.blocking(move |shared| shared.resolve(large)).await,
+        }
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&DatasetName>, limit: usize) -> Result<Page> {
+        check_limit(limit)?;
+        let (prefix, after) = (prefix.to_owned(), after.cloned());
+        let limit = limit.min(PAGE_DATASETS_MAX);
+        self.blocking(move |shared| shared.list(&prefix, after.as_ref(), limit))
+            .await
+    }
+
+    async fn update(&self, id: DatasetId, version: u64, change: Change) -> Result<Arc<Dataset>> {
+        self.change_dataset(Command::Update {
+            id,
+            version,
+            change,
+        })
+        .await
+    }
+
+    async fn drop_dataset(&self, id: DatasetId, version: u64) -> Result<()> {
+        self.change(Command::Drop { id, version }).await.map(drop)
+    }
+
+    async fn advance(
+        &self,
+        id: DatasetId,
+        head: u64,
+        rows: u64,
+        watermark_ms: Option<i64>,
+    ) -> Result<()> {
+        self.change(Command::Advance {
+            id,
+            head,
+            rows,
+            watermark_ms,
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn add_edge(&self, edge: Edge) -> Result<()> {
+        self.change(Command::AddEdge(edge)).await.map(drop)
+    }
+
+    async fn edges(&self, id: DatasetId) -> Result<Vec<Edge>> {
+        self.blocking(move |shared| shared.read(|index| registry::edges(index, id)))
+            .await
+    }
+
+    async fn watch(&self, sequence: u64, limit: usize) -> Result<Vec<ChangeEvent>> {
+        check_limit(limit)?;
+        let limit = limit.min(WATCH_EVENTS_MAX);
+        let feed = &self.shared.feed;
+        if sequence > feed.last() {
+            return Err(error::outside_feed(sequence, feed.first(), feed.last()));
+        }
+        let mut head = self.head.clone();
+        head.wait_for(|head| *head > sequence)
+            .await
+            .map_err(|_| error::read_only())?;
+        self.blocking(move |shared| shared.events(sequence, limit))
+            .await
+    }
+}

@@ -1,0 +1,286 @@
+//! The journal: the catalogue's truth and its change feed, one append-only file.
+//!
+//! Owns the file `journal` and the numbering of records. It never interprets a payload and never
+//! retries a failed write or sync: the first one poisons it, and it takes nothing more until it is
+//! opened again. Invariant: what [`Journal::append`] acknowledged is read by every later open, or
+//! that open fails with an error that says so.
+
+mod feed;
+mod frame;
+mod header;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use feed::Feed;
+pub(crate) use frame::{Frame, RECORD_BYTES_MAX};
+pub(crate) use scan::Extent;
+
+use crate::disk::{Disk, File};
+use crate::error;
+use flinkspark_model::{Result, fault};
+use header::{HEADER_BYTES, Header};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The most records that one sync covers.
+pub(crate) const GROUP_RECORDS_MAX: usize = 256;
+
+const FILE_NAME: &str = "journal";
+const NEW_FILE_NAME: &str = "journal.new";
+
+/// A journal whose header was read and whose records were not: nothing can be appended yet.
+pub(crate) struct Unread {
+    file: Arc<dyn File>,
+    path: PathBuf,
+    header: Header,
+}
+
+impl Unread {
+    /// Opens the journal in `dir`; `None` where there is none.
+    pub(crate) fn open(disk: &dyn Disk, dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join(FILE_NAME);
+        let unreadable = |cause| error::file("open its journal", &path, cause);
+        let Some(file) = disk.open(&path).map_err(unreadable)? else {
+            return Ok(None);
+        };
+        // A crash may have come between the rename that made the file and the sync of its name.
+        disk.sync_dir(dir).map_err(unreadable)?;
+        let mut bytes = vec![0; HEADER_BYTES as usize];
+        let count = file.read_at(0, &mut bytes).map_err(unreadable)?;
+        let header = Header::decode(&bytes[..count])?;
+        Ok(Some(Self { file, path, header }))
+    }
+
+    /// Makes an empty journal in `dir`; a crash leaves either none or a whole one.
+    pub(crate) fn create(disk: &dyn Disk, dir: &Path, identity: [u8; 16]) -> Result<Self> {
+        let path = dir.join(FILE_NAME);
+        let header = Header::new(1, identity);
+        let create = || -> io::Result<Arc<dyn File>> {
+            let temporary = dir.join(NEW_FILE_NAME);
+            let file = disk.create(&temporary)?;
+            file.write_at(0, &header.encode())?;
+            file.sync()?;
+            disk.rename(&temporary, &path)?;
+            disk.sync_dir(dir)?;
+            Ok(file)
+        };
+        let file = create().map_err(|cause| error::file("create its journal", &path, cause))?;
+        Ok(Self { file, path, header })
+    }
+
+    /// The journal's random identity.
+    pub(crate) fn identity(&self) -> [u8; 16] {
+        self.header.identity
+    }
+
+    /// The sequence of the first record in this file.
+    pub(crate) fn first(&self) -> u64 {
+        self.header.first
+    }
+
+    /// The journal's own high-water mark.
+    pub(crate) fn mark(&self) -> u64 {
+        self.header.mark
+    }
+
+    /// Visits every record in order without changing anything.
+    pub(crate) fn scan(
+        &self,
+        high_water: u64,
+        visit: &mut dyn FnMut(Frame<'_>) -> Result<()>,
+    ) -> Result<Extent> {
+        let high_water = high_water.max(self.header.mark);
+        scan::scan(&*self.file, &self.header, high_water, &mut |_, frame| {
+            visit(frame)
+        })
+    }
+
+    /// Checks every record, cuts a torn tail and syncs: only then may anything that was read be served.
+    /// `high_water` is the greatest sequence known from elsewhere to have been acknowledged.
+    pub(crate) fn recover(&self, high_water: u64) -> Result<Journal> {
+        let high_water = high_water.max(self.header.mark);
+        let feed = Feed::new(Arc::clone(&self.file), self.header.first);
+        let extent = scan::scan(
+            &*self.file,
+            &self.header,
+            high_water,
+            &mut |offset, frame| {
+                feed.note(frame.sequence, offset);
+                Ok(())
+            },
+        )?;
+        let mut journal = Journal {
+            file: Arc::clone(&self.file),
+            header: self.header,
+            feed: Arc::new(feed),
+            last: extent.last,
+            end: extent.end,
+            poisoned: false,
+        };
+        journal
+            .settle(extent)
+            .map_err(|cause| error::file("settle its journal", &self.path, cause))?;
+        Ok(journal)
+    }
+}
+
+/// An open journal: the only writer of its file.
+pub(crate) struct Journal {
+    file: Arc<dyn File>,
+    header: Header,
+    feed: Arc<Feed>,
+    last: u64,
+    end: u64,
+    poisoned: bool,
+}
+
+impl Journal {
+    /// The sequence of the last record.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Reads what was acknowledged, from any thread.
+    pub(crate) fn feed(&self) -> Arc<Feed> {
+        Arc::clone(&self.feed)
+    }
+
+    /// Takes nothing more until it is opened again.
+    pub(crate) fn poison(&mut self) {
+        self.poisoned = true;
+    }
+
+    /// Whether it takes nothing more.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned
+    }
+
+    /// Makes up to [`GROUP_RECORDS_MAX`] records durable with one write and one sync, numbered from
+    /// `last() + 1`. An error leaves the journal poisoned and the outcome in doubt.
+    pub(crate) fn append(&mut self, payloads: &[Vec<u8>]) -> Result<()> {
+        if self.poisoned {
+            return Err(error::read_only());
+        }
+        if payloads.is_empty() {
+            return Ok(());
+        }
+        // Poisoned until everything below has succeeded: any return on the way leaves it so.
+        self.poisoned = true;
+        let (bytes, offsets) = self.encode_group(payloads)?;
+        self.file
+            .write_at(self.end, &bytes)
+            .map_err(|cause| error::in_doubt("writing the journal", cause))?;
+        fault::reach("catalog.append.written")
+            .map_err(|cause| error::in_doubt("writing the journal", cause))?;
+        self.file
+            .sync()
+            .map_err(|cause| error::in_doubt("syncing the journal", cause))?;
+        fault::reach("catalog.append.synced")
+            .map_err(|cause| error::in_doubt("syncing the journal", cause))?;
+        for offset in offsets {
+            self.last += 1;
+            self.feed.note(self.last, offset);
+        }
+        self.end += bytes.len() as u64;
+        self.publish()
+            .map_err(|cause| error::in_doubt("marking the journal", cause))?;
+        self.poisoned = false;
+        Ok(())
+    }
+
+    fn encode_group(&self, payloads: &[Vec<u8>]) -> Result<(Vec<u8>, Vec<u64>)> {
+        if payloads.len() > GROUP_RECORDS_MAX {
+            return Err(error::bug(format!("a group of {} records", payloads.len())));
+        }
+        let group = self.last + 1;
+        let mut bytes = Vec::new();
+        let mut offsets = Vec::with_capacity(payloads.len());
+        for (sequence, payload) in (group..).zip(payloads) {
+            if payload.is_empty() || payload.len() > RECORD_BYTES_MAX {
+                return Err(error::bug(format!("a record of {} bytes", payload.len())));
+            }
+            offsets.push(self.end + bytes.len() as u64);
+            Frame {
+                sequence,
+                group,
+                payload,
+            }
+            .encode(&mut bytes);
+        }
+        Ok((bytes, offsets))
+    }
+
+    fn settle(&mut self, extent: Extent) -> io::Result<()> {
+        if extent.torn_bytes > 0 {
+            tracing::warn!(
+                bytes = extent.torn_bytes,
+                after = extent.last,
+                "cut a change that was never acknowledged off the catalogue's journal"
+            );
+            self.file.truncate(extent.end)?;
+        }
+        self.file.sync()?;
+        self.publish()
+    }
+
+    /// Raises the mark and lets readers see what is durable.
+    fn publish(&mut self) -> io::Result<()> {
+        if self.last != self.header.mark {
+            let (offset, bytes) = self.header.raise(self.last);
+            self.file.write_at(offset, &bytes)?;
+        }
+        self.feed.publish(self.last);
+        Ok(())
+    }
+}
+
+/// The header of an empty journal with this identity.
+#[cfg(test)]
+pub(crate) fn fresh_header(identity: [u8; 16]) -> Vec<u8> {
+    Header::new(1, identity).encode()
+}
+
+/// Writes the whole records in front of the damage into a journal of their own, which takes the
+/// place of the damaged one; that is kept as `journal.bad-<n>`. Changes behind the damage are lost:
+/// only for the operator who asked for it. Returns the last sequence that was kept.
+pub(crate) fn salvage(disk: &dyn Disk, dir: &Path, identity: [u8; 16]) -> Result<u64> {
+    let path = dir.join(FILE_NAME);
+    let failed = |cause| error::file("salvage its journal", &path, cause);
+    let temporary = dir.join(NEW_FILE_NAME);
+    let copy = disk.create(&temporary).map_err(failed)?;
+    // The header is believed where it can be read; a damaged one leaves 1, where every journal begins.
+    let old = disk.open(&path).map_err(failed)?;
+    let first = Unread::open(disk, dir)
+        .ok()
+        .flatten()
+        .map_or(1, |unread| unread.first());
+    let mut header = Header::new(first, identity);
+    let (mut at, mut next) = (HEADER_BYTES, first);
+    if let Some(old) = &old {
+        let mut frames = scan::Frames::open(&**old).map_err(failed)?;
+        while let Ok(frame) = frame::decode(frames.at(at).map_err(failed)?) {
+            if frame.sequence != next {
+                break;
+            }
+            let mut bytes = Vec::new();
+            frame.encode(&mut bytes);
+            copy.write_at(at, &bytes).map_err(failed)?;
+            at += bytes.len() as u64;
+            next += 1;
+        }
+    }
+    header.mark = next - 1;
+    let finish = || -> io::Result<()> {
+        copy.write_at(0, &header.encode())?;
+        copy.sync()?;
+        if old.is_some() {
+            crate::set_aside::set_aside(dir, FILE_NAME)?;
+        }
+        disk.rename(&temporary, &path)?;
+        disk.sync_dir(dir)
+    };
+    finish().map_err(failed)?;
+    Ok(next - 1)
+}
