@@ -1,0 +1,215 @@
+//! Datasets, what callers state of them, and how they are named.
+
+use super::{enumeration, refuse, required};
+use crate::v1;
+use flinkspark_model::dataset::{self as model, Dataset, DatasetId, TimeAttribute, Traits};
+use flinkspark_model::handle::Handle;
+use flinkspark_model::name::DatasetName;
+use flinkspark_model::port::{Change, Page, Reference, Registration};
+use flinkspark_model::{Error, Result, schema};
+use std::sync::Arc;
+
+enumeration!(
+    encode_boundedness,
+    decode_boundedness,
+    "boundedness",
+    Boundedness { Bounded, Unbounded },
+    else Bounded
+);
+enumeration!(
+    encode_changelog,
+    decode_changelog,
+    "changelog",
+    Changelog { Append, Upsert, Retract },
+    else Append
+);
+enumeration!(
+    encode_precision,
+    decode_precision,
+    "precision",
+    TimePrecision { Exact, Floor },
+    else Exact
+);
+
+impl From<&Traits> for v1::Traits {
+    fn from(traits: &Traits) -> Self {
+        Self {
+            boundedness: encode_boundedness(traits.boundedness),
+            time: traits.time.as_ref().map(|time| v1::TimeAttribute {
+                column: time.column.clone(),
+                watermark_delay_ms: time.watermark_delay_ms,
+                precision: encode_precision(time.precision),
+            }),
+            primary_key: traits.primary_key.clone(),
+            changelog: encode_changelog(traits.changelog),
+            partitioning: traits.partitioning.as_ref().map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<v1::Traits> for Traits {
+    type Error = Error;
+
+    fn try_from(wire: v1::Traits) -> Result<Self> {
+        let time = |time: v1::TimeAttribute| {
+            Ok::<_, Error>(TimeAttribute {
+                column: time.column,
+                watermark_delay_ms: time.watermark_delay_ms,
+                precision: decode_precision(time.precision)?,
+            })
+        };
+        Ok(Self {
+            boundedness: decode_boundedness(wire.boundedness)?,
+            time: wire.time.map(time).transpose()?,
+            primary_key: wire.primary_key,
+            changelog: decode_changelog(wire.changelog)?,
+            partitioning: wire.partitioning.map(Into::into),
+        })
+    }
+}
+
+impl TryFrom<&Dataset> for v1::Dataset {
+    type Error = Error;
+
+    fn try_from(dataset: &Dataset) -> Result<Self> {
+        Ok(Self {
+            id: dataset.id.to_string(),
+            name: dataset.name.to_string(),
+            version: dataset.version,
+            schema_version: dataset.schema_version,
+            schema: schema::to_json(&dataset.schema)?,
+            traits: Some((&dataset.traits).into()),
+            handles: dataset.handles.iter().map(Into::into).collect(),
+            created_at_ms: dataset.created_at_ms,
+        })
+    }
+}
+
+impl TryFrom<v1::Dataset> for Dataset {
+    type Error = Error;
+
+    fn try_from(wire: v1::Dataset) -> Result<Self> {
+        Self {
+            id: wire.id.parse()?,
+            name: wire.name.parse()?,
+            version: wire.version,
+            schema_version: wire.schema_version,
+            schema: Arc::new(schema::from_json(&wire.schema)?),
+            traits: wire.traits.unwrap_or_default().try_into()?,
+            handles: handles(wire.handles)?,
+            created_at_ms: wire.created_at_ms,
+        }
+        .validate()
+    }
+}
+
+fn handles(wire: Vec<v1::Handle>) -> Result<Vec<Handle>> {
+    wire.into_iter().map(Handle::try_from).collect()
+}
+
+impl TryFrom<&Registration> for v1::RegisterRequest {
+    type Error = Error;
+
+    fn try_from(registration: &Registration) -> Result<Self> {
+        Ok(Self {
+            name: registration.name.to_string(),
+            schema: schema::to_json(&registration.schema)?,
+            traits: Some((&registration.traits).into()),
+            handles: registration.handles.iter().map(Into::into).collect(),
+        })
+    }
+}
+
+impl TryFrom<v1::RegisterRequest> for Registration {
+    type Error = Error;
+
+    fn try_from(wire: v1::RegisterRequest) -> Result<Self> {
+        Ok(Self {
+            name: wire.name.parse()?,
+            schema: Arc::new(schema::from_json(&wire.schema)?),
+            traits: wire.traits.unwrap_or_default().try_into()?,
+            handles: handles(wire.handles)?,
+        })
+    }
+}
+
+impl From<&Reference> for v1::Reference {
+    fn from(reference: &Reference) -> Self {
+        let by = match reference {
+            Reference::Id(id) => v1::reference::By::Id(id.to_string()),
+            Reference::Name(name) => v1::reference::By::Name(name.to_string()),
+            Reference::Handle(key) => v1::reference::By::Handle(key.to_string()),
+        };
+        Self { by: Some(by) }
+    }
+}
+
+impl TryFrom<v1::Reference> for Reference {
+    type Error = Error;
+
+    fn try_from(wire: v1::Reference) -> Result<Self> {
+        match required(wire.by, "reference.by")? {
+            v1::reference::By::Id(id) => id.parse().map(Self::Id),
+            v1::reference::By::Name(name) => name.parse().map(Self::Name),
+            v1::reference::By::Handle(key) => key.parse().map(Self::Handle),
+        }
+    }
+}
+
+impl v1::UpdateRequest {
+    /// The request to apply a change to the record at `version`.
+    pub fn new(id: DatasetId, version: u64, change: &Change) -> Result<Self> {
+        use v1::update_request::Change as Wire;
+        let change = match change {
+            Change::Rename(name) => Wire::Rename(name.to_string()),
+            Change::Schema(schema) => Wire::Schema(schema::to_json(schema)?),
+            Change::Traits(traits) => Wire::Traits(traits.into()),
+            Change::SetHandle(handle) => Wire::SetHandle(handle.into()),
+        };
+        Ok(Self {
+            id: id.to_string(),
+            version,
+            change: Some(change),
+        })
+    }
+
+    /// The dataset, the version that the caller has read, and the change.
+    pub fn parts(self) -> Result<(DatasetId, u64, Change)> {
+        use v1::update_request::Change as Wire;
+        let change = match required(self.change, "change")? {
+            Wire::Rename(name) => Change::Rename(name.parse()?),
+            Wire::Schema(text) => Change::Schema(Arc::new(schema::from_json(&text)?)),
+            Wire::Traits(traits) => Change::Traits(traits.try_into()?),
+            Wire::SetHandle(handle) => Change::SetHandle(handle.try_into()?),
+        };
+        Ok((self.id.parse()?, self.version, change))
+    }
+}
+
+impl TryFrom<&Page> for v1::ListResponse {
+    type Error = Error;
+
+    fn try_from(page: &Page) -> Result<Self> {
+        let datasets = page.datasets.iter();
+        Ok(Self {
+            datasets: datasets
+                .map(|one| one.as_ref().try_into())
+                .collect::<Result<_>>()?,
+            next: page.next.as_ref().map(DatasetName::to_string),
+        })
+    }
+}
+
+impl TryFrom<v1::ListResponse> for Page {
+    type Error = Error;
+
+    fn try_from(wire: v1::ListResponse) -> Result<Self> {
+        let datasets = wire.datasets.into_iter();
+        Ok(Self {
+            datasets: datasets
+                .map(|one| Dataset::try_from(one).map(Arc::new))
+                .collect::<Result<_>>()?,
+            next: wire.next.map(DatasetName::try_from).transpose()?,
+        })
+    }
+}
