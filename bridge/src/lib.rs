@@ -1,1 +1,15 @@
-//! The binary flinkspark: the command line, the server, the wiring.
+//! The bridge: the command line, the server, and the wiring of concrete types to ports.
+//!
+//! The only crate that reads arguments, the environment and the wall clock. It decides nothing
+//! about logs, plans or formats: it parses at the edge, wires, and renders.
+//! Invariant: data goes to stdout, everything else to stderr.
+
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod demo;
+pub mod exit;
+pub mod jobs;
+pub mod pages;
+pub mod server;
+pub mod system;

@@ -1,0 +1,90 @@
+//! The command line: parses, calls, prints.
+//!
+//! A path on the command line is opened here, by the user's own process; the server opens only
+//! what lies beneath its data directory. Invariant: exactly one function decides the exit code.
+
+mod args;
+mod catalog;
+mod dataset;
+mod duration;
+mod job;
+mod render;
+mod rows;
+mod serve;
+mod transfer;
+
+use crate::{config, demo, exit, pages};
+use args::{Cli, Command, ConfigCommand};
+use clap::Parser;
+use clap::error::ErrorKind;
+use flinkspark_model::{Error, Kind, Result};
+use std::process::ExitCode;
+
+/// Runs the command that the process's arguments name.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            // Nothing is left to do if even this cannot be printed.
+            let printed = if help { error.print() } else { usage(&error) };
+            return if help && printed.is_ok() { exit::OK.into() } else { exit::USAGE.into() };
+        }
+    };
+    match run(cli) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("{error}");
+            exit::code(&error).into()
+        }
+    }
+}
+
+/// A wrong command, in the form of every other error.
+fn usage(error: &clap::Error) -> std::io::Result<()> {
+    use std::io::Write;
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let (message, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let mut out = std::io::stderr().lock();
+    writeln!(out, "error[FS0002]: {message}")?;
+    let rest: Vec<&str> = rest.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    for line in rest.iter().filter(|line| !line.starts_with("For more information")) {
+        writeln!(out, "  detail: {line}")?;
+    }
+    writeln!(out, "  hint:   add --help to the command to see what it takes")
+}
+
+fn run(cli: Cli) -> Result<u8> {
+    match cli.command {
+        Command::Serve(overrides) => serve::run(&overrides).map(|()| exit::OK),
+        Command::Demo(args) => demo::run(args.keep, args.plant),
+        Command::Catalog(command) => catalog::run(cli.output, &command).map(|()| exit::OK),
+        Command::Config(ConfigCommand::Show(overrides)) => {
+            let config = config::Config::load(&overrides)?;
+            let text = toml::to_string(&config).map_err(|cause| {
+                Error::new(Kind::Internal, "FS0007", "the configuration cannot be shown").with_source(cause)
+            })?;
+            render::text(&text).map(|()| exit::OK)
+        }
+        Command::Explain { code } => render::text(pages::page(&code)?).map(|()| exit::OK),
+        Command::Dataset(command) => until_interrupted(dataset::run(&cli.url, cli.output, command)),
+        Command::Transfer(args) => until_interrupted(transfer::run(&cli.url, cli.output, args)),
+        Command::Job(command) => until_interrupted(job::run(&cli.url, cli.output, command)),
+    }
+}
+
+/// Runs a client's command; Ctrl-C lets go of it.
+fn until_interrupted(command: impl Future<Output = Result<u8>>) -> Result<u8> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|cause| {
+        Error::new(Kind::Unavailable, "FS0013", "the process cannot start its threads").with_source(cause)
+    })?;
+    runtime.block_on(async {
+        tokio::select! {
+            ended = command => ended,
+            _ = tokio::signal::ctrl_c() => Err(Error::new(Kind::Unavailable, "FS0005", "interrupted")
+                .with_hint("the same command with the same --id goes on where it was")),
+        }
+    })
+}

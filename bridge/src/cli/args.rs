@@ -1,0 +1,304 @@
+//! What can be typed.
+
+use crate::config::{Overrides, URL_DEFAULT};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// The bridge between Apache Flink and Apache Spark.
+#[derive(Debug, Parser)]
+#[command(
+    name = "flinkspark",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// How results are printed
+    #[arg(short, long, global = true, value_enum, default_value = "table")]
+    pub output: Format,
+    /// Where the bridge is
+    #[arg(long, global = true, env = "FLINKSPARK_URL", default_value = URL_DEFAULT)]
+    pub url: String,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// One JSON document
+    Json,
+    /// One JSON document a line
+    Jsonl,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the bridge server
+    Serve(Overrides),
+    /// See real flights go through both engines and back, exactly once
+    Demo(DemoArgs),
+    /// Register and look up datasets
+    #[command(subcommand)]
+    Dataset(DatasetCommand),
+    /// Move rows between files and datasets
+    Transfer(TransferArgs),
+    /// Run, explain and verify jobs
+    #[command(subcommand)]
+    Job(JobCommand),
+    /// Check, export and rebuild the catalogue of a stopped server
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
+    /// Show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Say what an error code means and what to do
+    Explain {
+        /// The code, such as FS0101
+        code: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Keep the demo's data in this folder
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Plant a defect and show that it is noticed (needs a build with the feature `faults`)
+    #[arg(long, value_name = "DEFECT")]
+    pub plant: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DatasetCommand {
+    /// Give a dataset its identity, its schema and its engines' handles
+    Register(RegisterArgs),
+    /// List datasets in name order
+    List {
+        /// Only names that begin with this
+        #[arg(long, default_value = "")]
+        prefix: String,
+    },
+    /// Show a dataset: record, totals, partitions, handles
+    Show {
+        /// An id, a name, or a handle such as spark:spark_catalog.default.flights
+        reference: String,
+    },
+    /// Find a dataset by id, by name or by an engine's handle
+    Lookup {
+        /// An id, a name, or a handle such as spark:spark_catalog.default.flights
+        reference: String,
+    },
+    /// Print the first rows
+    Head {
+        /// An id, a name, or a handle
+        reference: String,
+        /// How many rows
+        #[arg(short = 'n', long, default_value_t = 10)]
+        rows: usize,
+    },
+    /// List the committed epochs
+    Epochs {
+        /// An id, a name, or a handle
+        reference: String,
+        /// Only slots after this one
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+    },
+    /// Show what a dataset was made from, and what was made from it
+    Lineage {
+        /// An id, a name, or a handle
+        reference: String,
+    },
+    /// Replay the catalogue's changes, then follow them
+    Watch {
+        /// Only changes after this sequence number
+        #[arg(long, default_value_t = 0)]
+        since: u64,
+        /// Stop after so many changes
+        #[arg(long)]
+        limit: Option<u64>,
+    },
+    /// Forget a dataset
+    Drop {
+        /// An id, a name, or a handle
+        reference: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct RegisterArgs {
+    /// The dataset's name, such as web.clicks
+    pub name: String,
+    /// Take the schema from this file
+    #[arg(long, value_name = "FILE")]
+    pub like: PathBuf,
+    /// The column that carries event time
+    #[arg(long, value_name = "COLUMN", requires = "watermark_delay")]
+    pub time_attribute: Option<String>,
+    /// How late an event may be, such as 24h
+    #[arg(long, value_name = "DURATION", value_parser = super::duration::parse_ms, requires = "time_attribute")]
+    pub watermark_delay: Option<u64>,
+    /// What happens to event times finer than a millisecond
+    #[arg(long, value_enum, default_value = "exact")]
+    pub time_precision: Precision,
+    /// Flink's name: catalog.database.table
+    #[arg(long, value_name = "IDENTIFIER")]
+    pub flink: Option<String>,
+    /// Spark's name: catalog.namespace.table
+    #[arg(long, value_name = "IDENTIFIER")]
+    pub spark: Option<String>,
+    /// A column of the primary key; may be repeated
+    #[arg(long, value_name = "COLUMN")]
+    pub primary_key: Vec<String>,
+    /// More data may come for ever
+    #[arg(long)]
+    pub unbounded: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// They are refused
+    Exact,
+    /// They are rounded down
+    Floor,
+}
+
+#[derive(Debug, Args)]
+pub struct TransferArgs {
+    /// A file, or dataset://NAME
+    pub source: String,
+    /// A file, or dataset://NAME
+    pub target: String,
+    /// The transfer's id: the same command with the same id finishes what was begun and doubles nothing
+    #[arg(long)]
+    pub id: Option<String>,
+    /// Replace the dataset's rows (default: append)
+    #[arg(long)]
+    pub replace: bool,
+    /// Spread the rows over so many partitions (default: one a file)
+    #[arg(long, value_name = "N")]
+    pub partitions: Option<u32>,
+    /// A CSV file has no header line
+    #[arg(long)]
+    pub no_header: bool,
+    /// How null is written in CSV
+    #[arg(long, value_name = "TEXT")]
+    pub null: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// The bundled streaming engine
+    Stream,
+    /// The bundled batch engine
+    Batch,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct JobOptions {
+    /// How many subtasks an operator has
+    #[arg(long, value_name = "N")]
+    pub parallelism: Option<u32>,
+    /// The home whose answers are kept
+    #[arg(long, value_name = "HOME", value_parser = ["flink/streaming", "flink/batch"])]
+    pub home: Option<String>,
+    /// A watermark delay in place of the registered one, such as flights=2h; may be repeated
+    #[arg(long, value_name = "DATASET=DURATION", value_parser = super::duration::parse_named_ms)]
+    pub watermark: Vec<(String, u64)>,
+    /// Keep late rows in this dataset (default: they are counted)
+    #[arg(long, value_name = "DATASET")]
+    pub late_to: Option<String>,
+    /// Rows a second of the whole source
+    #[arg(long, value_name = "ROWS_PER_SECOND")]
+    pub rate: Option<u64>,
+    /// How often a checkpoint is taken, such as 100ms
+    #[arg(long, value_name = "DURATION", value_parser = super::duration::parse_ms)]
+    pub checkpoint_interval: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum JobCommand {
+    /// Run a job and follow it to its end
+    Run {
+        /// A file with the job's SQL
+        file: PathBuf,
+        /// The engine
+        #[arg(long, value_enum)]
+        on: Target,
+        /// The run's id: the same id attaches to the run that exists
+        #[arg(long)]
+        id: Option<String>,
+        /// How long the bridge may be away
+        #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::duration::parse_ms)]
+        reconnect: u64,
+        #[command(flatten)]
+        options: JobOptions,
+    },
+    /// Show the plan on each target, with what it relies on
+    Explain {
+        /// A file with the job's SQL
+        file: PathBuf,
+        /// The engines
+        #[arg(
+            long,
+            value_enum,
+            value_delimiter = ',',
+            default_value = "stream,batch"
+        )]
+        on: Vec<Target>,
+        #[command(flatten)]
+        options: JobOptions,
+    },
+    /// Run a job on several targets from the same input and compare
+    Verify {
+        /// A file with the job's SQL
+        file: PathBuf,
+        /// The engines
+        #[arg(
+            long,
+            value_enum,
+            value_delimiter = ',',
+            default_value = "stream,batch"
+        )]
+        on: Vec<Target>,
+        #[command(flatten)]
+        options: JobOptions,
+    },
+    /// List jobs, the latest first
+    List,
+    /// Show one job
+    Show {
+        /// The run's id
+        id: String,
+    },
+    /// Stop a job for good
+    Stop {
+        /// The run's id
+        id: String,
+        /// Fire what is open and commit it first
+        #[arg(long)]
+        drain: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CatalogCommand {
+    /// Read every record and compare the index with the journal
+    Verify(Overrides),
+    /// Print every record of the journal as JSON lines
+    Export(Overrides),
+    /// Make the index anew from the journal
+    Rebuild(Overrides),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the configuration in force, in TOML
+    Show(Overrides),
+}

@@ -1,0 +1,292 @@
+//! `flinkspark job`: runs, follows, explains and verifies jobs.
+
+use super::args::{Format, JobCommand, JobOptions, Target};
+use super::render::{self, Listing};
+use super::rows::instant;
+use crate::client::{Client, answer};
+use crate::exit;
+use flinkspark_model::port::Entropy;
+use flinkspark_model::{Error, Kind, Result};
+use flinkspark_proto::error::from_status;
+use flinkspark_proto::v1;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The pause between two tries to reach the bridge.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
+/// How often progress is printed where there is no terminal.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs one of the commands.
+pub(super) async fn run(url: &str, output: Format, command: JobCommand) -> Result<u8> {
+    match command {
+        JobCommand::Run { file, on, id, reconnect, options } => {
+            let id = id.unwrap_or_else(fresh_id);
+            eprintln!("job id: {id}");
+            let text = read(&file)?;
+            let request = v1::SubmitRequest { id, text, target: wire(on).into(), options: Some(wire_options(&options)) };
+            let job = follow(url, request, Duration::from_millis(reconnect)).await?;
+            finish(output, &job)
+        }
+        JobCommand::Explain { file, on, options } => {
+            let request = v1::ExplainRequest {
+                text: read(&file)?,
+                targets: on.into_iter().map(|target| wire(target).into()).collect(),
+                options: Some(wire_options(&options)),
+            };
+            let explained = answer(Client::connect(url).await?.jobs.explain(request).await)?;
+            explain(output, explained)
+        }
+        JobCommand::Verify { file, on, options } => {
+            let request = v1::VerifyRequest {
+                text: read(&file)?,
+                targets: on.into_iter().map(|target| wire(target).into()).collect(),
+                options: Some(wire_options(&options)),
+                float_tolerance: None,
+            };
+            let verified = answer(Client::connect(url).await?.jobs.verify(request).await)?;
+            verify(output, verified)
+        }
+        JobCommand::List => list(&mut Client::connect(url).await?, output).await,
+        JobCommand::Show { id } => {
+            let job = answer(Client::connect(url).await?.jobs.get(v1::GetJobRequest { id }).await)?;
+            render::object(output, &describe(&job)).map(|()| exit::OK)
+        }
+        JobCommand::Stop { id, drain } => {
+            let job = answer(Client::connect(url).await?.jobs.stop(v1::StopJobRequest { id, drain }).await)?;
+            render::object(output, &describe(&job)).map(|()| exit::OK)
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).map_err(|cause| {
+        Error::new(Kind::Invalid, "FS0020", format!("the job file {} cannot be read", file.display()))
+            .with_source(cause)
+            .with_hint("name a file that holds one INSERT INTO ... SELECT statement")
+    })
+}
+
+fn fresh_id() -> String {
+    let mut bytes = [0; 8];
+    crate::system::SystemEntropy.fill(&mut bytes);
+    format!("job-{:016x}", u64::from_be_bytes(bytes))
+}
+
+/// Submits the job and follows it to its end, through restarts of the server.
+async fn follow(url: &str, request: v1::SubmitRequest, reconnect: Duration) -> Result<v1::Job> {
+    let progress = Progress::new();
+    let mut away: Option<Instant> = None;
+    let mut noted = false;
+    loop {
+        match watch(url, &request, &progress, &mut away, &mut noted).await {
+            Ok(job) => return Ok(job),
+            Err(error) if error.kind() != Kind::Unavailable => return Err(error),
+            Err(error) => {
+                let since = *away.get_or_insert_with(Instant::now);
+                if since.elapsed() >= reconnect {
+                    return Err(Error::new(Kind::Unavailable, "FS0401", format!("no bridge answers at {url}"))
+                        .with_detail(format!("it has been away for {} s: {}", reconnect.as_secs(), error.message()))
+                        .with_hint(format!("the job goes on when the bridge is back: attach with --id {}", request.id)));
+                }
+                tokio::time::sleep(RECONNECT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One connection's worth of following; `Unavailable` when it broke.
+async fn watch(
+    url: &str,
+    request: &v1::SubmitRequest,
+    progress: &Progress,
+    away: &mut Option<Instant>,
+    noted: &mut bool,
+) -> Result<v1::Job> {
+    let mut client = Client::connect(url).await?;
+    let submitted = answer(client.jobs.submit(request.clone()).await)?;
+    *away = None;
+    if !std::mem::replace(noted, true) {
+        submitted.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    }
+    let mut jobs = answer(client.jobs.watch(v1::WatchJobRequest { id: request.id.clone() }).await)?;
+    while let Some(job) = jobs.message().await.map_err(|status| from_status(&status))? {
+        match job.state() {
+            v1::JobState::Finished | v1::JobState::Failed | v1::JobState::Stopped => {
+                progress.done();
+                return Ok(job);
+            }
+            _ => progress.show(&job),
+        }
+    }
+    Err(Error::new(Kind::Unavailable, "FS0014", "the bridge closed the feed of the job"))
+}
+
+fn finish(output: Format, job: &v1::Job) -> Result<u8> {
+    if let Some(error) = &job.error {
+        return Err(of_wire(error));
+    }
+    render::object(output, &describe(job))?;
+    Ok(if job.state() == v1::JobState::Finished { exit::OK } else { exit::FAILED })
+}
+
+fn of_wire(wire: &v1::ErrorDetail) -> Error {
+    let kind = Kind::from_name(&wire.kind).unwrap_or(Kind::Internal);
+    let mut error = Error::from_wire(kind, wire.code.clone(), wire.message.clone());
+    if let Some(detail) = &wire.detail {
+        error = error.with_detail(detail);
+    }
+    if let Some(hint) = &wire.hint {
+        error = error.with_hint(hint);
+    }
+    error
+}
+
+async fn list(client: &mut Client, output: Format) -> Result<u8> {
+    let mut listing = Listing::new(&["id", "state", "target", "output", "rows_in", "rows_out", "rows_late", "submitted_at"]);
+    let mut after = String::new();
+    loop {
+        let request = v1::ListJobsRequest { state: 0, after, limit: 0 };
+        let page = answer(client.jobs.list(request).await)?;
+        page.jobs.iter().for_each(|job| listing.push(describe(job)));
+        match page.next {
+            Some(next) => after = next,
+            None => return render::listing(output, &listing).map(|()| exit::OK),
+        }
+    }
+}
+
+fn describe(job: &v1::Job) -> Value {
+    let progress = job.progress.unwrap_or_default();
+    let time = |ms: u64| instant(i64::try_from(ms).unwrap_or(i64::MAX));
+    json!({
+        "id": job.id,
+        "state": job.state().as_str_name().trim_start_matches("JOB_STATE_").to_lowercase(),
+        "target": job.target().as_str_name().trim_start_matches("TARGET_").to_lowercase(),
+        "output": job.output,
+        "rows_in": progress.rows_in,
+        "rows_out": progress.rows_out,
+        "rows_late": progress.late_rows,
+        "checkpoint": progress.checkpoint,
+        "generation": job.generation,
+        "watermark": progress.watermark_ms.map(instant),
+        "submitted_at": time(job.submitted_at_ms),
+        "ended_at": job.ended_at_ms.map(time),
+        "notes": job.notes,
+        "error": job.error.as_ref().map(|error| of_wire(error).to_string()),
+    })
+}
+
+fn explain(output: Format, explained: v1::ExplainResponse) -> Result<u8> {
+    let mut refused = None;
+    for plan in &explained.plans {
+        let target = plan.target().as_str_name().trim_start_matches("TARGET_").to_lowercase();
+        if output != Format::Table {
+            let value = json!({
+                "target": target, "plan": plan.plan, "rewrites": plan.rewrites,
+                "ledger": plan.ledger.iter().map(|entry| json!({"id": entry.id, "text": entry.text})).collect::<Vec<_>>(),
+                "refusal": plan.refusal.as_ref().map(|error| of_wire(error).to_string()),
+            });
+            render::text(&format!("{value}\n"))?;
+        } else if let Some(error) = &plan.refusal {
+            render::text(&format!("on {target}: refused\n{}\n\n", of_wire(error)))?;
+        } else {
+            let mut text = format!("on {target}:\n{}\n", plan.plan.trim_end());
+            plan.rewrites.iter().for_each(|rewrite| text.push_str(&format!("  rewrite: {rewrite}\n")));
+            plan.ledger.iter().for_each(|entry| text.push_str(&format!("  relies on {}: {}\n", entry.id, entry.text)));
+            render::text(&format!("{text}\n"))?;
+        }
+        refused = refused.or(plan.refusal.as_ref());
+    }
+    Ok(if refused.is_some() { exit::FAILED } else { exit::OK })
+}
+
+fn verify(output: Format, verified: v1::VerifyResponse) -> Result<u8> {
+    let mut listing = Listing::new(&["target", "rows", "late_rows", "digest"]);
+    for result in &verified.results {
+        let target = result.target().as_str_name().trim_start_matches("TARGET_").to_lowercase();
+        listing.push(json!({"target": target, "rows": result.rows, "late_rows": result.late_rows, "digest": result.digest}));
+    }
+    render::listing(output, &listing)?;
+    if verified.equal {
+        eprintln!("equal: every target gave the same rows");
+        return Ok(exit::OK);
+    }
+    for difference in &verified.differences {
+        let counts: Vec<String> = difference.counts.iter().map(ToString::to_string).collect();
+        eprintln!("differs ({} times): {}", counts.join(" and "), difference.row);
+    }
+    Err(Error::new(Kind::Data, "FS0004", "the targets gave different rows")
+        .with_detail(format!("{} rows differ", verified.differing_rows))
+        .with_hint("`flinkspark job explain` shows what each target did"))
+}
+
+fn wire(target: Target) -> v1::Target {
+    match target {
+        Target::Stream => v1::Target::Stream,
+        Target::Batch => v1::Target::Batch,
+    }
+}
+
+fn wire_options(options: &JobOptions) -> v1::JobOptions {
+    let home = match options.home.as_deref() {
+        Some("flink/batch") => v1::Home::FlinkBatch,
+        Some("flink/streaming") => v1::Home::FlinkStreaming,
+        _ => v1::Home::Unspecified,
+    };
+    v1::JobOptions {
+        home: home.into(),
+        parallelism: options.parallelism,
+        rate_rows_per_second: options.rate,
+        checkpoint_interval_ms: options.checkpoint_interval,
+        watermark_delay_ms: options.watermark.iter().cloned().collect(),
+        late_to: options.late_to.clone(),
+        linger_ms: None,
+    }
+}
+
+/// A bar on a terminal, one JSON line a second off it.
+struct Progress {
+    bar: Option<ProgressBar>,
+    last: std::cell::Cell<Option<Instant>>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner();
+            let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
+            bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+        });
+        Self { bar, last: std::cell::Cell::new(None) }
+    }
+
+    fn show(&self, job: &v1::Job) {
+        let progress = job.progress.unwrap_or_default();
+        let watermark = progress.watermark_ms.map(instant);
+        if let Some(bar) = &self.bar {
+            let watermark = watermark.map_or_else(String::new, |time| format!(", watermark {time}"));
+            bar.set_message(format!(
+                "{} rows in, {} out, {} late, checkpoint {}{watermark}",
+                progress.rows_in, progress.rows_out, progress.late_rows, progress.checkpoint
+            ));
+            bar.tick();
+        } else if self.last.get().is_none_or(|last| last.elapsed() >= REPORT_EVERY) {
+            self.last.set(Some(Instant::now()));
+            let line = json!({
+                "rows_in": progress.rows_in, "rows_out": progress.rows_out, "rows_late": progress.late_rows,
+                "checkpoint": progress.checkpoint, "watermark": watermark,
+            });
+            eprintln!("{line}");
+        }
+    }
+
+    fn done(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Prints rows of a dataset.
+
+use super::args::Format;
+use super::render;
+use crate::client::Client;
+use arrow_array::{Array, RecordBatch};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use chrono::{DateTime, SecondsFormat};
+use flinkspark_connector::flight::body::ReadCommand;
+use flinkspark_model::{Error, Kind, Result};
+use futures::TryStreamExt;
+use serde_json::{Map, Value};
+
+/// Prints the first rows in log order.
+pub(super) async fn head(client: &Client, output: Format, reference: &str, rows: usize) -> Result<()> {
+    print(output, &first(client, reference, rows).await?)
+}
+
+/// The first rows in log order.
+pub(crate) async fn first(client: &Client, reference: &str, rows: usize) -> Result<Vec<RecordBatch>> {
+    let mut info = client.flight.info(&ReadCommand { dataset: reference.into(), ..ReadCommand::default() }).await?;
+    let mut batches = vec![RecordBatch::new_empty(std::sync::Arc::clone(&info.schema))];
+    let mut left = rows;
+    for endpoint in std::mem::take(&mut info.endpoints) {
+        if left == 0 {
+            break;
+        }
+        info.endpoints = vec![endpoint];
+        let mut stream = client.flight.get(&info);
+        while let Some(batch) = stream.try_next().await?
+            && left > 0
+        {
+            let batch = batch.slice(0, batch.num_rows().min(left));
+            left -= batch.num_rows();
+            batches.push(batch);
+        }
+    }
+    Ok(batches)
+}
+
+/// Prints batches of one schema.
+pub(crate) fn print(output: Format, batches: &[RecordBatch]) -> Result<()> {
+    if output == Format::Table {
+        return render::text(&table(batches)?);
+    }
+    let mut objects = Vec::new();
+    for batch in batches {
+        let names: Vec<String> = batch.schema_ref().fields().iter().map(|field| field.name().clone()).collect();
+        let columns = formatters(batch)?;
+        for row in 0..batch.num_rows() {
+            let mut object = Map::new();
+            for ((name, column), array) in names.iter().zip(&columns).zip(batch.columns()) {
+                object.insert(name.clone(), value(column, array, row)?);
+            }
+            objects.push(Value::from(object));
+        }
+    }
+    match output {
+        Format::Jsonl => objects.iter().try_for_each(|object| render::text(&format!("{object}\n"))),
+        _ => render::text(&format!("{:#}\n", Value::Array(objects))),
+    }
+}
+
+/// The batches as a table.
+pub(crate) fn table(batches: &[RecordBatch]) -> Result<String> {
+    let options = options();
+    let table = arrow_cast::pretty::pretty_format_batches_with_options(batches, &options);
+    table.map(|table| format!("{table}\n")).map_err(failed)
+}
+
+/// Numbers and truth values as JSON has them, everything else as its text.
+fn value(column: &ArrayFormatter<'_>, array: &dyn Array, row: usize) -> Result<Value> {
+    if array.is_null(row) {
+        return Ok(Value::Null);
+    }
+    let text = column.value(row).try_to_string().map_err(failed)?;
+    let kind = array.data_type();
+    if kind.is_integer() || kind.is_floating() || *kind == arrow_schema::DataType::Boolean {
+        // NaN and infinities have no JSON number and stay text.
+        return Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)));
+    }
+    Ok(Value::String(text))
+}
+
+fn formatters(batch: &RecordBatch) -> Result<Vec<ArrayFormatter<'_>>> {
+    let format = |array| ArrayFormatter::try_new(array, &OPTIONS);
+    batch.columns().iter().map(|array| format(array.as_ref())).collect::<std::result::Result<_, _>>().map_err(failed)
+}
+
+static OPTIONS: FormatOptions<'static> = options();
+
+const fn options() -> FormatOptions<'static> {
+    FormatOptions::new().with_null("NULL")
+}
+
+fn failed(cause: arrow_schema::ArrowError) -> Error {
+    Error::new(Kind::Internal, "FS0008", "the result could not be printed").with_source(cause)
+}
+
+/// Milliseconds since the epoch as text; the least and the greatest time by name.
+pub(crate) fn instant(ms: i64) -> String {
+    match DateTime::from_timestamp_millis(ms) {
+        _ if ms == i64::MAX => "end".into(),
+        _ if ms == i64::MIN => "none".into(),
+        Some(time) => time.to_rfc3339_opts(SecondsFormat::Millis, true),
+        None => format!("{ms} ms"),
+    }
+}

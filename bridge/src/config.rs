@@ -1,0 +1,176 @@
+//! Configuration: documented defaults, then a file, then the environment, then flags.
+//!
+//! Invariant: a [`Config`] that was validated can be served; unknown keys are refused by name.
+
+use flinkspark_model::{Error, Kind, Result};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Where the server's gRPC port is when nothing is said.
+pub const GRPC_DEFAULT: &str = "127.0.0.1:7070";
+/// Where the server's HTTP port is when nothing is said.
+pub const HTTP_DEFAULT: &str = "127.0.0.1:7071";
+/// Where clients look for the bridge when nothing is said.
+pub const URL_DEFAULT: &str = "http://127.0.0.1:7070";
+/// How long a shutdown may take, in milliseconds.
+pub const SHUTDOWN_MS: u64 = 25_000;
+
+/// The server's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where everything is kept. Default: the platform's data directory for `flinkspark`.
+    pub data_dir: PathBuf,
+    /// The address of Arrow Flight and the gRPC services. Default: 127.0.0.1:7070. Port 0 takes a free one.
+    pub grpc: SocketAddr,
+    /// The address of metrics and health. Default: 127.0.0.1:7071. Port 0 takes a free one.
+    pub http: SocketAddr,
+    /// What is logged to stderr, as a `tracing` filter. Default: `warn,flinkspark=info`.
+    pub log: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: data_dir_default(),
+            grpc: SocketAddr::from(([127, 0, 0, 1], 7070)),
+            http: SocketAddr::from(([127, 0, 0, 1], 7071)),
+            log: "warn,flinkspark=info".into(),
+        }
+    }
+}
+
+/// What flags and the environment say; `None` leaves it to the file.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Overrides {
+    /// A configuration file in TOML
+    #[arg(long, env = "FLINKSPARK_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where everything is kept
+    #[arg(long, env = "FLINKSPARK_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The address of Arrow Flight and the gRPC services
+    #[arg(long, env = "FLINKSPARK_GRPC", value_name = "ADDRESS")]
+    pub grpc: Option<SocketAddr>,
+    /// The address of metrics and health
+    #[arg(long, env = "FLINKSPARK_HTTP", value_name = "ADDRESS")]
+    pub http: Option<SocketAddr>,
+    /// What is logged to stderr
+    #[arg(long, env = "FLINKSPARK_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+impl Config {
+    /// Reads the file, where there is one, and applies the overrides.
+    pub fn load(overrides: &Overrides) -> Result<Self> {
+        let mut config = match &overrides.config {
+            Some(path) => read(path)?,
+            None => Self::default(),
+        };
+        let Overrides {
+            config: _,
+            data_dir,
+            grpc,
+            http,
+            log,
+        } = overrides.clone();
+        config.data_dir = data_dir.unwrap_or(config.data_dir);
+        config.grpc = grpc.unwrap_or(config.grpc);
+        config.http = http.unwrap_or(config.http);
+        config.log = log.unwrap_or(config.log);
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Refuses what must not be served: an address that others can reach, as long as there is no
+    /// TLS and no authentication.
+    pub fn validate(&self) -> Result<()> {
+        for (flag, address) in [("--grpc", self.grpc), ("--http", self.http)] {
+            if !address.ip().is_loopback() {
+                return Err(Error::new(
+                    Kind::Invalid,
+                    "FS0006",
+                    format!("{flag} {address} is not a loopback address"),
+                )
+                .with_detail(
+                    "without TLS and authentication anybody on the network could read and write",
+                )
+                .with_hint("bind 127.0.0.1 or [::1] and put a proxy that authenticates in front"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<Config> {
+    let refuse = |cause: String| {
+        Error::new(
+            Kind::Invalid,
+            "FS0007",
+            format!("the configuration file {} cannot be used", path.display()),
+        )
+        .with_detail(cause)
+        .with_hint("`flinkspark config show` prints every key with its default")
+    };
+    let text = std::fs::read_to_string(path).map_err(|cause| refuse(cause.to_string()))?;
+    toml::from_str(&text).map_err(|cause| refuse(cause.to_string()))
+}
+
+fn data_dir_default() -> PathBuf {
+    directories::ProjectDirs::from("", "", "flinkspark").map_or_else(
+        || PathBuf::from("flinkspark-data"),
+        |dirs| dirs.data_dir().to_path_buf(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> (tempfile::TempDir, Overrides) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("flinkspark.toml");
+        std::fs::write(&path, text).unwrap();
+        (
+            dir,
+            Overrides {
+                config: Some(path),
+                ..Overrides::default()
+            },
+        )
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let (_dir, mut overrides) = file("grpc = \"127.0.0.1:1\"\nhttp = \"127.0.0.1:2\"");
+        overrides.http = Some("127.0.0.1:3".parse().unwrap());
+        let config = Config::load(&overrides).unwrap();
+        assert_eq!((config.grpc.port(), config.http.port()), (1, 3));
+        assert_eq!(config.log, Config::default().log);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name() {
+        let (_dir, overrides) = file("grcp = \"127.0.0.1:1\"");
+        let error = Config::load(&overrides).unwrap_err();
+        assert_eq!(error.code(), "FS0007");
+        assert!(error.detail().unwrap().contains("grcp"), "{error}");
+    }
+
+    #[test]
+    fn an_address_that_others_can_reach_is_refused() {
+        let overrides = Overrides {
+            grpc: Some("0.0.0.0:7070".parse().unwrap()),
+            ..Overrides::default()
+        };
+        assert_eq!(Config::load(&overrides).unwrap_err().code(), "FS0006");
+    }
+
+    #[test]
+    fn what_is_shown_can_be_read_back() {
+        let text = toml::to_string(&Config::default()).unwrap();
+        let (_dir, overrides) = file(&text);
+        assert_eq!(Config::load(&overrides).unwrap(), Config::default());
+    }
+}

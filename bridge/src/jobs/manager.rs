@@ -1,0 +1,314 @@
+//! Accepts jobs, keeps one incarnation of each running, and hands them over to the next server.
+//!
+//! Invariant: a job has at most one incarnation in this process, and an end only once its
+//! engine said that all output is committed or that it cannot be.
+
+use super::compile::Compiler;
+use super::record::{Counts, End, JobId, JobRecord, Outcome, Records, Submission};
+use super::run::{self, Ended, Engines, Progress, Signal};
+use flinkspark_model::port::Clock;
+use flinkspark_model::{Error, Kind, Result, fault};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// How often a job is started again without a new checkpoint in between.
+const RESTARTS_MAX: u32 = 10;
+/// The pause before a restart.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// The most jobs that run at once.
+const RUNNING_MAX: usize = 64;
+
+/// How a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// An incarnation is at work, or is about to be.
+    Running,
+    /// Checkpointed; goes on when the server starts again.
+    Suspended,
+    /// All input was read and all output is committed.
+    Finished,
+    /// It failed.
+    Failed,
+    /// Stopped by request.
+    Stopped,
+}
+
+impl State {
+    /// The state's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Suspended => "suspended",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// A job as of now.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// What was submitted.
+    pub record: Arc<JobRecord>,
+    /// How it stands.
+    pub state: State,
+    /// How far it came.
+    pub progress: Progress,
+    /// Why it failed.
+    pub error: Option<Error>,
+    /// When it ended, in milliseconds since the epoch.
+    pub ended_at_ms: Option<u64>,
+}
+
+/// The jobs of one server.
+pub struct Manager {
+    records: Records,
+    compiler: Compiler,
+    engines: Engines,
+    clock: Arc<dyn Clock>,
+    running: Mutex<BTreeMap<JobId, Running>>,
+}
+
+struct Running {
+    signal: watch::Sender<Signal>,
+    snapshot: watch::Receiver<Snapshot>,
+    task: JoinHandle<()>,
+}
+
+impl Manager {
+    /// A manager with nothing running.
+    pub fn new(records: Records, compiler: Compiler, engines: Engines, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { records, compiler, engines, clock, running: Mutex::default() })
+    }
+
+    /// The compiler, for `explain` and `verify`.
+    pub fn compiler(&self) -> &Compiler {
+        &self.compiler
+    }
+
+    /// The engines, for `verify`.
+    pub fn engines(&self) -> &Engines {
+        &self.engines
+    }
+
+    /// Starts every job that has no end.
+    pub async fn resume(self: &Arc<Self>) -> Result<usize> {
+        let mut resumed = 0;
+        for record in self.records.all().await? {
+            if self.records.end(&record.id).await?.is_none() {
+                tracing::info!(job = %record.id, "resumes");
+                self.start(record);
+                resumed += 1;
+            }
+        }
+        Ok(resumed)
+    }
+
+    /// Accepts a job, durably, and starts it; the same submission again attaches to the run.
+    ///
+    /// Errors: `Conflict` where the id has another submission; whatever refuses the job.
+    pub async fn submit(self: &Arc<Self>, submission: Submission) -> Result<Snapshot> {
+        submission.check()?;
+        let id = submission.id.clone();
+        if let Some(record) = self.records.get(&id).await? {
+            submission.matches(&record)?;
+            return self.get(&id).await;
+        }
+        if self.lock().values().filter(|job| !job.task.is_finished()).count() >= RUNNING_MAX {
+            return Err(Error::new(Kind::Unavailable, "FS0907", "too many jobs run at once")
+                .with_detail(format!("the limit is {RUNNING_MAX}"))
+                .with_hint("stop one with `flinkspark job stop`, or wait until one has ended"));
+        }
+        let record = self.compiler.admit(submission.clone(), self.clock.now_ms()).await?;
+        match self.records.create(&record).await? {
+            Ok(()) => {
+                fault::reach("job.submit.journalled").map_err(injected)?;
+                self.start(record);
+            }
+            Err(there) => submission.matches(&there)?,
+        }
+        let snapshot = self.get(&id).await;
+        fault::reach("job.submit.replied").map_err(injected)?;
+        snapshot
+    }
+
+    /// One job.
+    pub async fn get(&self, id: &JobId) -> Result<Snapshot> {
+        if let Some(running) = self.lock().get(id) {
+            return Ok(running.snapshot.borrow().clone());
+        }
+        let record = self.records.get(id).await?.ok_or_else(|| missing(id))?;
+        let end = self.records.end(id).await?;
+        Ok(snapshot(record, end))
+    }
+
+    /// Every job, the latest submission first.
+    pub async fn list(&self) -> Result<Vec<Snapshot>> {
+        let mut jobs = Vec::new();
+        for record in self.records.all().await? {
+            jobs.push(self.get(&record.id).await?);
+        }
+        jobs.sort_by(|a, b| (b.record.submitted_at_ms, &b.record.id).cmp(&(a.record.submitted_at_ms, &a.record.id)));
+        Ok(jobs)
+    }
+
+    /// Follows a job: the receiver sees each change; it is closed once the job has ended.
+    pub async fn watch(&self, id: &JobId) -> Result<watch::Receiver<Snapshot>> {
+        if let Some(running) = self.lock().get(id) {
+            return Ok(running.snapshot.clone());
+        }
+        Ok(watch::channel(self.get(id).await?).1)
+    }
+
+    /// Stops a job for good; with `drain`, after what is open has fired. Idempotent.
+    pub async fn stop(&self, id: &JobId, drain: bool) -> Result<Snapshot> {
+        let record = self.records.get(id).await?.ok_or_else(|| missing(id))?;
+        if self.records.end(id).await?.is_some() {
+            return self.get(id).await;
+        }
+        self.records.request_stop(&record.id, drain).await?;
+        let watched = self.lock().get(id).map(|running| {
+            running.signal.send_replace(if drain { Signal::Drain } else { Signal::Stop });
+            running.snapshot.clone()
+        });
+        if let Some(mut snapshot) = watched {
+            // The sender goes when the incarnation has ended.
+            while snapshot.borrow().state == State::Running && snapshot.changed().await.is_ok() {}
+        }
+        self.get(id).await
+    }
+
+    /// Suspends every job and waits until each has let go.
+    pub async fn suspend(&self) {
+        let running = std::mem::take(&mut *self.lock());
+        for job in running.values() {
+            job.signal.send_if_modified(|signal| {
+                let modify = *signal == Signal::Run;
+                if modify {
+                    *signal = Signal::Suspend;
+                }
+                modify
+            });
+        }
+        for (id, job) in running {
+            if let Err(cause) = job.task.await {
+                tracing::error!(job = %id, %cause, "a job ended without an answer");
+            }
+        }
+    }
+
+    fn start(self: &Arc<Self>, record: JobRecord) {
+        let record = Arc::new(record);
+        let (signal, signals) = watch::channel(Signal::Run);
+        let first = snapshot(record.as_ref().clone(), None);
+        let (sender, receiver) = watch::channel(Snapshot { state: State::Running, ..first });
+        let mut running = self.lock();
+        if running.get(&record.id).is_some_and(|job| !job.task.is_finished()) {
+            return;
+        }
+        let manager = Arc::clone(self);
+        let id = record.id.clone();
+        let task = tokio::spawn(async move { manager.incarnations(&record, signals, &sender).await });
+        running.insert(id, Running { signal, snapshot: receiver, task });
+    }
+
+    /// Runs a job until it has ended, starting it again where what stopped it may pass.
+    async fn incarnations(&self, record: &JobRecord, signals: watch::Receiver<Signal>, sender: &watch::Sender<Snapshot>) {
+        let mut restarts = 0;
+        let mut checkpoint = 0;
+        loop {
+            let ended = self.incarnation(record, signals.clone(), sender).await;
+            let reached = sender.borrow().progress.counts.checkpoint;
+            if reached > checkpoint {
+                (checkpoint, restarts) = (reached, 0);
+            }
+            let outcome = match ended {
+                Ok(Ended::Finished) => Outcome::Finished,
+                Ok(Ended::Stopped) => Outcome::Stopped,
+                Ok(Ended::Suspended) => {
+                    sender.send_modify(|snapshot| snapshot.state = State::Suspended);
+                    return;
+                }
+                Err(error) if may_pass(&error) && restarts < RESTARTS_MAX && *signals.borrow() == Signal::Run => {
+                    restarts += 1;
+                    tracing::warn!(job = %record.id, %error, restarts, "starts again");
+                    tokio::time::sleep(RESTART_PAUSE).await;
+                    continue;
+                }
+                Err(error) => Outcome::failed(&error),
+            };
+            self.end(record, outcome, sender).await;
+            return;
+        }
+    }
+
+    async fn incarnation(
+        &self,
+        record: &JobRecord,
+        signals: watch::Receiver<Signal>,
+        sender: &watch::Sender<Snapshot>,
+    ) -> Result<Ended> {
+        if let Some(drain) = self.records.stop_requested(&record.id).await?
+            && !drain
+        {
+            return Ok(Ended::Stopped);
+        }
+        let compiled = self.compiler.compile_record(record).await?;
+        let report = |progress: Progress| sender.send_modify(|snapshot| snapshot.progress = progress);
+        run::run(&self.engines, record, compiled, signals, &report).await
+    }
+
+    async fn end(&self, record: &JobRecord, outcome: Outcome, sender: &watch::Sender<Snapshot>) {
+        let counts = sender.borrow().progress.counts;
+        let end = End::new(outcome, counts, self.clock.now_ms());
+        let written = self.records.finish(&record.id, &end).await;
+        let end = written.unwrap_or_else(|error| {
+            // The job's work is committed or not whatever this file says; the next start tries again.
+            tracing::error!(job = %record.id, %error, "the end of a job could not be written");
+            end
+        });
+        sender.send_modify(|now| {
+            let progress = now.progress;
+            *now = snapshot(record.clone(), Some(end.clone()));
+            now.progress.watermark_ms = progress.watermark_ms;
+        });
+        tracing::info!(job = %record.id, state = sender.borrow().state.name(), "ended");
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<JobId, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn snapshot(record: JobRecord, end: Option<End>) -> Snapshot {
+    let (state, counts, error, ended_at_ms) = match &end {
+        None => (State::Suspended, Counts::default(), None, None),
+        Some(end) => {
+            let state = match &end.outcome {
+                Outcome::Finished => State::Finished,
+                Outcome::Stopped => State::Stopped,
+                Outcome::Failed { .. } => State::Failed,
+            };
+            (state, end.counts, end.outcome.error(), Some(end.ended_at_ms))
+        }
+    };
+    let progress = Progress { counts, ..Progress::default() };
+    Snapshot { record: Arc::new(record), state, progress, error, ended_at_ms }
+}
+
+fn may_pass(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Unavailable | Kind::InDoubt)
+}
+
+fn missing(id: &JobId) -> Error {
+    Error::new(Kind::Invalid, "FS0908", format!("there is no job \"{id}\""))
+        .with_hint("`flinkspark job list` shows every job of this bridge")
+}
+
+fn injected(cause: fault::Injected) -> Error {
+    Error::new(Kind::Unavailable, "FS0909", "a fault was injected").with_source(cause)
+}

@@ -1,0 +1,473 @@
+//! What is kept of a job: its record, made once when it is submitted, and its end, made once.
+//!
+//! Both are objects made by a conditional create, so that two submissions of one id have one
+//! winner. Invariant: a record never changes; how far a job came is in its own log.
+
+use flinkspark_connector::store::{Created, Key, Store};
+use flinkspark_model::dataset::DatasetId;
+use flinkspark_model::log::LogId;
+use flinkspark_model::name::DatasetName;
+use flinkspark_model::position::SlotNo;
+use flinkspark_model::{Error, Kind, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The format of records that this build writes, and the newest that it reads.
+const RECORD_FORMAT: u32 = 1;
+/// The longest job text, in bytes.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+/// The longest job id, in bytes.
+const ID_BYTES_MAX: usize = 128;
+
+/// A job's id as the user knows it: `[A-Za-z0-9_.-]+`, at most 128 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct JobId(Arc<str>);
+
+impl JobId {
+    /// Parses an id.
+    pub fn new(id: &str) -> Result<Self> {
+        let good = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        if id.is_empty() || id.len() > ID_BYTES_MAX || !id.chars().all(good) {
+            return Err(Error::new(Kind::Invalid, "FS0901", format!("\"{}\" is not a job id", id.escape_debug()))
+                .with_detail(format!("an id has 1 to {ID_BYTES_MAX} letters, digits, '_', '-' and '.'"))
+                .with_hint("leave --id out and one is made"));
+        }
+        Ok(Self(id.into()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The job's own log: derived from the id, so that it is found without an index.
+    pub fn log(&self) -> LogId {
+        LogId::of_job(&self.0)
+    }
+}
+
+impl std::fmt::Display for JobId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for JobId {
+    type Error = Error;
+
+    fn try_from(id: String) -> Result<Self> {
+        Self::new(&id)
+    }
+}
+
+impl From<JobId> for String {
+    fn from(id: JobId) -> Self {
+        id.0.as_ref().into()
+    }
+}
+
+/// What a job runs on here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// The bundled streaming engine.
+    Stream,
+    /// The bundled batch engine.
+    Batch,
+}
+
+impl Target {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Batch => "batch",
+        }
+    }
+}
+
+/// How a job runs; what is absent has its default.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// Whether the home is `flink/batch`, not `flink/streaming`.
+    #[serde(default)]
+    pub batch_home: bool,
+    /// Subtasks of an operator, or partitions of a plan.
+    #[serde(default)]
+    pub parallelism: Option<u32>,
+    /// Rows a second of the whole source.
+    #[serde(default)]
+    pub rate_rows_per_second: Option<u64>,
+    /// How often a checkpoint is taken.
+    #[serde(default)]
+    pub checkpoint_interval_ms: Option<u64>,
+    /// Watermark delays in place of the registered ones, by dataset name.
+    #[serde(default)]
+    pub watermark_delay_ms: BTreeMap<String, u64>,
+    /// Where late rows are kept.
+    #[serde(default)]
+    pub late_to: Option<String>,
+}
+
+/// An input as of the submission: a resumed job reads the same rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pinned {
+    /// The dataset.
+    pub dataset: DatasetId,
+    /// Its name then.
+    pub name: DatasetName,
+    /// The last slot that is read.
+    pub through: SlotNo,
+}
+
+/// A job as it was submitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobRecord {
+    format: u32,
+    /// Its id.
+    pub id: JobId,
+    /// Its SQL.
+    pub text: String,
+    /// What it runs on.
+    pub target: Target,
+    /// How it runs.
+    pub options: Options,
+    /// What it reads.
+    pub inputs: Vec<Pinned>,
+    /// The dataset that it writes.
+    pub output: DatasetId,
+    /// That dataset's name then.
+    pub output_name: DatasetName,
+    /// Where late rows go.
+    pub late: Option<DatasetId>,
+    /// What a reader should know, such as that it appends to rows that were there.
+    pub notes: Vec<String>,
+    /// When it was submitted, in milliseconds since the epoch.
+    pub submitted_at_ms: u64,
+}
+
+/// What a submission says of a job, before its datasets are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// The id.
+    pub id: JobId,
+    /// The SQL.
+    pub text: String,
+    /// What it runs on.
+    pub target: Target,
+    /// How it runs.
+    pub options: Options,
+}
+
+impl Submission {
+    /// Whether a record is of this very submission; `Conflict` says what differs.
+    pub fn matches(&self, record: &JobRecord) -> Result<()> {
+        let differs = if self.text != record.text {
+            "another job text"
+        } else if self.target != record.target {
+            "another target"
+        } else if self.options != record.options {
+            "other options"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(Kind::Conflict, "FS0902", format!("job id \"{}\" is taken", self.id))
+            .with_detail(format!("it was submitted before with {differs}"))
+            .with_hint("choose another --id, or repeat the first command to attach to that run"))
+    }
+
+    /// The record of this submission.
+    pub fn record(
+        self,
+        inputs: Vec<Pinned>,
+        output: (DatasetId, DatasetName),
+        late: Option<DatasetId>,
+        notes: Vec<String>,
+        submitted_at_ms: u64,
+    ) -> JobRecord {
+        JobRecord {
+            format: RECORD_FORMAT,
+            id: self.id,
+            text: self.text,
+            target: self.target,
+            options: self.options,
+            inputs,
+            output: output.0,
+            output_name: output.1,
+            late,
+            notes,
+            submitted_at_ms,
+        }
+    }
+
+    /// Refuses a text that is too long to be kept.
+    pub fn check(&self) -> Result<()> {
+        if self.text.len() > TEXT_BYTES_MAX {
+            return Err(Error::new(Kind::Invalid, "FS0903", "the job's text is too long")
+                .with_detail(format!("it has {} bytes; the limit is {TEXT_BYTES_MAX}", self.text.len()))
+                .with_hint("move its data into a dataset"));
+        }
+        Ok(())
+    }
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    format: u32,
+    /// How.
+    pub outcome: Outcome,
+    /// Rows read, rows committed, rows late.
+    pub counts: Counts,
+    /// When, in milliseconds since the epoch.
+    pub ended_at_ms: u64,
+}
+
+impl End {
+    /// An end at this time.
+    pub fn new(outcome: Outcome, counts: Counts, ended_at_ms: u64) -> Self {
+        Self { format: RECORD_FORMAT, outcome, counts, ended_at_ms }
+    }
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// All input was read and all output is committed.
+    Finished,
+    /// Stopped by request.
+    Stopped,
+    /// It failed.
+    Failed {
+        /// The kind's name.
+        kind: String,
+        /// The code.
+        code: String,
+        /// What failed.
+        message: String,
+        /// Where and why.
+        detail: Option<String>,
+        /// What to try.
+        hint: Option<String>,
+    },
+}
+
+impl Outcome {
+    /// A failure.
+    pub fn failed(error: &Error) -> Self {
+        Self::Failed {
+            kind: error.kind().name().into(),
+            code: error.code().into(),
+            message: error.message().into(),
+            detail: error.detail().map(Into::into),
+            hint: error.hint().map(Into::into),
+        }
+    }
+
+    /// The error of a failure.
+    pub fn error(&self) -> Option<Error> {
+        let Self::Failed { kind, code, message, detail, hint } = self else {
+            return None;
+        };
+        let kind = Kind::from_name(kind).unwrap_or(Kind::Internal);
+        let mut error = Error::from_wire(kind, code.clone(), message.clone());
+        if let Some(detail) = detail {
+            error = error.with_detail(detail);
+        }
+        if let Some(hint) = hint {
+            error = error.with_hint(hint);
+        }
+        Some(error)
+    }
+}
+
+/// Rows of a job; over all its incarnations, no row twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Counts {
+    /// Rows read.
+    pub rows_in: u64,
+    /// Rows committed.
+    pub rows_out: u64,
+    /// Rows that came too late for their window.
+    pub rows_late: u64,
+    /// The last complete checkpoint.
+    pub checkpoint: u64,
+}
+
+/// The records of all jobs, in a store.
+#[derive(Clone)]
+pub struct Records {
+    store: Arc<dyn Store>,
+}
+
+impl Records {
+    /// The records in this store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// Makes a record durable; `Err` holds the one that was there.
+    pub async fn create(&self, record: &JobRecord) -> Result<std::result::Result<(), JobRecord>> {
+        // The listing finds a job by this marker; a marker without a record is a submission that
+        // was never acknowledged.
+        let log = record.id.log();
+        self.store.create(&Key::new(&format!("jobs-index/{}", log.0))?, record.id.as_str().to_owned().into()).await?;
+        match self.store.create(&key(log, "record")?, encode(record)?.into()).await? {
+            Created::New => Ok(Ok(())),
+            Created::Exists(bytes) => decode(&bytes).map(Err),
+        }
+    }
+
+    /// The record of an id.
+    pub async fn get(&self, id: &JobId) -> Result<Option<JobRecord>> {
+        self.read(id.log(), "record").await
+    }
+
+    /// How a job ended; `None` while it has not.
+    pub async fn end(&self, id: &JobId) -> Result<Option<End>> {
+        self.read(id.log(), "end").await
+    }
+
+    /// Says how a job ended; the first one to say so wins, and is returned.
+    pub async fn finish(&self, id: &JobId, end: &End) -> Result<End> {
+        match self.store.create(&key(id.log(), "end")?, encode(end)?.into()).await? {
+            Created::New => Ok(end.clone()),
+            Created::Exists(bytes) => decode(&bytes),
+        }
+    }
+
+    /// Asks a job to stop; the request outlives the server.
+    pub async fn request_stop(&self, id: &JobId, drain: bool) -> Result<()> {
+        let how = if drain { "drain" } else { "stop" };
+        self.store.create(&key(id.log(), "stop-request")?, how.to_owned().into()).await.map(drop)
+    }
+
+    /// Whether a job was asked to stop, and whether to drain first.
+    pub async fn stop_requested(&self, id: &JobId) -> Result<Option<bool>> {
+        Ok(self.store.read(&key(id.log(), "stop-request")?).await?.map(|how| how.as_ref() == b"drain"))
+    }
+
+    /// Every job, in no particular order.
+    pub async fn all(&self) -> Result<Vec<JobRecord>> {
+        let mut records = Vec::new();
+        for entry in self.store.list(&Key::new("jobs-index")?).await? {
+            let log = Uuid::parse_str(&entry.name).map(LogId).map_err(|cause| damaged(cause.to_string()))?;
+            records.extend(self.read(log, "record").await?);
+        }
+        Ok(records)
+    }
+
+    async fn read<T: DeserializeOwned>(&self, log: LogId, what: &str) -> Result<Option<T>> {
+        self.store.read(&key(log, what)?).await?.map(|bytes| decode(&bytes)).transpose()
+    }
+}
+
+fn key(log: LogId, what: &str) -> Result<Key> {
+    Key::new(&format!("jobs/{}/{what}", log.0))
+}
+
+/// One line of JSON and one line with its CRC32C.
+fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(value).map_err(|cause| {
+        Error::new(Kind::Internal, "FS0904", "a job's record could not be encoded").with_source(cause)
+    })?;
+    let checksum = crc32c::crc32c(&bytes);
+    bytes.extend_from_slice(format!("\ncrc32c {checksum:08x}\n").as_bytes());
+    Ok(bytes)
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let text = std::str::from_utf8(bytes).map_err(|cause| damaged(cause.to_string()))?;
+    let parts = text.strip_suffix('\n').and_then(|text| text.rsplit_once('\n'));
+    let (json, trailer) = parts.ok_or_else(|| damaged("it ends early".into()))?;
+    if trailer != format!("crc32c {:08x}", crc32c::crc32c(json.as_bytes())) {
+        return Err(damaged("its checksum does not match its content".into()));
+    }
+    #[derive(Deserialize)]
+    struct Versioned {
+        format: u32,
+    }
+    let versioned: Versioned = serde_json::from_str(json).map_err(|cause| damaged(cause.to_string()))?;
+    if versioned.format > RECORD_FORMAT {
+        return Err(Error::new(Kind::Invalid, "FS0906", "a job's record was written by a newer FlinkSpark")
+            .with_detail(format!("it has format {}; this build reads up to {RECORD_FORMAT}", versioned.format))
+            .with_hint("start a build at least as new as the one that wrote it"));
+    }
+    serde_json::from_str(json).map_err(|cause| damaged(cause.to_string()))
+}
+
+fn damaged(why: String) -> Error {
+    Error::new(Kind::Data, "FS0905", "a job's record is damaged")
+        .with_detail(why)
+        .with_hint("restore the file below jobs/ from a backup")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flinkspark_connector::store::object::Objects;
+
+    fn submission(id: &str, text: &str) -> Submission {
+        Submission {
+            id: JobId::new(id).unwrap(),
+            text: text.into(),
+            target: Target::Stream,
+            options: Options::default(),
+        }
+    }
+
+    fn record(id: &str, text: &str) -> JobRecord {
+        let output = (DatasetId::from_parts(1, [0; 10]), DatasetName::new("out").unwrap());
+        submission(id, text).record(Vec::new(), output, None, Vec::new(), 1)
+    }
+
+    #[tokio::test]
+    async fn the_first_submission_of_an_id_wins() {
+        let records = Records::new(Arc::new(Objects::memory()));
+        assert_eq!(records.create(&record("a", "x")).await.unwrap(), Ok(()));
+        let there = records.create(&record("a", "y")).await.unwrap().unwrap_err();
+        assert_eq!(there.text, "x");
+        assert_eq!(submission("a", "y").matches(&there).unwrap_err().code(), "FS0902");
+        assert_eq!(submission("a", "x").matches(&there), Ok(()));
+        assert_eq!(records.all().await.unwrap(), [there]);
+    }
+
+    #[tokio::test]
+    async fn a_job_ends_once() {
+        let records = Records::new(Arc::new(Objects::memory()));
+        let id = JobId::new("a").unwrap();
+        let first = End::new(Outcome::Finished, Counts::default(), 1);
+        assert_eq!(records.finish(&id, &first).await.unwrap(), first);
+        let second = End::new(Outcome::Stopped, Counts::default(), 2);
+        assert_eq!(records.finish(&id, &second).await.unwrap(), first);
+    }
+
+    #[test]
+    fn a_damaged_record_is_never_believed() {
+        let bytes = encode(&record("a", "x")).unwrap();
+        assert!(decode::<JobRecord>(&bytes).is_ok());
+        for index in 0..bytes.len() {
+            let mut torn = bytes.clone();
+            torn[index] ^= 1;
+            assert!(decode::<JobRecord>(&torn).is_err(), "byte {index}");
+            assert!(decode::<JobRecord>(&bytes[..index]).is_err(), "length {index}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_could_leave_its_folder_is_refused() {
+        for id in ["", "a/b", "a b", "ä", &"x".repeat(129)] {
+            assert_eq!(JobId::new(id).unwrap_err().code(), "FS0901", "{id}");
+        }
+    }
+}

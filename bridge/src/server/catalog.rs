@@ -1,0 +1,172 @@
+//! `flinkspark.v1.Catalog`: the catalogue, with what each dataset's log holds.
+//!
+//! Invariant: a dataset's record comes from the catalogue, its totals from its log, never mixed.
+
+use flinkspark_model::dataset::Dataset;
+use flinkspark_model::error::Result;
+use flinkspark_model::handle::RddPartition;
+use flinkspark_model::log::{Replacement, Slot};
+use flinkspark_model::name::DatasetName;
+use flinkspark_model::port::{Catalog, Datasets, Log, Reference};
+use flinkspark_proto::convert;
+use flinkspark_proto::error::to_status;
+use flinkspark_proto::v1;
+use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tonic::{Request, Response, Status};
+
+/// The most datasets or epochs in one answer.
+const PAGE_MAX: usize = 1000;
+/// The most events that one read of the feed gives.
+const EVENTS_MAX: usize = 256;
+
+/// The service.
+pub(super) struct Service {
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) datasets: Arc<dyn Datasets>,
+    /// Where clients read: the preferred location of every partition.
+    pub(super) location: String,
+}
+
+type Answer<T> = std::result::Result<Response<T>, Status>;
+
+fn answer<T>(result: Result<T>) -> Answer<T> {
+    result.map(Response::new).map_err(|error| to_status(&error))
+}
+
+impl Service {
+    async fn find(&self, reference: Option<v1::Reference>) -> Result<Arc<Dataset>> {
+        let reference = Reference::try_from(reference.unwrap_or_default())?;
+        self.catalog.lookup(&reference).await
+    }
+
+    async fn log(&self, dataset: &Dataset) -> Result<Arc<dyn flinkspark_model::port::Dataset>> {
+        self.datasets.dataset(dataset.id, Arc::clone(&dataset.schema)).await
+    }
+
+    async fn view(&self, reference: Option<v1::Reference>) -> Result<v1::DatasetView> {
+        let dataset = self.find(reference).await?;
+        let view = self.log(&dataset).await?.refresh().await?;
+        let mut rows: BTreeMap<u32, u64> = BTreeMap::new();
+        for segment in view.live().flat_map(|epoch| &epoch.segments) {
+            *rows.entry(segment.partition).or_default() += segment.rows;
+        }
+        let partition = |(index, rows)| {
+            v1::RddPartition::from(&RddPartition { index, rows, preferred_locations: vec![self.location.clone()] })
+        };
+        Ok(v1::DatasetView {
+            dataset: Some(dataset.as_ref().try_into()?),
+            head: Some(head(&view)),
+            partitions: rows.into_iter().map(partition).collect(),
+        })
+    }
+
+    async fn page(&self, request: v1::ListRequest) -> Result<v1::ListResponse> {
+        let after = (!request.after.is_empty()).then(|| DatasetName::new(&request.after)).transpose()?;
+        let page = self.catalog.list(&request.prefix, after.as_ref(), limit(request.limit)).await?;
+        v1::ListResponse::try_from(&page)
+    }
+
+    async fn epochs_after(&self, request: v1::EpochsRequest) -> Result<v1::EpochsResponse> {
+        let dataset = self.find(request.reference).await?;
+        let log = self.log(&dataset).await?;
+        let head = log.refresh().await?.head();
+        let mut epochs = Vec::new();
+        let mut slot = request.after_slot.min(head);
+        while slot < head && epochs.len() < limit(request.limit) {
+            slot += 1;
+            let record = log.slot(slot).await?;
+            match &record.body {
+                Slot::Epoch(commit) | Slot::Replace { with: Replacement::Overwrite(commit), .. } => {
+                    epochs.push(convert::epoch(slot, record.committed_at_ms, commit));
+                }
+                _ => {}
+            }
+        }
+        Ok(v1::EpochsResponse { epochs, next_after_slot: (slot < head).then_some(slot) })
+    }
+
+    async fn change(&self, request: v1::UpdateRequest) -> Result<v1::Dataset> {
+        let (id, version, change) = request.parts()?;
+        self.catalog.update(id, version, change).await?.as_ref().try_into()
+    }
+
+    async fn forget(&self, request: v1::DropRequest) -> Result<v1::DropResponse> {
+        self.catalog.drop_dataset(request.id.parse()?, request.version).await?;
+        Ok(v1::DropResponse {})
+    }
+
+    async fn edges(&self, reference: Option<v1::Reference>) -> Result<v1::LineageResponse> {
+        let dataset = self.find(reference).await?;
+        let edges = self.catalog.edges(dataset.id).await?;
+        Ok(v1::LineageResponse { edges: edges.iter().map(Into::into).collect() })
+    }
+}
+
+fn limit(asked: u32) -> usize {
+    if asked == 0 { PAGE_MAX } else { PAGE_MAX.min(asked as usize) }
+}
+
+fn head(view: &flinkspark_model::log::View) -> v1::LogHead {
+    let (rows, bytes, digest) = view.totals();
+    v1::LogHead { slot: view.head(), rows, bytes, digest: digest.to_string(), watermark_ms: view.watermark_ms() }
+}
+
+#[tonic::async_trait]
+impl v1::catalog_server::Catalog for Service {
+    type WatchStream = BoxStream<'static, std::result::Result<v1::ChangeEvent, Status>>;
+
+    async fn register(&self, request: Request<v1::RegisterRequest>) -> Answer<v1::Dataset> {
+        let registered = async {
+            let dataset = self.catalog.register(request.into_inner().try_into()?).await?;
+            dataset.as_ref().try_into()
+        };
+        answer(registered.await)
+    }
+
+    async fn lookup(&self, request: Request<v1::LookupRequest>) -> Answer<v1::DatasetView> {
+        answer(self.view(request.into_inner().reference).await)
+    }
+
+    async fn list(&self, request: Request<v1::ListRequest>) -> Answer<v1::ListResponse> {
+        answer(self.page(request.into_inner()).await)
+    }
+
+    async fn update(&self, request: Request<v1::UpdateRequest>) -> Answer<v1::Dataset> {
+        answer(self.change(request.into_inner()).await)
+    }
+
+    async fn drop(&self, request: Request<v1::DropRequest>) -> Answer<v1::DropResponse> {
+        answer(self.forget(request.into_inner()).await)
+    }
+
+    async fn lineage(&self, request: Request<v1::LineageRequest>) -> Answer<v1::LineageResponse> {
+        answer(self.edges(request.into_inner().reference).await)
+    }
+
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {
+        let catalog = Arc::clone(&self.catalog);
+        let pages = futures::stream::try_unfold(request.into_inner().since, move |since| {
+            let catalog = Arc::clone(&catalog);
+            async move {
+                let events = catalog.watch(since, EVENTS_MAX).await?;
+                let last = events.last().map_or(since, |event| event.sequence);
+                Ok(Some((events, last)))
+            }
+        });
+        let events = pages
+            .map_ok(|events| futures::stream::iter(events.into_iter().map(Ok)))
+            .try_flatten()
+            .and_then(|event| async move { v1::ChangeEvent::try_from(&event) });
+        Ok(Response::new(events.map_err(|error| to_status(&error)).boxed()))
+    }
+
+    async fn epochs(&self, request: Request<v1::EpochsRequest>) -> Answer<v1::EpochsResponse> {
+        answer(self.epochs_after(request.into_inner()).await)
+    }
+
+    async fn head(&self, request: Request<v1::HeadRequest>) -> Answer<v1::LogHead> {
+        answer(self.view(request.into_inner().reference).await.map(|view| view.head.unwrap_or_default()))
+    }
+}

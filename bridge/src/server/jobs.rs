@@ -1,0 +1,244 @@
+//! `flinkspark.v1.Jobs`: submits, follows, explains and verifies jobs.
+//!
+//! Invariant: an answer to `Submit` is given only for a job that survives the server.
+
+use crate::jobs::{Answer as VerifiedAnswer, JobId, Manager, Options, Snapshot, State, Submission, Target};
+use flinkspark_model::error::Result;
+use flinkspark_model::{Error, Kind};
+use flinkspark_proto::error::to_status;
+use flinkspark_proto::v1;
+use futures::stream::{BoxStream, StreamExt};
+use std::sync::Arc;
+use tonic::{Request, Response, Status};
+
+/// The most jobs in one answer.
+const PAGE_MAX: usize = 1000;
+
+/// The service.
+pub(super) struct Service {
+    pub(super) jobs: Arc<Manager>,
+}
+
+type Answer<T> = std::result::Result<Response<T>, Status>;
+
+fn answer<T>(result: Result<T>) -> Answer<T> {
+    result.map(Response::new).map_err(|error| to_status(&error))
+}
+
+impl Service {
+    async fn list_after(&self, request: v1::ListJobsRequest) -> Result<v1::ListJobsResponse> {
+        let wanted = request.state;
+        let jobs = self.jobs.list().await?.into_iter().map(|snapshot| wire(&snapshot));
+        let mut jobs: Vec<v1::Job> = jobs.filter(|job| wanted == 0 || job.state == wanted).collect();
+        if !request.after.is_empty() {
+            let after = jobs.iter().position(|job| job.id == request.after);
+            jobs.drain(..after.map_or(jobs.len(), |index| index + 1));
+        }
+        let limit = if request.limit == 0 { PAGE_MAX } else { PAGE_MAX.min(request.limit as usize) };
+        let more = jobs.len() > limit;
+        jobs.truncate(limit);
+        let next = jobs.last().filter(|_| more).map(|job| job.id.clone());
+        Ok(v1::ListJobsResponse { jobs, next })
+    }
+
+    async fn explained(&self, request: v1::ExplainRequest) -> Result<v1::ExplainResponse> {
+        let options = options(request.options.unwrap_or_default())?;
+        let home = if options.batch_home { v1::Home::FlinkBatch } else { v1::Home::FlinkStreaming };
+        let mut plans = Vec::new();
+        for target in targets(&request.targets)? {
+            let explained = self.jobs.compiler().explain(&request.text, target, &options).await;
+            plans.push(match explained {
+                Ok(explained) => v1::TargetPlan {
+                    target: wire_target(target).into(),
+                    plan: explained.plan,
+                    rewrites: explained.rewrites,
+                    ledger: explained.ledger.into_iter().map(|(id, text)| v1::LedgerEntry { id, text }).collect(),
+                    refusal: None,
+                },
+                Err(error) => v1::TargetPlan {
+                    target: wire_target(target).into(),
+                    refusal: Some(detail(&error)),
+                    ..v1::TargetPlan::default()
+                },
+            });
+        }
+        Ok(v1::ExplainResponse { home: home.into(), plans })
+    }
+
+    async fn verified(&self, request: v1::VerifyRequest) -> Result<v1::VerifyResponse> {
+        let options = options(request.options.unwrap_or_default())?;
+        let targets = targets(&request.targets)?;
+        let verified = self.jobs.verify(&request.text, &targets, &options).await?;
+        let result = |answer: VerifiedAnswer| v1::TargetResult {
+            target: wire_target(answer.target).into(),
+            rows: answer.digest.rows,
+            digest: answer.digest.to_string(),
+            late_rows: answer.rows_late,
+        };
+        Ok(v1::VerifyResponse {
+            equal: verified.differing_rows == 0,
+            results: verified.answers.into_iter().map(result).collect(),
+            differing_rows: verified.differing_rows,
+            differences: verified
+                .differences
+                .into_iter()
+                .map(|difference| v1::RowDifference { row: difference.row, counts: difference.counts })
+                .collect(),
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl v1::jobs_server::Jobs for Service {
+    type WatchStream = BoxStream<'static, std::result::Result<v1::Job, Status>>;
+
+    async fn submit(&self, request: Request<v1::SubmitRequest>) -> Answer<v1::Job> {
+        let submitted = async {
+            let snapshot = self.jobs.submit(submission(request.into_inner())?).await?;
+            Ok(wire(&snapshot))
+        };
+        answer(submitted.await)
+    }
+
+    async fn get(&self, request: Request<v1::GetJobRequest>) -> Answer<v1::Job> {
+        let got = async { Ok(wire(&self.jobs.get(&JobId::new(&request.into_inner().id)?).await?)) };
+        answer(got.await)
+    }
+
+    async fn list(&self, request: Request<v1::ListJobsRequest>) -> Answer<v1::ListJobsResponse> {
+        answer(self.list_after(request.into_inner()).await)
+    }
+
+    async fn stop(&self, request: Request<v1::StopJobRequest>) -> Answer<v1::Job> {
+        let request = request.into_inner();
+        let stopped = async { Ok(wire(&self.jobs.stop(&JobId::new(&request.id)?, request.drain).await?)) };
+        answer(stopped.await)
+    }
+
+    async fn watch(&self, request: Request<v1::WatchJobRequest>) -> Answer<Self::WatchStream> {
+        let watched = async { self.jobs.watch(&JobId::new(&request.into_inner().id)?).await };
+        let receiver = watched.await.map_err(|error| to_status(&error))?;
+        let snapshots = futures::stream::unfold(Some((receiver, true)), |state| async move {
+            let (mut receiver, first) = state?;
+            if !first && receiver.changed().await.is_err() {
+                return None;
+            }
+            let snapshot = receiver.borrow_and_update().clone();
+            let more = snapshot.state == State::Running;
+            Some((Ok(wire(&snapshot)), more.then_some((receiver, false))))
+        });
+        Ok(Response::new(snapshots.boxed()))
+    }
+
+    async fn explain(&self, request: Request<v1::ExplainRequest>) -> Answer<v1::ExplainResponse> {
+        answer(self.explained(request.into_inner()).await)
+    }
+
+    async fn verify(&self, request: Request<v1::VerifyRequest>) -> Answer<v1::VerifyResponse> {
+        answer(self.verified(request.into_inner()).await)
+    }
+}
+
+fn submission(request: v1::SubmitRequest) -> Result<Submission> {
+    Ok(Submission {
+        id: JobId::new(&request.id)?,
+        text: request.text,
+        target: target(request.target)?,
+        options: options(request.options.unwrap_or_default())?,
+    })
+}
+
+fn options(wire: v1::JobOptions) -> Result<Options> {
+    let batch_home = match v1::Home::try_from(wire.home) {
+        Ok(v1::Home::Unspecified | v1::Home::FlinkStreaming) => false,
+        Ok(v1::Home::FlinkBatch) => true,
+        Ok(v1::Home::SparkBatch | v1::Home::SparkStreaming) | Err(_) => {
+            return Err(Error::new(Kind::Invalid, "FS0910", "this build does not know that home")
+                .with_hint("choose flink/streaming or flink/batch"));
+        }
+    };
+    Ok(Options {
+        batch_home,
+        parallelism: wire.parallelism,
+        rate_rows_per_second: wire.rate_rows_per_second,
+        checkpoint_interval_ms: wire.checkpoint_interval_ms,
+        watermark_delay_ms: wire.watermark_delay_ms.into_iter().collect(),
+        late_to: wire.late_to,
+    })
+}
+
+fn targets(wire: &[i32]) -> Result<Vec<Target>> {
+    if wire.is_empty() {
+        return Ok(vec![Target::Stream, Target::Batch]);
+    }
+    wire.iter().map(|value| target(*value)).collect()
+}
+
+fn target(wire: i32) -> Result<Target> {
+    match v1::Target::try_from(wire) {
+        Ok(v1::Target::Stream) => Ok(Target::Stream),
+        Ok(v1::Target::Batch) => Ok(Target::Batch),
+        _ => Err(Error::new(Kind::Invalid, "FS0911", "this build does not have that target")
+            .with_hint("choose stream or batch")),
+    }
+}
+
+fn wire_target(target: Target) -> v1::Target {
+    match target {
+        Target::Stream => v1::Target::Stream,
+        Target::Batch => v1::Target::Batch,
+    }
+}
+
+fn wire(snapshot: &Snapshot) -> v1::Job {
+    let record = &snapshot.record;
+    let options = &record.options;
+    let home = if options.batch_home { v1::Home::FlinkBatch } else { v1::Home::FlinkStreaming };
+    let state = match snapshot.state {
+        State::Running => v1::JobState::Running,
+        State::Suspended => v1::JobState::Suspended,
+        State::Finished => v1::JobState::Finished,
+        State::Failed => v1::JobState::Failed,
+        State::Stopped => v1::JobState::Stopped,
+    };
+    let counts = snapshot.progress.counts;
+    v1::Job {
+        id: record.id.to_string(),
+        text: record.text.clone(),
+        target: wire_target(record.target).into(),
+        options: Some(v1::JobOptions {
+            home: home.into(),
+            parallelism: options.parallelism,
+            rate_rows_per_second: options.rate_rows_per_second,
+            checkpoint_interval_ms: options.checkpoint_interval_ms,
+            watermark_delay_ms: options.watermark_delay_ms.clone().into_iter().collect(),
+            late_to: options.late_to.clone(),
+            linger_ms: None,
+        }),
+        state: state.into(),
+        progress: Some(v1::JobProgress {
+            rows_in: counts.rows_in,
+            rows_out: counts.rows_out,
+            late_rows: counts.rows_late,
+            checkpoint: counts.checkpoint,
+            watermark_ms: snapshot.progress.watermark_ms,
+            rows_in_total: snapshot.progress.rows_in_total,
+        }),
+        generation: snapshot.progress.generation,
+        submitted_at_ms: record.submitted_at_ms,
+        ended_at_ms: snapshot.ended_at_ms,
+        output: record.output_name.to_string(),
+        error: snapshot.error.as_ref().map(detail),
+        notes: record.notes.clone(),
+    }
+}
+
+fn detail(error: &Error) -> v1::ErrorDetail {
+    v1::ErrorDetail {
+        code: error.code().into(),
+        kind: error.kind().name().into(),
+        message: error.message().into(),
+        detail: error.detail().map(Into::into),
+        hint: error.hint().map(Into::into),
+    }
+}

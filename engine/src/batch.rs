@@ -1,0 +1,20 @@
+//! The batch engine: RDD-like handles over committed slots, SQL over their partitions.
+//!
+//! Owns partitions, tasks with attempts, the cache and the commit of a run's output as one epoch.
+//! It never re-runs a stream: a committed epoch is a lineage root, and losing a partition re-reads
+//! its segments. Invariant: a partition over slots `[a, b]` is a pure function of those slots, so
+//! a recomputed partition has the digest of the one that was lost.
+
+mod cache;
+mod error;
+mod rdd;
+mod run;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use cache::{Cache, Event, Why};
+pub use rdd::{Dependency, Determinism, Rdd};
+pub use run::{Options, Outcome, Run, session};
+pub use table::RddTable;

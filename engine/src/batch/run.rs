@@ -1,0 +1,301 @@
+//! Runs one plan and commits its output as one epoch.
+//!
+//! A run is a writer of its own with a single commit, `n` = 1: its retry is idempotent, a new run
+//! appends. Invariant: the commit carries exactly one attempt of each output partition.
+
+use super::error::unwrap;
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use flinkspark_model::digest::Digest;
+use flinkspark_model::lineage::SlotRange;
+use flinkspark_model::log::{
+    Commit, Intent, SegmentFormat, SegmentRef, SourceOffsets, View, WriterName,
+};
+use flinkspark_model::port::{Dataset, SegmentSpec};
+use flinkspark_model::position::SlotNo;
+use flinkspark_model::{Error, Kind, Result, fault};
+use futures::stream::{StreamExt, TryStreamExt};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How often a partition's task is tried: Spark's `spark.task.maxFailures`.
+const TASK_ATTEMPTS_MAX: u32 = 4;
+/// Rows in a batch.
+const BATCH_ROWS: usize = 8192;
+
+/// How a plan is run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Partitions of the plan and of its output, at least 1.
+    pub parallelism: usize,
+    /// What sorts, aggregates and joins may hold before they spill, in bytes.
+    pub memory_bytes_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            parallelism: 2,
+            memory_bytes_max: 1 << 30,
+        }
+    }
+}
+
+/// The DataFusion session in which a plan is made and run.
+///
+/// Errors: `Internal` where the runtime cannot be built.
+pub fn session(options: &Options) -> Result<SessionContext> {
+    let config = SessionConfig::new()
+        .with_target_partitions(options.parallelism.max(1))
+        .with_batch_size(BATCH_ROWS)
+        .with_information_schema(false);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes_max)))
+        .build_arc()
+        .map_err(|cause| {
+            Error::new(
+                Kind::Internal,
+                "FS0708",
+                "the batch engine cannot be set up",
+            )
+            .with_source(cause)
+        })?;
+    Ok(SessionContext::new_with_config_rt(config, runtime))
+}
+
+/// One batch run.
+#[derive(Clone)]
+pub struct Run {
+    /// The run's id: the writer's name.
+    pub id: String,
+    /// Unique to this process's try at it.
+    pub incarnation: String,
+    /// What is computed.
+    pub plan: LogicalPlan,
+    /// The slots that the plan reads.
+    pub inputs: Vec<SlotRange>,
+    /// How far it has come: rows written so far, over all attempts.
+    pub rows_out: Arc<AtomicU64>,
+}
+
+/// What a run committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The slot of its epoch.
+    pub slot: SlotNo,
+    /// Whether an earlier incarnation had committed it.
+    pub replayed: bool,
+    /// Rows committed.
+    pub rows: u64,
+    /// Of those rows.
+    pub digest: Digest,
+    /// Tasks that were tried again.
+    pub retries: u32,
+}
+
+impl Run {
+    /// Takes the writer over, computes every partition, and commits once.
+    ///
+    /// Errors: `Fenced` where a newer incarnation took over; what the plan ran into; what the log says.
+    pub async fn execute(
+        self,
+        session: &SessionContext,
+        target: &Arc<dyn Dataset>,
+    ) -> Result<Outcome> {
+        let writer = WriterName::from(self.id.as_str());
+        let view = target.refresh().await?;
+        if let Some(outcome) = committed(&view, &writer) {
+            return Ok(outcome);
+        }
+        let generation = view.writer(&writer).map_or(0, |state| state.generation) + 1;
+        let fence = Intent::Fence {
+            writer: writer.clone(),
+            generation,
+            restored: 0,
+            rewind: false,
+            incarnation: self.incarnation.clone(),
+        };
+        target.append(fence).await?;
+        fault::reach("recover.output.fenced").map_err(injected)?;
+        let (segments, retries) = self.compute(session, target).await?;
+        let commit = Commit {
+            writer,
+            generation,
+            n: 1,
+            run: self.id.clone(),
+            source_offsets: offsets(&self.inputs),
+            schema_version: view.schema_version(),
+            watermark_ms: None,
+            checkpoint_ref: None,
+            lineage: self.inputs.clone(),
+            segments,
+            manifest: None,
+        };
+        let digest = commit.digest();
+        fault::reach("checkpoint.commit.before").map_err(injected)?;
+        let appended = target.append(Intent::Commit(commit)).await?;
+        fault::reach("checkpoint.commit.done").map_err(injected)?;
+        Ok(Outcome {
+            slot: appended.slot,
+            replayed: appended.replayed,
+            rows: digest.rows,
+            digest,
+            retries,
+        })
+    }
+
+    /// Computes the rows without committing them anywhere, partition after partition.
+    pub async fn collect(self, session: &SessionContext) -> Result<Vec<RecordBatch>> {
+        let plan = physical(session, &self.plan).await?;
+        let batches = datafusion::physical_plan::collect(plan, session.task_ctx()).await;
+        batches.map_err(|cause| unwrap(&cause))
+    }
+
+    async fn compute(
+        &self,
+        session: &SessionContext,
+        target: &Arc<dyn Dataset>,
+    ) -> Result<(Vec<SegmentRef>, u32)> {
+        let plan = physical(session, &self.plan).await?;
+        let partitions = plan.output_partitioning().partition_count();
+        let tasks = (0..partitions).map(|partition| self.task(session, &plan, target, partition));
+        // All partitions run at once: exchanges inside the plan need every one of them to be polled.
+        let done: Vec<(Option<SegmentRef>, u32)> = futures::future::try_join_all(tasks).await?;
+        let retries = done.iter().map(|(_, retries)| retries).sum();
+        Ok((
+            done.into_iter()
+                .filter_map(|(segment, _)| segment)
+                .collect(),
+            retries,
+        ))
+    }
+
+    /// One partition's task, tried again while what stopped it may pass.
+    async fn task(
+        &self,
+        session: &SessionContext,
+        plan: &Arc<dyn ExecutionPlan>,
+        target: &Arc<dyn Dataset>,
+        partition: usize,
+    ) -> Result<(Option<SegmentRef>, u32)> {
+        let mut attempt = 0;
+        loop {
+            // A plan with exchanges is shared by all partitions and runs once: only a narrow one can run again.
+            let fresh = if attempt == 0 {
+                Arc::clone(plan)
+            } else {
+                physical(session, &self.plan).await?
+            };
+            match self
+                .attempt(session, &fresh, target, partition, attempt)
+                .await
+            {
+                Ok(segment) => return Ok((segment, attempt)),
+                Err(error)
+                    if error.kind() == Kind::Unavailable && attempt + 1 < TASK_ATTEMPTS_MAX =>
+                {
+                    attempt += 1
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        session: &SessionContext,
+        plan: &Arc<dyn ExecutionPlan>,
+        target: &Arc<dyn Dataset>,
+        partition: usize,
+        attempt: u32,
+    ) -> Result<Option<SegmentRef>> {
+        let schema = target.schema();
+        let stream = plan
+            .execute(partition, session.task_ctx())
+            .map_err(|cause| unwrap(&cause))?;
+        let mut stream = stream
+            .map_err(|cause| unwrap(&cause))
+            .try_filter(|b| futures::future::ready(b.num_rows() > 0));
+        let mut writer = None;
+        while let Some(batch) = stream.next().await {
+            let batch = conform(&batch?, &schema)?;
+            let writer = match &mut writer {
+                Some(writer) => writer,
+                none => {
+                    let partition = u32::try_from(partition).unwrap_or(u32::MAX);
+                    let format = SegmentFormat::Arrow;
+                    none.insert(
+                        target
+                            .stage(SegmentSpec {
+                                partition,
+                                attempt,
+                                format,
+                                schema: Arc::clone(&schema),
+                            })
+                            .await?,
+                    )
+                }
+            };
+            writer.write(&batch).await?;
+            self.rows_out
+                .fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        }
+        match writer {
+            Some(writer) => Ok(Some(writer.seal().await?.segment)),
+            None => Ok(None),
+        }
+    }
+}
+
+async fn physical(session: &SessionContext, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+    session
+        .state()
+        .create_physical_plan(plan)
+        .await
+        .map_err(|cause| unwrap(&cause))
+}
+
+/// The outcome of an incarnation that committed before.
+fn committed(view: &View, writer: &WriterName) -> Option<Outcome> {
+    let there = view.writer(writer)?.commits.get(&1)?;
+    let (slot, digest) = (there.slot, there.digest);
+    Some(Outcome {
+        slot,
+        replayed: true,
+        rows: digest.rows,
+        digest,
+        retries: 0,
+    })
+}
+
+fn offsets(inputs: &[SlotRange]) -> SourceOffsets {
+    let ranges = inputs.iter().map(|input| {
+        (
+            input.dataset.to_string(),
+            format!("{}-{}", input.first, input.last),
+        )
+    });
+    SourceOffsets(ranges.collect())
+}
+
+/// The rows under the target's schema: the same types by position, names and metadata from the target.
+fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    RecordBatch::try_new(Arc::clone(schema), batch.columns().to_vec()).map_err(|cause| {
+        Error::new(
+            Kind::Data,
+            "FS0709",
+            "the job's rows do not fit the target dataset",
+        )
+        .with_source(cause)
+        .with_hint("compare `flinkspark job explain` with `flinkspark dataset show`")
+    })
+}
+
+fn injected(cause: fault::Injected) -> Error {
+    Error::new(Kind::Unavailable, "FS0710", "a fault was injected").with_source(cause)
+}

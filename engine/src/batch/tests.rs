@@ -1,0 +1,1 @@
+//! What the batch engine promises, over the in-memory log.
