@@ -1,0 +1,109 @@
+//! The dataset log's stores, and the driver that carries the log's machine out on them.
+//!
+//! Owns [`Store`], the narrow port to durable objects, with its implementations [`local`] and
+//! [`object`]; the [`Logs`] that drive `model::log` over a store; segments, transactions and
+//! garbage. It never decides what may be written: `model::log` does. Invariant: whatever a caller
+//! was told is durable, and whatever a reader sees was durable before.
+//!
+//! ```
+//! use flinkspark_connector::store::{Created, Key, Store, object::Objects};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let store = Objects::memory();
+//! let key = Key::new("a/greeting")?;
+//! assert_eq!(store.create(&key, "hello".into()).await?, Created::New);
+//! assert_eq!(store.create(&key, "other".into()).await?, Created::Exists("hello".into()));
+//! # Ok::<(), flinkspark_model::Error>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod blocking;
+mod error;
+mod key;
+pub mod local;
+pub mod object;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(any(test, feature = "faults"))]
+pub mod faulty;
+
+pub use key::Key;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use flinkspark_model::Result;
+use std::io::{Read, Seek};
+
+/// The largest object that [`Store::create`] writes and [`Store::read`] reads, in bytes.
+pub const OBJECT_BYTES_MAX: usize = 17 << 20;
+
+/// How a conditional create ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created {
+    /// The object is new and durable.
+    New,
+    /// There was one already; its content, which is durable.
+    Exists(Bytes),
+}
+
+/// One entry of a listing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// The last part of the object's key.
+    pub name: String,
+    /// The object's size.
+    pub bytes: u64,
+}
+
+/// An object that is open for reading, on threads that may block.
+pub struct Opened {
+    /// The object's size.
+    pub bytes: u64,
+    /// Its content.
+    pub content: Box<dyn ReadSeek>,
+}
+
+/// Something to read from any place.
+pub trait ReadSeek: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> ReadSeek for T {}
+
+/// Durable, immutable objects under hierarchical keys; the only writing primitive is a
+/// conditional create.
+///
+/// Kinds of errors: `Unavailable` means that nothing happened (a full disk is `FS1001`, a store
+/// that has lost a sync is `FS1002` until it is opened again); `InDoubt` means that it may have
+/// happened, may still happen, or did. Repeating the same create is always safe.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Makes an object if there is none. At most one create of a key ever succeeds, its content is
+    /// never seen in part, and both answers are durable before they are given.
+    async fn create(&self, key: &Key, bytes: Bytes) -> Result<Created>;
+
+    /// A whole small object; `None` where there is none. What is returned is durable.
+    async fn read(&self, key: &Key) -> Result<Option<Bytes>>;
+
+    /// The objects directly below `prefix`, sorted by name; none where nothing was ever written.
+    async fn list(&self, prefix: &Key) -> Result<Vec<Listed>>;
+
+    /// Starts a large object. Nothing is visible under the key before it is published.
+    async fn stage(&self, key: &Key) -> Result<Box<dyn Staging>>;
+
+    /// Opens an object for reading; `None` where there is none.
+    async fn open(&self, key: &Key) -> Result<Option<Opened>>;
+
+    /// Removes an object. One that does not exist is no error. The removal may be lost with power.
+    async fn delete(&self, key: &Key) -> Result<()>;
+}
+
+/// A large object on its way into a store; dropped before it is published, it leaves nothing.
+#[async_trait]
+pub trait Staging: Send {
+    /// Appends bytes.
+    async fn append(&mut self, bytes: Bytes) -> Result<()>;
+
+    /// Makes the object durable and visible under its key, never over another (`Internal`).
+    async fn publish(self: Box<Self>) -> Result<()>;
+}

@@ -1,0 +1,383 @@
+//! The local store's steps, on threads that may block.
+//!
+//! Invariant: `poisoned` is set by the first sync that fails and never cleared.
+
+use super::fs::{Entry, Fs, NewFile};
+use crate::store::error;
+use crate::store::key::Key;
+use crate::store::{Created, Listed, OBJECT_BYTES_MAX, Opened, ReadSeek};
+use bytes::Bytes;
+use flinkspark_model::fault::reach;
+use flinkspark_model::{Error, Result};
+use std::collections::HashSet;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Where unpublished files lie; no key has a part that begins with a dot.
+const TEMPORARIES: &str = ".tmp";
+
+/// The steps of a publication that have fail points.
+struct Points {
+    staged: Option<&'static str>,
+    synced: &'static str,
+    linked: &'static str,
+    done: &'static str,
+}
+
+const SLOT: Points = Points {
+    staged: Some("log.create.staged"),
+    synced: "log.create.synced",
+    linked: "log.create.linked",
+    done: "log.create.done",
+};
+
+const SEGMENT: Points = Points {
+    staged: None,
+    synced: "segment.seal.synced",
+    linked: "segment.seal.linked",
+    done: "segment.seal.done",
+};
+
+pub(super) struct Disk {
+    fs: Arc<dyn Fs>,
+    root: PathBuf,
+    temporaries: PathBuf,
+    /// Directories whose names, on the whole path and within, have been synced since the store was opened.
+    ready: Mutex<HashSet<PathBuf>>,
+    poisoned: OnceLock<String>,
+    next_temporary: AtomicU64,
+}
+
+impl Disk {
+    pub(super) fn open(fs: Arc<dyn Fs>, root: PathBuf) -> Result<Self> {
+        let temporaries = root.join(TEMPORARIES);
+        let disk = Self {
+            fs,
+            temporaries,
+            root,
+            ready: Mutex::default(),
+            poisoned: OnceLock::new(),
+            next_temporary: AtomicU64::new(0),
+        };
+        let here = Key::new("data-directory")?;
+        disk.make_root()
+            .map_err(|cause| error::failed("open the data directory", &here, cause))?;
+        disk.sweep()
+            .map_err(|cause| error::failed("sweep the data directory", &here, cause))?;
+        Ok(disk)
+    }
+
+    fn make_root(&self) -> io::Result<()> {
+        let missing: Vec<&Path> = self
+            .root
+            .ancestors()
+            .take_while(|path| self.fs.list(path).is_err())
+            .collect();
+        for path in missing
+            .into_iter()
+            .rev()
+            .chain([self.temporaries.as_path()])
+        {
+            self.make_dir(path)?;
+            if let Some(parent) = path
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty())
+            {
+                self.fs.sync_dir(parent)?;
+            }
+        }
+        self.fs.sync_dir(&self.root)
+    }
+
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
+        match self.fs.make_dir(path) {
+            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(cause),
+            _ => Ok(()),
+        }
+    }
+
+    fn sweep(&self) -> io::Result<()> {
+        for entry in self.fs.list(&self.temporaries)? {
+            match self.fs.remove(&self.temporaries.join(entry.name)) {
+                Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self, key: &Key) -> PathBuf {
+        self.root.join(key.as_str())
+    }
+
+    fn alive(&self) -> Result<()> {
+        self.poisoned
+            .get()
+            .map_or(Ok(()), |why| Err(error::poisoned(why)))
+    }
+
+    /// Ends all writing: after a failed sync nobody knows what the disk holds, and a second sync
+    /// that succeeds would not say so.
+    fn poison(&self, path: &Path, cause: &io::Error) -> Error {
+        let why = format!("syncing {} failed: {cause}", path.display());
+        tracing::error!(path = %path.display(), %cause, "a sync failed: the store takes no more writes");
+        error::poisoned(self.poisoned.get_or_init(|| why))
+    }
+
+    fn sync_dir(&self, path: &Path) -> Result<()> {
+        self.alive()?;
+        self.fs
+            .sync_dir(path)
+            .map_err(|cause| self.poison(path, &cause))
+    }
+
+    /// Syncs a directory and every name on its path once since the store was opened.
+    /// False where it does not exist; with `make` it is made.
+    fn ready(&self, directory: &Path, make: bool, key: &Key) -> Result<bool> {
+        if directory == self.root || self.lock_ready().contains(directory) {
+            return Ok(true);
+        }
+        let Some(parent) = directory.parent() else {
+            return Ok(false);
+        };
+        if !self.ready(parent, make, key)? {
+            return Ok(false);
+        }
+        if make {
+            self.make_dir(directory)
+                .map_err(|cause| error::failed("make a directory", key, cause))?;
+        } else if matches!(self.fs.list(directory), Err(cause) if cause.kind() == io::ErrorKind::NotFound)
+        {
+            return Ok(false);
+        }
+        self.sync_dir(directory)?;
+        self.sync_dir(parent)?;
+        self.lock_ready().insert(directory.to_path_buf());
+        Ok(true)
+    }
+
+    fn lock_ready(&self) -> std::sync::MutexGuard<'_, HashSet<PathBuf>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn directory(&self, key: &Key) -> PathBuf {
+        self.path(key)
+            .parent()
+            .map_or_else(|| self.root.clone(), Path::to_path_buf)
+    }
+
+    pub(super) fn create(self: &Arc<Self>, key: &Key, bytes: &[u8]) -> Result<Created> {
+        if bytes.len() > OBJECT_BYTES_MAX {
+            return Err(error::too_large(
+                key,
+                bytes.len() as u64,
+                OBJECT_BYTES_MAX as u64,
+            ));
+        }
+        let mut temporary = Self::stage(self, key)?;
+        temporary.write(key, bytes)?;
+        temporary.publish(key, key.as_str().ends_with(".slot").then_some(&SLOT))
+    }
+
+    pub(super) fn stage(disk: &Arc<Self>, key: &Key) -> Result<Temporary> {
+        disk.alive()?;
+        disk.ready(&disk.directory(key), true, key)?;
+        loop {
+            let number = disk.next_temporary.fetch_add(1, Ordering::Relaxed);
+            let path = disk.temporaries.join(format!("{number:020}"));
+            match disk.fs.create(&path) {
+                Ok(file) => {
+                    return Ok(Temporary {
+                        disk: Arc::clone(disk),
+                        path,
+                        file,
+                        keep: false,
+                    });
+                }
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(cause) => return Err(error::failed("make a file", key, cause)),
+            }
+        }
+    }
+
+    pub(super) fn read(&self, key: &Key) -> Result<Option<Bytes>> {
+        let Some(opened) = self.open_object(key)? else {
+            return Ok(None);
+        };
+        if opened.bytes > OBJECT_BYTES_MAX as u64 {
+            return Err(error::too_large(key, opened.bytes, OBJECT_BYTES_MAX as u64));
+        }
+        let mut bytes = Vec::new();
+        let mut content = opened.content;
+        content
+            .read_to_end(&mut bytes)
+            .map_err(|cause| error::failed("read", key, cause))?;
+        Ok(Some(bytes.into()))
+    }
+
+    pub(super) fn open_object(&self, key: &Key) -> Result<Option<Opened>> {
+        let directory = self.directory(key);
+        if !self.ready(&directory, false, key)? {
+            return Ok(None);
+        }
+        match self.fs.open(&self.path(key)) {
+            Ok((content, entry)) => self.served(&directory, content, &entry),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(error::failed("open", key, cause)),
+        }
+    }
+
+    fn served(
+        &self,
+        directory: &Path,
+        content: Box<dyn ReadSeek>,
+        entry: &Entry,
+    ) -> Result<Option<Opened>> {
+        Ok(self.durable(directory, entry)?.then_some(Opened {
+            bytes: entry.bytes,
+            content,
+        }))
+    }
+
+    /// Whether a file that was found may be served: its name is durable, or is made so now.
+    fn durable(&self, directory: &Path, entry: &Entry) -> Result<bool> {
+        if entry.links <= 1 {
+            return Ok(true);
+        }
+        if self.poisoned.get().is_some() {
+            return Ok(false);
+        }
+        self.sync_dir(directory).map(|()| true)
+    }
+
+    pub(super) fn list(&self, prefix: &Key) -> Result<Vec<Listed>> {
+        let directory = self.path(prefix);
+        if !self.ready(&directory, false, prefix)? {
+            return Ok(Vec::new());
+        }
+        let found = self
+            .fs
+            .list(&directory)
+            .map_err(|cause| error::failed("list", prefix, cause))?;
+        let mut listed = Vec::with_capacity(found.len());
+        let mut synced = false;
+        for entry in found {
+            if synced || self.durable(&directory, &entry)? {
+                synced |= entry.links > 1;
+                listed.push(Listed {
+                    name: entry.name,
+                    bytes: entry.bytes,
+                });
+            }
+        }
+        listed.sort();
+        Ok(listed)
+    }
+
+    pub(super) fn delete(&self, key: &Key) -> Result<()> {
+        self.alive()?;
+        match self.fs.remove(&self.path(key)) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                Err(error::failed("delete", key, cause))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The content under a name that was taken, synced before anybody believes it.
+    fn existing(&self, key: &Key) -> Result<Bytes> {
+        let path = self.path(key);
+        let doubt = |cause: &dyn std::fmt::Display| error::in_doubt(key, cause);
+        self.alive().map_err(|cause| doubt(&cause))?;
+        self.fs.sync_file(&path).map_err(|cause| {
+            self.poison(&path, &cause);
+            doubt(&cause)
+        })?;
+        self.sync_dir(&self.directory(key))
+            .map_err(|cause| doubt(&cause))?;
+        self.read(key)?
+            .ok_or_else(|| doubt(&"it was deleted while it was read"))
+    }
+}
+
+/// A file that has no key yet; dropped, it is removed.
+pub(super) struct Temporary {
+    disk: Arc<Disk>,
+    path: PathBuf,
+    file: Box<dyn NewFile>,
+    /// Its second name is not known to be durable: the first one says so.
+    keep: bool,
+}
+
+impl Temporary {
+    pub(super) fn append(&mut self, key: &Key, bytes: &[u8]) -> Result<()> {
+        reach("segment.write").map_err(|cause| error::stopped(key, cause))?;
+        self.write(key, bytes)
+    }
+
+    fn write(&mut self, key: &Key, bytes: &[u8]) -> Result<()> {
+        self.disk.alive()?;
+        self.file
+            .append(bytes)
+            .map_err(|cause| error::failed("write", key, cause))
+    }
+
+    pub(super) fn publish_new(self, key: &Key) -> Result<()> {
+        match self.publish(key, Some(&SEGMENT))? {
+            Created::New => Ok(()),
+            Created::Exists(_) => Err(error::taken(key)),
+        }
+    }
+
+    fn publish(mut self, key: &Key, points: Option<&Points>) -> Result<Created> {
+        let pass = |point: Option<&'static str>| point.map_or(Ok(()), reach);
+        let disk = Arc::clone(&self.disk);
+        disk.alive()?;
+        pass(points.and_then(|points| points.staged))
+            .map_err(|cause| error::stopped(key, cause))?;
+        self.file.sync().map_err(|cause| {
+            // Where space is reserved late, a full disk shows here: only this file has lost anything.
+            if error::is_full(&cause) {
+                error::failed("write", key, cause)
+            } else {
+                disk.poison(&self.path, &cause)
+            }
+        })?;
+        pass(points.map(|points| points.synced)).map_err(|cause| error::stopped(key, cause))?;
+        match disk.fs.link(&self.path, &disk.path(key)) {
+            Ok(()) => {}
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                return disk.existing(key).map(Created::Exists);
+            }
+            Err(cause) if error::is_full(&cause) || cause.kind() == io::ErrorKind::NotFound => {
+                return Err(error::failed("link", key, cause));
+            }
+            // The disk did not say whether the name is there.
+            Err(cause) => {
+                self.keep = true;
+                return Err(error::in_doubt(key, cause));
+            }
+        }
+        self.keep = true;
+        pass(points.map(|points| points.linked)).map_err(|cause| error::in_doubt(key, cause))?;
+        disk.sync_dir(&disk.directory(key))
+            .map_err(|cause| error::in_doubt(key, cause))?;
+        self.keep = false;
+        drop(self);
+        pass(points.map(|points| points.done)).map_err(|cause| error::in_doubt(key, cause))?;
+        Ok(Created::New)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // What cannot be removed now is swept when the store is opened again.
+        if !self.keep
+            && let Err(cause) = self.disk.fs.remove(&self.path)
+        {
+            tracing::debug!(path = %self.path.display(), %cause, "a temporary stays until the next start");
+        }
+    }
+}
