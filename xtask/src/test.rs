@@ -81,31 +81,24 @@ impl What {
 
 /// Runs what is asked for. A single driver has the last line and the exit code to itself.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let categories: Vec<_> = arguments
-        .what
-        .iter()
-        .filter_map(|what| what.category())
-        .collect();
-    let drivers: Vec<_> = arguments
-        .what
-        .iter()
-        .filter_map(|what| what.driver())
-        .collect();
-    if let ([], [driver]) = (&categories[..], &drivers[..]) {
+    let request = Request::of(&arguments.what);
+    if let ([], [driver], false) = (
+        &request.categories[..],
+        &request.drivers[..],
+        request.everything,
+    ) {
         profile::build_both(workspace)?;
         return driver.run(workspace, arguments).map(process::pass_on);
     }
-    let everything = arguments.what.is_empty();
-    let mut tally = Tally::default();
-    if everything || !categories.is_empty() {
-        libtests(workspace, arguments, &categories, &mut tally)?;
+    let executables = request.executables(workspace)?;
+    // After the tests: building them may put a binary with fail points into the plain one's place.
+    if request.needs_binary() {
+        process::timed("build the binary", || profile::build_both(workspace))?;
     }
-    for driver in if everything {
-        Driver::ALL.to_vec()
-    } else {
-        drivers
-    } {
-        tally.record_driver(driver, driver.run(workspace, arguments));
+    let mut tally = Tally::default();
+    libtests(workspace, arguments, &request, &executables, &mut tally)?;
+    for driver in &request.drivers {
+        tally.record_driver(*driver, driver.run(workspace, arguments));
     }
     print!("{tally}");
     Ok(if tally.is_success() {
@@ -115,45 +108,88 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     })
 }
 
-/// Builds and runs the test binaries; no categories means all.
+/// What is to run.
+struct Request {
+    everything: bool,
+    categories: Vec<Category>,
+    drivers: Vec<Driver>,
+}
+
+impl Request {
+    fn of(what: &[What]) -> Self {
+        let everything = what.is_empty();
+        let drivers = what.iter().filter_map(|what| what.driver());
+        Self {
+            everything,
+            categories: what.iter().filter_map(|what| what.category()).collect(),
+            drivers: if everything {
+                Driver::ALL.to_vec()
+            } else {
+                drivers.collect()
+            },
+        }
+    }
+
+    fn wants(&self, category: Category) -> bool {
+        self.everything || self.categories.contains(&category)
+    }
+
+    fn needs_binary(&self) -> bool {
+        self.wants(Category::System) || self.wants(Category::Crash) || !self.drivers.is_empty()
+    }
+
+    fn executables(&self, workspace: &Workspace) -> Result<Vec<Executable>, Failure> {
+        if self.everything || !self.categories.is_empty() {
+            process::timed("build the tests", || compile::test_binaries(workspace))
+        } else {
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// Runs the test binaries, whole or in part, and the doctests.
 fn libtests(
     workspace: &Workspace,
     arguments: &Arguments,
-    categories: &[Category],
+    request: &Request,
+    executables: &[Executable],
     tally: &mut Tally,
 ) -> Result<(), Failure> {
-    let wanted = |category| categories.is_empty() || categories.contains(&category);
-    let executables = process::timed("build the tests", || compile::test_binaries(workspace))?;
+    let environment = environment(workspace, arguments, request)?;
+    for executable in executables {
+        let names = match request.everything {
+            true => None,
+            false => Some(selection(executable, &request.categories)?),
+        };
+        if names.as_ref().is_none_or(|names| !names.is_empty()) {
+            let mut command = executable.command(&environment, names.as_deref(), arguments.long);
+            tally.record(executable, execute::run(&mut command, arguments.long));
+        }
+    }
+    if request.wants(Category::Unit) {
+        tally.record_doctests(execute::run(&mut compile::doctests(), arguments.long));
+    }
+    Ok(())
+}
+
+/// What the tests find in their environment.
+fn environment(
+    workspace: &Workspace,
+    arguments: &Arguments,
+    request: &Request,
+) -> Result<Vec<(&'static str, PathBuf)>, Failure> {
     let mut environment = vec![
         ("FLINKSPARK_BIN", Binary::Plain.path(workspace)),
         ("FLINKSPARK_FAULTS_BIN", Binary::Faults.path(workspace)),
     ];
-    if wanted(Category::System) || wanted(Category::Crash) {
-        process::timed("build the binary", || profile::build_both(workspace))?;
-        environment.push((
-            "FLINKSPARK_PYTHON",
-            process::timed("pyarrow", || python::environment(workspace))?,
-        ));
+    if request.wants(Category::System) {
+        let python = process::timed("pyarrow", || python::environment(workspace))?;
+        environment.push(("FLINKSPARK_PYTHON", python));
     }
     if let Some(seed) = arguments.seed {
         environment.push(("PROPTEST_RNG_SEED", seed.to_string().into()));
     }
-    for executable in &executables {
-        let names = if categories.is_empty() {
-            None
-        } else {
-            Some(selection(executable, categories)?)
-        };
-        if names.as_ref().is_some_and(Vec::is_empty) {
-            continue;
-        }
-        let mut command = executable.command(&environment, names.as_deref(), arguments.long);
-        tally.record(executable, execute::run(&mut command, arguments.long));
-    }
-    if wanted(Category::Unit) {
-        tally.record_doctests(execute::run(&mut compile::doctests(), arguments.long));
-    }
-    Ok(())
+    Ok(environment)
 }
 
 /// The names of a binary's tests that belong to the categories.
