@@ -1,0 +1,188 @@
+//! What a checkpoint is made of: acknowledgements, state files, and the manifest's body.
+//!
+//! Owns the formats: the body is versioned JSON text in a slot of the job's own log, a state file
+//! is an Arrow IPC file of one operator's state for a range of key groups. Never stages or
+//! commits. Invariant: a body and the state files that it names bring back exactly the rows
+//! before its barrier.
+
+use super::source::Progress;
+use super::task::Counters;
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::FileReader;
+use arrow_ipc::writer::FileWriter;
+use bytes::Bytes;
+use flinkspark_model::fault::Injected;
+use flinkspark_model::log::{SegmentRef, SourceOffsets};
+use flinkspark_model::position::SlotNo;
+use flinkspark_model::{Error, Kind, Result};
+use serde::{Deserialize, Serialize};
+use std::io::Cursor;
+use std::ops::RangeInclusive;
+
+/// The version of the body that this build writes and the newest that it reads.
+pub(crate) const BODY_VERSION: u32 = 1;
+
+/// What a run has counted since its first start: a part of every checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Totals {
+    /// Rows that the source read.
+    pub rows_read: u64,
+    /// Rows that were late for their window.
+    pub rows_late: u64,
+    /// Results of windows that fired.
+    pub windows_fired: u64,
+    /// Rows that went to the sink.
+    pub rows_written: u64,
+}
+
+impl Totals {
+    pub(crate) fn plus(self, counters: &Counters) -> Self {
+        Self {
+            rows_read: self.rows_read + counters.rows_read,
+            rows_late: self.rows_late + counters.operators.late,
+            windows_fired: self.windows_fired + counters.operators.fired,
+            rows_written: self.rows_written + counters.rows_written,
+        }
+    }
+}
+
+/// Whose state it is.
+#[derive(Debug, Clone)]
+pub(crate) struct FrozenState {
+    pub(crate) uid: String,
+    pub(crate) key_groups: RangeInclusive<u8>,
+}
+
+/// The durable state of one operator for a range of key groups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StateFile {
+    pub(crate) uid: String,
+    pub(crate) first_group: u8,
+    pub(crate) last_group: u8,
+    pub(crate) segment: SegmentRef,
+}
+
+impl StateFile {
+    pub(crate) fn new(state: FrozenState, segment: SegmentRef) -> Self {
+        Self {
+            uid: state.uid,
+            first_group: *state.key_groups.start(),
+            last_group: *state.key_groups.end(),
+            segment,
+        }
+    }
+
+    pub(crate) fn overlaps(&self, groups: &RangeInclusive<u8>) -> bool {
+        self.first_group <= *groups.end() && *groups.start() <= self.last_group
+    }
+}
+
+/// One subtask's part of a checkpoint; everything that it names is durable.
+#[derive(Debug)]
+pub(crate) struct Ack {
+    pub(crate) checkpoint: u64,
+    pub(crate) is_sink: bool,
+    /// A sink's input watermark at the barrier.
+    pub(crate) sink_watermark_ms: Option<i64>,
+    pub(crate) progress: Vec<Progress>,
+    pub(crate) counters: Counters,
+    pub(crate) states: Vec<StateFile>,
+    /// Output index and segment.
+    pub(crate) segments: Vec<(usize, SegmentRef)>,
+}
+
+/// What the engine keeps in a manifest for itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Body {
+    pub(crate) version: u32,
+    /// Of the program's text: state fits no other program.
+    pub(crate) program: String,
+    /// Whether everything was read.
+    pub(crate) finished: bool,
+    /// The last slot of the source that the run reads.
+    pub(crate) through: SlotNo,
+    pub(crate) partitions: Vec<Progress>,
+    pub(crate) states: Vec<StateFile>,
+    pub(crate) totals: Totals,
+}
+
+impl Body {
+    pub(crate) fn encode(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|cause| {
+            Error::new(
+                Kind::Internal,
+                "FS0620",
+                "a checkpoint's manifest could not be encoded",
+            )
+            .with_source(cause)
+        })
+    }
+
+    pub(crate) fn decode(text: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let versioned: Versioned =
+            serde_json::from_str(text).map_err(|cause| damaged(cause.to_string()))?;
+        if versioned.version > BODY_VERSION {
+            return Err(Error::new(
+                Kind::Invalid,
+                "FS0613",
+                "the checkpoint was written by a newer FlinkSpark",
+            )
+            .with_detail(format!(
+                "it has format {}; this build reads up to {BODY_VERSION}",
+                versioned.version
+            ))
+            .with_hint("start a build at least as new as the one that wrote it"));
+        }
+        serde_json::from_str(text).map_err(|cause| damaged(cause.to_string()))
+    }
+
+    /// Where the source stood, as a commit says it.
+    pub(crate) fn offsets(&self, source: &str) -> SourceOffsets {
+        let offset = |progress: &Progress| {
+            (
+                format!("{source}/{}", progress.partition),
+                progress.next.to_string(),
+            )
+        };
+        SourceOffsets(self.partitions.iter().map(offset).collect())
+    }
+}
+
+/// The bytes of a state file.
+pub(crate) fn encode_state(state: &RecordBatch) -> Result<Bytes> {
+    let mut bytes = Vec::new();
+    let write = |bytes: &mut Vec<u8>| {
+        let mut writer = FileWriter::try_new(bytes, &state.schema())?;
+        writer.write(state)?;
+        writer.finish()
+    };
+    write(&mut bytes).map_err(super::message::broken)?;
+    Ok(bytes.into())
+}
+
+/// The state in a file's bytes.
+pub(crate) fn decode_state(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
+    let reader = FileReader::try_new(Cursor::new(bytes), None)
+        .map_err(|cause| damaged(cause.to_string()))?;
+    reader
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|cause| damaged(cause.to_string()))
+}
+
+pub(crate) fn damaged(why: String) -> Error {
+    Error::new(Kind::Data, "FS0611", "a checkpoint cannot be read")
+        .with_detail(why)
+        .with_hint("restore the job's log from a backup, or start a new run of the job")
+}
+
+/// A fail point fired: the same for the job as a store that did not answer.
+pub(crate) fn injected(cause: Injected) -> Error {
+    Error::new(Kind::Unavailable, "FS0621", "a fail point stopped the job").with_source(cause)
+}
