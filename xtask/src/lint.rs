@@ -2,14 +2,17 @@
 //!
 //! Cheap checks come first, so that a slip shows in seconds.
 
-use crate::process::{self, Outcome};
+use crate::process::{self, Failure, Outcome};
 use crate::profile::QUICK;
 use crate::workspace::Workspace;
-use crate::{codegen, deny, steps, tidy};
+use crate::{codegen, deny, tidy};
 
-/// Runs every check; the first that fails ends the run.
+/// One check: its name, and what does it.
+type Check<'a> = (&'a str, &'a dyn Fn() -> Outcome);
+
+/// Runs every check, also after one has failed: whoever mends one wants to know of all.
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
-    steps(&[
+    all(&[
         ("format", &|| {
             process::run(&mut process::cargo(&["fmt", "--all", "--check"]))
         }),
@@ -32,4 +35,41 @@ fn clippy(features: &[&str]) -> Outcome {
         .args(features)
         .args(["--", "-D", "warnings"]);
     process::run(&mut command)
+}
+
+fn all(checks: &[Check<'_>]) -> Outcome {
+    let mut failed = Vec::new();
+    for (name, check) in checks {
+        if let Err(failure) = process::timed(name, check) {
+            eprintln!("{name}: {failure}");
+            failed.push(*name);
+        }
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new(format!(
+            "lint found fault with: {}",
+            failed.join("; ")
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn every_check_runs_and_every_failure_is_named() {
+        let ran = Cell::new(0);
+        let good = || {
+            ran.set(ran.get() + 1);
+            Ok(())
+        };
+        let bad = || Err(Failure::new("no"));
+        assert!(all(&[("a", &good)]).is_ok());
+        let failure = all(&[("b", &bad), ("c", &good), ("d", &bad)]).unwrap_err();
+        assert_eq!(failure.to_string(), "lint found fault with: b; d");
+        assert_eq!(ran.get(), 2);
+    }
 }

@@ -16,7 +16,7 @@ mod tidy;
 mod workspace;
 
 use clap::{Parser, Subcommand};
-use process::{Failure, Outcome};
+use process::Failure;
 use std::process::ExitCode;
 use workspace::Workspace;
 
@@ -70,12 +70,4 @@ fn run(task: Task) -> Result<ExitCode, Failure> {
         Task::Tidy => tidy::run(&workspace)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Runs the steps in order, says how long each took, and stops at the first that fails.
-fn steps(steps: &[(&str, &dyn Fn() -> Outcome)]) -> Outcome {
-    for (name, step) in steps {
-        process::timed(name, step)?;
-    }
-    Ok(())
 }
