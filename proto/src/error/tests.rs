@@ -1,3 +1,5 @@
+//! What crosses the wire, case by case; what is generated is tested by property.
+
 use super::*;
 
 mod property;

@@ -1,3 +1,5 @@
+//! Errors of every kind and size come back as what they were.
+
 use super::*;
 use proptest::prelude::*;
 
