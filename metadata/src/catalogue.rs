@@ -74,14 +74,14 @@ impl Catalogue {
             journal,
             identity,
             index,
-            blobs,
+            documents,
             lock,
         } = open(options, disk, &*entropy)?;
         let shared = Arc::new(Shared {
             index: RwLock::new(index),
             cache: Default::default(),
             feed: journal.feed(),
-            blobs,
+            documents,
             _lock: lock,
         });
         let (head_sender, head) = watch::channel(journal.last());
@@ -116,7 +116,7 @@ impl Catalogue {
     pub fn known_head(&self, id: DatasetId) -> Result<Option<KnownHead>> {
         let known = self
             .shared
-            .read(|index| registry::head(&View::new(index), id))?;
+            .read(|index| registry::head(&View::new(index, &self.shared.documents), id))?;
         Ok(known.map(|known| KnownHead {
             head: known.head,
             rows: known.rows,
@@ -175,11 +175,11 @@ impl Shared {
         if let Some(dataset) = self.cache.get(id) {
             return Ok(Some(Found::Dataset(dataset)));
         }
-        match registry::document(index, id)? {
+        match View::new(index, &self.documents).document(id)? {
             None => Ok(None),
             Some(large @ Document::External(_)) => Ok(Some(Found::Large(large))),
             Some(document) => {
-                let dataset = Arc::new(document.dataset(&self.blobs)?);
+                let dataset = Arc::new(document.dataset(&self.documents.blobs)?);
                 self.cache.put(&dataset);
                 Ok(Some(Found::Dataset(dataset)))
             }
@@ -189,7 +189,7 @@ impl Shared {
     fn resolve(&self, found: Found) -> Result<Arc<Dataset>> {
         match found {
             Found::Dataset(dataset) => Ok(dataset),
-            Found::Large(document) => document.dataset(&self.blobs).map(Arc::new),
+            Found::Large(document) => document.dataset(&self.documents.blobs).map(Arc::new),
         }
     }
 
@@ -211,13 +211,13 @@ impl Shared {
 
     fn events(&self, sequence: u64, limit: usize) -> Result<Vec<ChangeEvent>> {
         let mut payloads = Vec::new();
-        self.feed.read(sequence, limit, &mut |frame| {
-            payloads.push((frame.sequence, frame.payload.to_vec()));
+        self.feed.read(sequence, limit, &mut |place, payload| {
+            payloads.push((place.sequence, payload.to_vec()));
             Ok(())
         })?;
         let (mut events, mut columns) = (Vec::with_capacity(payloads.len()), 0);
         for (sequence, payload) in payloads {
-            let event = Record::decode(&payload)?.event(sequence, &self.blobs)?;
+            let event = Record::decode(&payload)?.event(sequence, &self.documents.blobs)?;
             if let EventKind::Put(dataset) = &event.kind {
                 columns += dataset.schema.fields().len();
             }

@@ -20,7 +20,7 @@ pub(crate) const VALUE_BYTES_MAX: usize = 16 * 1024;
 /// The trees of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Tree {
-    /// Dataset id -> document.
+    /// Dataset id -> the place of its record in the journal.
     Datasets,
     /// Name -> dataset id.
     Names,

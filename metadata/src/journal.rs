@@ -8,17 +8,20 @@
 mod feed;
 mod frame;
 mod header;
+mod place;
 mod scan;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use feed::Feed;
-pub(crate) use frame::{Frame, RECORD_BYTES_MAX};
+pub(crate) use frame::RECORD_BYTES_MAX;
+pub(crate) use place::{Place, Records};
 pub(crate) use scan::Extent;
 
 use crate::disk::{Disk, File};
 use crate::error;
 use flinkspark_model::{Result, fault};
+use frame::Frame;
 use header::{HEADER_BYTES, Header};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,6 +29,9 @@ use std::sync::Arc;
 
 /// The most records that one sync covers.
 pub(crate) const GROUP_RECORDS_MAX: usize = 256;
+
+/// Takes a record's place and payload.
+pub(crate) type Visit<'a> = dyn FnMut(Place, &[u8]) -> Result<()> + 'a;
 
 const FILE_NAME: &str = "journal";
 const NEW_FILE_NAME: &str = "journal.new";
@@ -85,32 +91,29 @@ impl Unread {
         self.header.mark
     }
 
-    /// Visits every record in order without changing anything.
-    pub(crate) fn scan(
-        &self,
-        high_water: u64,
-        visit: &mut dyn FnMut(Frame<'_>) -> Result<()>,
-    ) -> Result<Extent> {
-        let high_water = high_water.max(self.header.mark);
-        scan::scan(&*self.file, &self.header, high_water, &mut |_, frame| {
-            visit(frame)
-        })
+    /// Reads single records of the file.
+    pub(crate) fn records(&self) -> Records {
+        Records(Arc::clone(&self.file))
+    }
+
+    /// Visits every record in order without changing anything. `high_water` is the greatest
+    /// sequence known from elsewhere to have been acknowledged.
+    pub(crate) fn scan(&self, high_water: u64, visit: &mut Visit<'_>) -> Result<Extent> {
+        scan::scan(
+            &*self.file,
+            &self.header,
+            high_water.max(self.header.mark),
+            visit,
+        )
     }
 
     /// Checks every record, cuts a torn tail and syncs: only then may anything that was read be served.
-    /// `high_water` is the greatest sequence known from elsewhere to have been acknowledged.
     pub(crate) fn recover(&self, high_water: u64) -> Result<Journal> {
-        let high_water = high_water.max(self.header.mark);
         let feed = Feed::new(Arc::clone(&self.file), self.header.first);
-        let extent = scan::scan(
-            &*self.file,
-            &self.header,
-            high_water,
-            &mut |offset, frame| {
-                feed.note(frame.sequence, offset);
-                Ok(())
-            },
-        )?;
+        let extent = self.scan(high_water, &mut |place, _| {
+            feed.note(place.sequence, place.offset);
+            Ok(())
+        })?;
         let mut journal = Journal {
             file: Arc::clone(&self.file),
             header: self.header,
@@ -145,6 +148,11 @@ impl Journal {
     /// Reads what was acknowledged, from any thread.
     pub(crate) fn feed(&self) -> Arc<Feed> {
         Arc::clone(&self.feed)
+    }
+
+    /// The place of the first record of the next group.
+    pub(crate) fn next_place(&self, payload: &[u8]) -> Place {
+        Place::of(self.last + 1, self.end, payload)
     }
 
     /// Takes nothing more until it is opened again.

@@ -48,6 +48,7 @@ mod blobs;
 mod cache;
 mod catalogue;
 mod disk;
+mod documents;
 mod error;
 mod index;
 mod journal;

@@ -6,6 +6,7 @@
 
 use crate::blobs::Blobs;
 use crate::disk::{Disk, LocalDisk};
+use crate::documents::Documents;
 use crate::error;
 use crate::index::{Applied, Index, MemoryIndex, SledIndex, Tree};
 use crate::journal::{self, Unread};
@@ -82,7 +83,7 @@ pub enum Loss {
 /// A folder without a journal is `Invalid` (`FS0519`), a journal or large record that cannot be
 /// trusted is `Data`; a bad index is no error, as nothing is lost with it.
 pub fn verify(dir: &Path) -> Result<Verification> {
-    let (unread, blobs, _lock) = open_read_only(dir)?;
+    let (unread, documents, _lock) = open_read_only(dir)?;
     let index = compared_index(dir, unread.identity());
     let high_water = index.as_ref().map_or(0, |(_, applied)| *applied);
     let expected = MemoryIndex::default();
@@ -92,22 +93,22 @@ pub fn verify(dir: &Path) -> Result<Verification> {
     };
     let mut named = HashSet::new();
     let journal = unread.identity();
-    let extent = unread.scan(high_water, &mut |frame| {
-        let record = Record::decode(frame.payload)?;
+    let extent = unread.scan(high_water, &mut |place, payload| {
+        let record = Record::decode(payload)?;
         if let Event::Put(Document::External(reference)) = &record.event {
             named.insert(reference.sha256.clone());
         }
-        let mut view = View::new(&expected);
-        registry::apply(&mut view, frame.sequence, &record.event, &blobs)?;
+        let mut view = View::new(&expected, &documents);
+        registry::apply(&mut view, place, record.event)?;
         expected.apply(
             &view.into_batch(),
             Applied {
                 journal,
-                sequence: frame.sequence,
+                sequence: place.sequence,
             },
         )?;
         if let Ok((index, applied)) = &index
-            && *applied == frame.sequence
+            && *applied == place.sequence
         {
             state = compare(index.as_deref(), &expected, *applied);
         }
@@ -121,7 +122,7 @@ pub fn verify(dir: &Path) -> Result<Verification> {
         datasets: count(&expected, Tree::Datasets)?,
         edges: count(&expected, Tree::EdgeDigests)?,
         large_records: named.len() as u64,
-        orphans: orphans(&blobs, &named)?,
+        orphans: orphans(&documents.blobs, &named)?,
         index: match index {
             Ok(_) => state.unwrap_or(IndexState::Absent),
             Err(why) => IndexState::Unusable { why },
@@ -138,13 +139,13 @@ pub fn export(dir: &Path, out: &mut dyn Write) -> Result<u64> {
         record: Record,
         sequence: u64,
     }
-    let (unread, blobs, _lock) = open_read_only(dir)?;
+    let (unread, documents, _lock) = open_read_only(dir)?;
     let mut lines = 0;
-    unread.scan(0, &mut |frame| {
-        let record = Record::decode(frame.payload)?.inline(&blobs)?;
+    unread.scan(0, &mut |place, payload| {
+        let record = Record::decode(payload)?.inline(&documents.blobs)?;
         let mut line = crate::record::encode(&Line {
             record,
-            sequence: frame.sequence,
+            sequence: place.sequence,
         })?;
         line.push(b'\n');
         lines += 1;
@@ -167,7 +168,7 @@ pub fn rebuild(dir: &Path, loss: Loss, entropy: &dyn Entropy) -> Result<Verifica
         let unread = unread.ok_or_else(|| error::absent(dir))?;
         // An index that is ahead of the journal knows of changes that the journal has lost.
         let high_water = compared_index(dir, unread.identity()).map_or(0, |(_, applied)| applied);
-        unread.scan(high_water, &mut |_| Ok(())).map(drop)
+        unread.scan(high_water, &mut |_, _| Ok(())).map(drop)
     });
     match (readable, loss) {
         (Err(cause), Loss::Accept) if cause.kind() == flinkspark_model::Kind::Data => {
@@ -190,14 +191,18 @@ pub fn rebuild(dir: &Path, loss: Loss, entropy: &dyn Entropy) -> Result<Verifica
     verify(dir)
 }
 
-fn open_read_only(dir: &Path) -> Result<(Unread, Blobs, Lock)> {
+fn open_read_only(dir: &Path) -> Result<(Unread, Documents, Lock)> {
     if !dir.is_dir() {
         return Err(error::absent(dir));
     }
     let lock = Lock::take(dir)?;
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
     let unread = Unread::open(&*disk, dir)?.ok_or_else(|| error::absent(dir))?;
-    Ok((unread, Blobs::new(disk, dir), lock))
+    let documents = Documents {
+        records: unread.records(),
+        blobs: Blobs::new(disk, dir),
+    };
+    Ok((unread, documents, lock))
 }
 
 /// The index that is there and how far it is, or why it cannot be used.

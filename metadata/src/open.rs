@@ -6,6 +6,7 @@
 
 use crate::blobs::Blobs;
 use crate::disk::Disk;
+use crate::documents::Documents;
 use crate::error;
 use crate::index::{Applied, Index, MemoryIndex, SledIndex};
 use crate::journal::{Feed, Journal, Unread};
@@ -61,7 +62,7 @@ pub(crate) struct Parts {
     pub(crate) journal: Journal,
     pub(crate) identity: [u8; 16],
     pub(crate) index: Box<dyn Index>,
-    pub(crate) blobs: Blobs,
+    pub(crate) documents: Documents,
     pub(crate) lock: Lock,
 }
 
@@ -102,21 +103,25 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>, entropy: &dyn Entropy
     let identity = unread.identity();
     let (mut index, applied) = usable_index(options, identity)?;
     let journal = unread.recover(applied)?;
-    if let Err(cause) = derive(&*index, identity, applied, &journal.feed(), &blobs) {
+    let documents = Documents {
+        records: journal.feed().records(),
+        blobs,
+    };
+    if let Err(cause) = derive(&*index, identity, applied, &journal.feed(), &documents) {
         if !error::is_index(&cause) {
             return Err(cause);
         }
         drop(index);
         discard(dir, &cause)?;
         index = open_index(options)?;
-        derive(&*index, identity, 0, &journal.feed(), &blobs)?;
+        derive(&*index, identity, 0, &journal.feed(), &documents)?;
     }
     fault::reach("catalog.open.replayed").map_err(error::injected)?;
     Ok(Parts {
         journal,
         identity,
         index,
-        blobs,
+        documents,
         lock,
     })
 }
@@ -179,14 +184,13 @@ pub(crate) fn derive(
     journal: [u8; 16],
     applied: u64,
     feed: &Feed,
-    blobs: &Blobs,
+    documents: &Documents,
 ) -> Result<()> {
     let from = applied.max(feed.first() - 1);
     for start in (from..feed.last()).step_by(REPLAY_RECORDS_MAX as usize) {
-        let mut view = View::new(index);
-        feed.read(start, REPLAY_RECORDS_MAX as usize, &mut |frame| {
-            let record = Record::decode(frame.payload)?;
-            registry::apply(&mut view, frame.sequence, &record.event, blobs)
+        let mut view = View::new(index, documents);
+        feed.read(start, REPLAY_RECORDS_MAX as usize, &mut |place, payload| {
+            registry::apply(&mut view, place, Record::decode(payload)?.event)
         })?;
         let sequence = feed.last().min(start + REPLAY_RECORDS_MAX);
         index.apply(&view.into_batch(), Applied { journal, sequence })?;

@@ -134,17 +134,6 @@ impl Document {
     pub(crate) fn dataset(self, blobs: &Blobs) -> Result<Dataset> {
         self.row(blobs)?.dataset()
     }
-
-    /// The bytes that an index keeps.
-    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
-        encode(self)
-    }
-
-    /// What [`Document::encode`] made.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
-        serde_json::from_slice(bytes)
-            .map_err(|cause| error::index(format!("a dataset's record: {cause}")))
-    }
 }
 
 impl Event {

@@ -11,7 +11,7 @@ mod view;
 
 pub(crate) use apply::apply;
 pub(crate) use decide::{Command, Decision, Fresh, decide};
-pub(crate) use lookup::{document, edges, find, head, list};
+pub(crate) use lookup::{edges, find, head, list};
 pub(crate) use view::View;
 
 use flinkspark_model::dataset::DatasetId;

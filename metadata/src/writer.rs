@@ -4,11 +4,11 @@
 //! one sync, applies them to the index and answers. Invariant: nobody is answered before the sync that
 //! covers every change which the answer rests on.
 
-use crate::blobs::Blobs;
 use crate::cache::Cache;
+use crate::documents::Documents;
 use crate::error;
 use crate::index::{Applied, Batch, Index};
-use crate::journal::{Feed, GROUP_RECORDS_MAX, Journal};
+use crate::journal::{Feed, GROUP_RECORDS_MAX, Journal, Place};
 use crate::open::Lock;
 use crate::record::{Event, Record};
 use crate::registry::{self, Command, Decision, Fresh, View};
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) index: RwLock<Box<dyn Index>>,
     pub(crate) cache: Cache,
     pub(crate) feed: Arc<Feed>,
-    pub(crate) blobs: Blobs,
+    pub(crate) documents: Documents,
     pub(crate) _lock: Lock,
 }
 
@@ -47,6 +47,9 @@ pub(crate) struct Writer {
     /// The last sequence that readers of the index see.
     pub(crate) head: watch::Sender<u64>,
 }
+
+/// An event and its payload.
+type Encoded = (Event, Vec<u8>);
 
 /// A group that is decided and not yet durable.
 struct Prepared {
@@ -105,14 +108,19 @@ impl Writer {
     fn prepare(&mut self, commands: Vec<Command>) -> Result<Prepared> {
         let shared = Arc::clone(&self.shared);
         let index = shared.index.read().unwrap_or_else(PoisonError::into_inner);
-        let mut view = View::new(&**index);
+        let mut view = View::new(&**index, &shared.documents);
         let now_ms = self.clock.now_ms();
         let (mut payloads, mut changed, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+        let mut last: Option<Place> = None;
         for command in commands {
             let answer = match self.decide(&view, now_ms, command) {
                 Ok((decision, Some((event, payload)))) => {
-                    let sequence = self.journal.last() + 1 + payloads.len() as u64;
-                    registry::apply(&mut view, sequence, &event, &shared.blobs)?;
+                    let place = match last {
+                        Some(last) => Place::of(last.sequence + 1, last.end(), &payload),
+                        None => self.journal.next_place(&payload),
+                    };
+                    registry::apply(&mut view, place, event)?;
+                    last = Some(place);
                     payloads.push(payload);
                     changed.extend(decision.event.as_ref().and_then(changed_by));
                     Ok(decision.dataset)
@@ -136,17 +144,16 @@ impl Writer {
         view: &View<'_>,
         now_ms: u64,
         command: Command,
-    ) -> Result<(Decision, Option<(Event, Vec<u8>)>)> {
-        let blobs = &self.shared.blobs;
+    ) -> Result<(Decision, Option<Encoded>)> {
         let fresh = Fresh {
             now_ms,
             entropy: &*self.entropy,
         };
-        let decision = registry::decide(view, blobs, &fresh, command)?;
+        let decision = registry::decide(view, &fresh, command)?;
         let Some(kind) = &decision.event else {
             return Ok((decision, None));
         };
-        let event = Event::store(kind, blobs).inspect_err(|cause| {
+        let event = Event::store(kind, &self.shared.documents.blobs).inspect_err(|cause| {
             // A large record whose sync failed: the disk is not to be trusted with another one.
             if cause.kind() == Kind::Unavailable {
                 self.journal.poison();

@@ -3,7 +3,9 @@
 //! Keeps one offset in [`STRIDE`] in memory and reads the rest from the file.
 //! Invariant: nothing above the published sequence is ever returned.
 
-use super::frame::{self, Frame};
+use super::Visit;
+use super::frame;
+use super::place::{Place, Records};
 use super::scan::Frames;
 use crate::disk::File;
 use crate::error;
@@ -53,18 +55,18 @@ impl Feed {
         self.first
     }
 
+    /// Reads single records of the same file.
+    pub(crate) fn records(&self) -> Records {
+        Records(Arc::clone(&self.file))
+    }
+
     /// The sequence of the last acknowledged record.
     pub(crate) fn last(&self) -> u64 {
         self.last.load(Ordering::Acquire)
     }
 
     /// Visits up to `limit` records after `sequence`.
-    pub(crate) fn read(
-        &self,
-        sequence: u64,
-        limit: usize,
-        visit: &mut dyn FnMut(Frame<'_>) -> Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn read(&self, sequence: u64, limit: usize, visit: &mut Visit<'_>) -> Result<()> {
         let last = self.last();
         if sequence.saturating_add(1) < self.first || sequence > last {
             return Err(error::outside_feed(sequence, self.first, last));
@@ -92,9 +94,10 @@ impl Feed {
                     format!("record {} stands where {next} belongs", frame.sequence),
                 ));
             }
-            at += frame.byte_count();
+            let place = Place::of(next, at, frame.payload);
+            at = place.end();
             if next > sequence {
-                visit(frame)?;
+                visit(place, frame.payload)?;
             }
         }
         Ok(())

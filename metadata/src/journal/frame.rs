@@ -54,11 +54,6 @@ impl Frame<'_> {
         let checksum = checksum(&out[start..]);
         out[start + 4..start + 8].copy_from_slice(&checksum.to_le_bytes());
     }
-
-    /// Bytes of the whole frame.
-    pub(crate) fn byte_count(&self) -> u64 {
-        (FRAME_HEAD_BYTES + self.payload.len()) as u64
-    }
 }
 
 /// Reads the frame at the beginning of `bytes`.

@@ -3,9 +3,10 @@
 //! Never writes. Invariant: either every record up to the high-water mark was visited in order, or
 //! the result is an error; a tail is called torn only where nothing in it can have been acknowledged.
 
-use super::GROUP_RECORDS_MAX;
-use super::frame::{self, FRAME_BYTES_MAX, Flaw, Frame};
+use super::frame::{self, FRAME_BYTES_MAX, Flaw};
 use super::header::{HEADER_BYTES, Header, u64_at};
+use super::place::Place;
+use super::{GROUP_RECORDS_MAX, Visit};
 use crate::disk::File;
 use crate::error;
 use flinkspark_model::Result;
@@ -27,21 +28,22 @@ pub(crate) struct Extent {
     pub(crate) torn_bytes: u64,
 }
 
-/// Visits every record with its offset. `high_water` is the greatest sequence that is known from
+/// Visits every record. `high_water` is the greatest sequence that is known from
 /// anywhere to have been acknowledged.
 pub(crate) fn scan(
     file: &dyn File,
     header: &Header,
     high_water: u64,
-    visit: &mut dyn FnMut(u64, Frame<'_>) -> Result<()>,
+    visit: &mut Visit<'_>,
 ) -> Result<Extent> {
     let mut frames = Frames::open(file).map_err(unreadable)?;
     let (mut at, mut next) = (HEADER_BYTES, header.first);
     while at < frames.len {
         let flaw = match frame::decode(frames.at(at).map_err(unreadable)?) {
             Ok(frame) if frame.sequence == next => {
-                visit(at, frame)?;
-                at += frame.byte_count();
+                let place = Place::of(next, at, frame.payload);
+                visit(place, frame.payload)?;
+                at = place.end();
                 next += 1;
                 continue;
             }

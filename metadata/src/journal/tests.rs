@@ -43,9 +43,11 @@ fn read(dir: &Path, high_water: u64) -> Result<Vec<String>> {
     let journal = unread.recover(high_water)?;
     let mut payloads = Vec::new();
     let feed = journal.feed();
-    feed.read(feed.first() - 1, usize::MAX, &mut |frame| {
-        assert_eq!(frame.sequence, payloads.len() as u64 + 1);
-        payloads.push(String::from_utf8(frame.payload.to_vec()).unwrap());
+    let records = feed.records();
+    feed.read(feed.first() - 1, usize::MAX, &mut |place, payload| {
+        assert_eq!(place.sequence, payloads.len() as u64 + 1);
+        assert_eq!(records.get(place)?, payload);
+        payloads.push(String::from_utf8(payload.to_vec()).unwrap());
         Ok(())
     })?;
     Ok(payloads)
@@ -117,6 +119,53 @@ fn a_damaged_record_whose_mark_was_lost_is_noticed_by_the_groups_behind_it() {
         error.detail().unwrap().contains("record 5 follows"),
         "{error}"
     );
+}
+
+#[test]
+fn a_place_that_leads_elsewhere_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let feed = make(dir.path()).feed();
+    let mut places = Vec::new();
+    let mut note = |place: Place, _: &[u8]| {
+        places.push(place);
+        Ok(())
+    };
+    feed.read(0, 9, &mut note).unwrap();
+    let place = places[1];
+    assert_eq!(Place::decode(&place.encode()), Some(place));
+    assert_eq!(feed.records().get(place).unwrap(), b"second");
+    for wrong in [
+        Place {
+            sequence: 3,
+            ..place
+        },
+        Place {
+            offset: place.offset + 1,
+            ..place
+        },
+        Place {
+            offset: 1 << 40,
+            ..place
+        },
+        Place {
+            bytes: place.bytes - 1,
+            ..place
+        },
+        Place {
+            bytes: place.bytes + 1,
+            ..place
+        },
+        Place {
+            bytes: u32::MAX,
+            ..place
+        },
+    ] {
+        assert_eq!(
+            feed.records().get(wrong).unwrap_err().kind(),
+            flinkspark_model::Kind::Data,
+            "{wrong:?}"
+        );
+    }
 }
 
 #[test]

@@ -5,7 +5,6 @@
 
 use super::apply::edge_digest;
 use super::{View, id_key, id_of, lookup};
-use crate::blobs::Blobs;
 use crate::error;
 use crate::index::Tree;
 use flinkspark_model::Result;
@@ -78,12 +77,7 @@ pub(crate) struct Fresh<'a> {
 }
 
 /// Decides one command against everything decided before it.
-pub(crate) fn decide(
-    view: &View<'_>,
-    blobs: &Blobs,
-    fresh: &Fresh<'_>,
-    command: Command,
-) -> Result<Decision> {
+pub(crate) fn decide(view: &View<'_>, fresh: &Fresh<'_>, command: Command) -> Result<Decision> {
     match command {
         Command::Register(registration) => register(view, fresh, registration),
         Command::Update {
@@ -91,12 +85,12 @@ pub(crate) fn decide(
             version,
             change,
         } => {
-            let current = current(view, blobs, id)?;
+            let current = current(view, id)?;
             check_version(&current, version)?;
             update(view, &current, change)
         }
         Command::Drop { id, version } => {
-            let current = current(view, blobs, id)?;
+            let current = current(view, id)?;
             check_version(&current, version)?;
             Ok(Decision::event(EventKind::Dropped {
                 id,
@@ -109,7 +103,7 @@ pub(crate) fn decide(
             rows,
             watermark_ms,
         } => {
-            current(view, blobs, id)?;
+            current(view, id)?;
             let known = lookup::head(view, id)?.map_or(0, |known| known.head);
             if head <= known {
                 return Ok(Decision::default());
@@ -210,8 +204,8 @@ fn add_edge(view: &View<'_>, edge: Edge) -> Result<Decision> {
     Ok(Decision::event(EventKind::Edge(edge)))
 }
 
-fn current(view: &View<'_>, blobs: &Blobs, id: DatasetId) -> Result<Dataset> {
-    lookup::dataset(view, blobs, id)?.ok_or_else(|| error::missing(id))
+fn current(view: &View<'_>, id: DatasetId) -> Result<Dataset> {
+    lookup::dataset(view, id)?.ok_or_else(|| error::missing(id))
 }
 
 fn check_version(current: &Dataset, version: u64) -> Result<()> {

@@ -1,10 +1,9 @@
 //! Questions to the index.
 
 use super::{View, id_key, id_of};
-use crate::blobs::Blobs;
 use crate::error;
 use crate::index::{Index, Tree};
-use crate::record::{Advance, Document};
+use crate::record::Advance;
 use flinkspark_model::Result;
 use flinkspark_model::dataset::{Dataset, DatasetId};
 use flinkspark_model::lineage::Edge;
@@ -24,19 +23,11 @@ pub(crate) fn find(index: &dyn Index, reference: &Reference) -> Result<Option<Da
     Ok(found.map(|bytes| id_of(&bytes)).transpose()?)
 }
 
-/// A dataset's document in the index.
-pub(crate) fn document(index: &dyn Index, id: DatasetId) -> Result<Option<Document>> {
-    index
-        .get(Tree::Datasets, &id_key(id))?
-        .map(|bytes| Document::decode(&bytes))
-        .transpose()
-}
-
 /// A dataset in a view.
-pub(crate) fn dataset(view: &View<'_>, blobs: &Blobs, id: DatasetId) -> Result<Option<Dataset>> {
-    let bytes = view.get(Tree::Datasets, &id_key(id))?;
-    bytes
-        .map(|bytes| Document::decode(&bytes)?.dataset(blobs))
+pub(crate) fn dataset(view: &View<'_>, id: DatasetId) -> Result<Option<Dataset>> {
+    let document = view.document(id)?;
+    document
+        .map(|document| document.dataset(&view.documents().blobs))
         .transpose()
 }
 

@@ -466,6 +466,38 @@ fn changes_that_wait_together_share_one_sync() {
 }
 
 #[test]
+fn changes_of_one_dataset_that_wait_together_see_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FailingDisk::from_operation(usize::MAX, Duration::from_millis(20));
+    let catalogue = open_on(&with_sled(dir.path()), Arc::new(disk.clone())).unwrap();
+    block_on(async {
+        let made = catalogue.register(registration("n0")).await.unwrap();
+        let before = disk.syncs();
+        let rename = |n: u64| {
+            let change = Change::Rename(format!("n{n}").parse().unwrap());
+            catalogue.update(made.id, n, change)
+        };
+        let renamed = futures::future::join_all((1..20).map(rename)).await;
+        for (n, answer) in (1..20u64).zip(renamed) {
+            let answer = answer.unwrap();
+            assert_eq!(
+                (answer.version, answer.name.as_str()),
+                (n + 1, format!("n{n}").as_str())
+            );
+        }
+        assert!(disk.syncs() - before <= 4, "they waited together");
+        let last = catalogue.lookup(&by("n19")).await.unwrap();
+        assert_eq!((last.id, last.version), (made.id, 20));
+        assert!(catalogue.lookup(&by("n18")).await.is_err());
+    });
+    let before = block_on(history(&catalogue));
+    drop(catalogue);
+    let catalogue = open(&with_sled(dir.path())).unwrap();
+    assert_eq!(block_on(history(&catalogue)), before);
+    assert_eq!(block_on(catalogue.lookup(&by("n19"))).unwrap().version, 20);
+}
+
+#[test]
 fn one_of_two_that_race_for_a_name_wins() {
     each(async |catalogue| {
         let (a, b) = tokio::join!(
