@@ -23,3 +23,6 @@ pub use client::Client;
 pub use server::{Components, Service, service};
 pub use ticket::Key;
 pub use transactions::{Begin, Mode, State, Transaction, Transactions};
+
+pub(crate) use encode::slice_bytes as bytes_of;
+pub(crate) use wire::check as check_schema;

@@ -92,7 +92,7 @@ pub(super) fn pieces(batch: &RecordBatch) -> Vec<RecordBatch> {
 }
 
 /// Bytes that the rows take on the wire, without framing.
-fn slice_bytes(batch: &RecordBatch) -> usize {
+pub(crate) fn slice_bytes(batch: &RecordBatch) -> usize {
     let column = |column: &ArrayRef| {
         column
             .to_data()

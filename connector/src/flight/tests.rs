@@ -1,1 +1,107 @@
-//! Tests of the service and the client together.
+//! Tests of the service and the client together, over loopback.
+
+pub(crate) mod fake;
+mod hostile;
+mod property;
+mod put;
+mod read;
+
+use super::body::{BeginRequest, PutCommand, ReadCommand};
+use super::{Client, Components, Key, Mode, limits, service};
+use arrow_array::{Int64Array, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use fake::Fake;
+use flinkspark_model::Result;
+use flinkspark_model::log::Receipt;
+use futures::stream::{self, StreamExt};
+use std::sync::Arc;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+/// A bridge in memory with its Flight service on a port of its own; both end with the runtime.
+pub(crate) struct Bridge {
+    pub(crate) fake: Arc<Fake>,
+    pub(crate) url: String,
+    pub(crate) client: Client,
+}
+
+pub(crate) async fn bridge() -> Bridge {
+    let fake = Arc::new(Fake::default());
+    let components = Components {
+        catalog: fake.clone(),
+        datasets: fake.clone(),
+        transactions: fake.clone(),
+        clock: fake.clone(),
+        key: Key::new([9; 32]),
+    };
+    let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", incoming.local_addr().unwrap());
+    let router = limits::server(Server::builder()).add_service(service(components));
+    tokio::spawn(router.serve_with_incoming(incoming));
+    let client = Client::connect(&url).await.unwrap();
+    Bridge { fake, url, client }
+}
+
+pub(crate) fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("n", DataType::Int64, false),
+        Field::new("text", DataType::Utf8, true),
+    ]))
+}
+
+/// Rows `first..first + count` of the schema above.
+pub(crate) fn rows(first: i64, count: i64) -> RecordBatch {
+    let n: Int64Array = (first..first + count).collect();
+    let text: StringArray = (first..first + count)
+        .map(|n| (n % 3 != 0).then(|| format!("row {n}")))
+        .collect();
+    RecordBatch::try_new(schema(), vec![Arc::new(n), Arc::new(text)]).unwrap()
+}
+
+impl Bridge {
+    async fn begin(&self, dataset: &str) -> String {
+        let request = BeginRequest {
+            dataset: dataset.into(),
+            id: None,
+            mode: Mode::Append,
+        };
+        self.client.begin(&request).await.unwrap().txn
+    }
+
+    async fn put(
+        &self,
+        txn: &str,
+        partition: u32,
+        batches: Vec<Result<RecordBatch>>,
+    ) -> Result<Receipt> {
+        let command = PutCommand {
+            txn: txn.into(),
+            partition,
+            attempt: 0,
+        };
+        self.client
+            .put(&command, &schema(), stream::iter(batches).boxed(), &|_| {})
+            .await
+    }
+
+    /// Commits batches as one epoch with a partition for each.
+    async fn commit(&self, dataset: &str, batches: &[RecordBatch]) {
+        let txn = self.begin(dataset).await;
+        let mut receipts = Vec::new();
+        for (partition, batch) in (0..).zip(batches) {
+            receipts.push(
+                self.put(&txn, partition, vec![Ok(batch.clone())])
+                    .await
+                    .unwrap(),
+            );
+        }
+        self.client.commit(&txn, receipts).await.unwrap();
+    }
+}
+
+fn whole(dataset: &str) -> ReadCommand {
+    ReadCommand {
+        dataset: dataset.into(),
+        ..ReadCommand::default()
+    }
+}

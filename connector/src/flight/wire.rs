@@ -44,7 +44,7 @@ fn plain_type(data_type: &DataType) -> DataType {
 }
 
 /// Refuses a schema that is not the dataset's, before anything is staged.
-pub(super) fn check(dataset: &str, expected: &Schema, given: &Schema) -> Result<()> {
+pub(crate) fn check(dataset: &str, expected: &Schema, given: &Schema) -> Result<()> {
     let refuse = |message: String, why: String| {
         Error::new(Kind::Invalid, "FS0408", message).with_detail(format!("{why} (dataset {dataset})")).with_hint(
             format!("`flinkspark dataset show {dataset}` prints the columns; cast, rename or reorder them before the put"),
