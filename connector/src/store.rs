@@ -19,17 +19,33 @@
 //! ```
 
 mod blocking;
+mod dataset;
 mod error;
+mod job;
 mod key;
 pub mod local;
+mod log;
+mod logs;
+mod names;
 pub mod object;
+mod read;
+mod segment;
+mod signer;
+mod transactions;
 
 #[cfg(test)]
 mod conformance;
 #[cfg(any(test, feature = "faults"))]
 pub mod faulty;
+#[cfg(test)]
+mod tests;
 
+pub use dataset::LogDataset;
 pub use key::Key;
+pub use log::{BACKOFF_MAX, BACKOFF_MIN, DOUBT_ATTEMPTS_MAX, RACES_MAX};
+pub use logs::{LOGS_CACHED_MAX, Logs, Settings};
+pub use segment::{Compression, STORED_BATCH_ROWS_MAX};
+pub use signer::Signer;
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -29,6 +29,14 @@ pub type Ordinal = u64;
 #[serde(transparent)]
 pub struct LogId(pub Uuid);
 
+impl LogId {
+    /// The log of the job run with this id: derived from it, so that it is found without an index.
+    pub fn of_job(run: &str) -> Self {
+        let hash = xxhash_rust::xxh3::xxh3_128(format!("flinkspark job {run}").as_bytes());
+        Self(uuid::Builder::from_custom_bytes(hash.to_be_bytes()).into_uuid())
+    }
+}
+
 impl fmt::Display for LogId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -123,6 +131,8 @@ pub enum SegmentFormat {
     Arrow,
     /// A Parquet file.
     Parquet,
+    /// Opaque bytes, counted as one row: an operator's state.
+    Bytes,
 }
 
 /// A durable, immutable segment as a slot names it.

@@ -1,0 +1,134 @@
+//! A dataset's log with its rows.
+//!
+//! Invariant: the schema is the one of the last `Schema` slot that was read, or the registered one
+//! where there is none.
+
+use super::log::Driver;
+use super::names::Owner;
+use super::read;
+use super::segment::Writer;
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use bytes::Bytes;
+use flinkspark_model::log::{
+    Appended, Generation, Intent, LogId, Receipt, SegmentRef, SlotRecord, View,
+};
+use flinkspark_model::port::{BatchStream, Dataset, Log, ReadOptions, SegmentSpec, SegmentWriter};
+use flinkspark_model::position::{Position, SlotNo};
+use flinkspark_model::{Result, schema};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A dataset's log with its rows.
+pub struct LogDataset {
+    driver: Arc<Driver>,
+    owner: Owner,
+    /// The schema in force and its version, as decoded last.
+    schema: Mutex<(u32, SchemaRef)>,
+}
+
+impl LogDataset {
+    pub(super) fn new(driver: Arc<Driver>, registered: SchemaRef) -> Self {
+        Self {
+            driver,
+            owner: Owner::Anybody,
+            schema: Mutex::new((0, registered)),
+        }
+    }
+
+    pub(super) fn owned_by(mut self, job: LogId, generation: Generation) -> Self {
+        self.owner = Owner::Job(job, generation);
+        self
+    }
+
+    pub(super) async fn stage_as(
+        &self,
+        owner: &Owner,
+        spec: SegmentSpec,
+    ) -> Result<Box<dyn SegmentWriter>> {
+        let writer = Writer::open(Arc::clone(&self.driver), &self.schema(), owner, spec).await?;
+        Ok(Box::new(writer))
+    }
+
+    /// The schema that the log has in force; `None` while it is the registered one.
+    fn schema_of(view: &View) -> Result<Option<SchemaRef>> {
+        view.schema()
+            .map(|text| schema::from_json(text).map(Arc::new))
+            .transpose()
+    }
+}
+
+#[async_trait]
+impl Log for LogDataset {
+    fn id(&self) -> LogId {
+        self.driver.id()
+    }
+
+    async fn refresh(&self) -> Result<Arc<View>> {
+        self.driver.refresh().await
+    }
+
+    async fn append(&self, intent: Intent) -> Result<Appended> {
+        self.driver.append(intent).await
+    }
+
+    async fn slot(&self, slot: SlotNo) -> Result<SlotRecord> {
+        self.driver.slot(slot).await
+    }
+
+    async fn stage_bytes(&self, partition: u32, bytes: Bytes) -> Result<Receipt> {
+        self.driver.stage_bytes(&self.owner, partition, bytes).await
+    }
+
+    async fn read_bytes(&self, segment: &SegmentRef) -> Result<Bytes> {
+        self.driver.read_bytes(segment).await
+    }
+}
+
+#[async_trait]
+impl Dataset for LogDataset {
+    fn schema(&self) -> SchemaRef {
+        let view = self.driver.view();
+        let mut cached = self.schema.lock().unwrap_or_else(PoisonError::into_inner);
+        if view.schema().is_some() && cached.0 != view.schema_version() {
+            match Self::schema_of(&view) {
+                Ok(Some(schema)) => *cached = (view.schema_version(), schema),
+                Ok(None) => {}
+                // The text was checked when the slot was written; what cannot be read keeps the last one.
+                Err(cause) => {
+                    tracing::error!(log = %self.driver.id(), %cause, "the schema in force cannot be read")
+                }
+            }
+        }
+        Arc::clone(&cached.1)
+    }
+
+    async fn stage(&self, spec: SegmentSpec) -> Result<Box<dyn SegmentWriter>> {
+        self.stage_as(&self.owner, spec).await
+    }
+
+    async fn read(
+        &self,
+        partition: u32,
+        from: Position,
+        through: SlotNo,
+        options: ReadOptions,
+    ) -> Result<BatchStream> {
+        let view = if through <= self.driver.view().head() {
+            self.driver.view()
+        } else {
+            self.refresh().await?
+        };
+        let schema = self.schema();
+        read::partition(
+            Arc::clone(&self.driver),
+            &view,
+            read::Request {
+                partition,
+                from,
+                through,
+                options,
+                schema,
+            },
+        )
+    }
+}

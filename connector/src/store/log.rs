@@ -1,0 +1,336 @@
+//! Drives one log: reads it to its tail, and carries intents to their end.
+//!
+//! Decides nothing: `model::log` does. The locks here only save work between tasks of one process;
+//! what makes a log one history is the store's conditional create. Invariant: a view holds exactly
+//! slots that are durable, from 1 on without a gap.
+
+use super::error;
+use super::logs::Shared;
+use super::names::{self, Owner};
+use super::{Created, Key};
+use bytes::Bytes;
+use flinkspark_model::digest::Digest;
+use flinkspark_model::log::{
+    Appended, Attempt, Intent, LogId, Proposer, Receipt, SegmentFormat, SegmentName, SegmentRef,
+    Slot, SlotRecord, Step, View,
+};
+use flinkspark_model::position::SlotNo;
+use flinkspark_model::{Error, Kind, Result};
+use futures::{StreamExt, TryStreamExt, stream};
+use std::io::Read;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// How often a create in doubt is repeated before the caller is told so.
+pub const DOUBT_ATTEMPTS_MAX: u32 = 8;
+/// The first pause before a repetition; each is twice the last, up to [`BACKOFF_MAX`].
+pub const BACKOFF_MIN: Duration = Duration::from_millis(10);
+/// The longest pause before a repetition.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// How many other writers may be first, one after the other, before the caller is told so.
+pub const RACES_MAX: u32 = 1000;
+/// Slots that are read at once when a log is opened.
+const READ_AHEAD_SLOTS: usize = 16;
+
+const SLOT_FORMAT: u32 = 1;
+
+/// One log in a store.
+pub(super) struct Driver {
+    id: LogId,
+    root: Key,
+    shared: Arc<Shared>,
+    view: RwLock<Arc<View>>,
+    /// Whether the log was listed since it was opened; held while slots are read.
+    reading: Mutex<bool>,
+    appending: Mutex<()>,
+}
+
+impl Driver {
+    pub(super) fn new(id: LogId, root: Key, shared: Arc<Shared>) -> Self {
+        let view = RwLock::new(Arc::new(View::empty()));
+        Self {
+            id,
+            root,
+            shared,
+            view,
+            reading: Mutex::new(false),
+            appending: Mutex::new(()),
+        }
+    }
+
+    pub(super) fn id(&self) -> LogId {
+        self.id
+    }
+
+    pub(super) fn root(&self) -> &Key {
+        &self.root
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// What was read last, without any I/O.
+    pub(super) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn publish(&self, view: Arc<View>) {
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
+    }
+
+    pub(super) async fn refresh(&self) -> Result<Arc<View>> {
+        let mut listed = self.reading.lock().await;
+        let mut view = self.view();
+        if !*listed {
+            self.read_all(&mut view).await?;
+            self.publish(Arc::clone(&view));
+            *listed = true;
+        }
+        while let Some(record) = self.read_slot(view.head() + 1).await? {
+            Arc::make_mut(&mut view).apply(record.slot, &record.body)?;
+            self.publish(Arc::clone(&view));
+        }
+        Ok(view)
+    }
+
+    async fn read_all(&self, view: &mut Arc<View>) -> Result<()> {
+        let mut slots = Vec::new();
+        for listed in self.shared.store.list(&self.root.join("log")?).await? {
+            match listed
+                .name
+                .strip_suffix(".slot")
+                .and_then(|number| number.parse::<SlotNo>().ok())
+            {
+                Some(slot) => slots.push(slot),
+                None => {
+                    tracing::warn!(log = %self.id, name = listed.name, "not a slot: left alone")
+                }
+            }
+        }
+        for (slot, expected) in slots.iter().zip(1..) {
+            if *slot != expected {
+                return Err(Error::new(Kind::Data, "FS1017", format!("slot {expected} of a log is missing"))
+                    .with_detail(format!("log {}: slot {slot} is there, and slots have no gaps", self.id))
+                    .with_hint("restore the data directory from a backup: commits after the gap are not safe to read"));
+            }
+        }
+        let from = view.head();
+        let mut records = stream::iter(slots.into_iter().filter(|slot| *slot > from))
+            .map(|slot| async move { self.read_slot(slot).await.map(|record| (slot, record)) })
+            .buffered(READ_AHEAD_SLOTS);
+        while let Some((slot, record)) = records.try_next().await? {
+            let record = record
+                .ok_or_else(|| self.foreign(slot, "it was removed while the log was read"))?;
+            Arc::make_mut(view).apply(slot, &record.body)?;
+        }
+        Ok(())
+    }
+
+    fn slot_key(&self, slot: SlotNo) -> Result<Key> {
+        self.root.join(format_args!("log/{slot:020}.slot"))
+    }
+
+    async fn read_slot(&self, slot: SlotNo) -> Result<Option<SlotRecord>> {
+        match self.shared.store.read(&self.slot_key(slot)?).await? {
+            Some(bytes) => self.decode(slot, &bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn decode(&self, slot: SlotNo, bytes: &[u8]) -> Result<SlotRecord> {
+        let record = SlotRecord::decode(bytes).map_err(|cause| {
+            let detail = format!(
+                "slot {slot} of log {}: {}",
+                self.id,
+                cause.detail().unwrap_or_default()
+            );
+            cause.with_detail(detail)
+        })?;
+        if record.log != self.id || record.slot != slot {
+            return Err(self.foreign(
+                slot,
+                &format!("it holds slot {} of log {}", record.slot, record.log),
+            ));
+        }
+        Ok(record)
+    }
+
+    fn foreign(&self, slot: SlotNo, why: &str) -> Error {
+        Error::new(
+            Kind::Data,
+            "FS1016",
+            "a slot of the log is not what its name says",
+        )
+        .with_detail(format!("slot {slot} of log {}: {why}", self.id))
+        .with_hint("restore the data directory from a backup")
+    }
+
+    pub(super) async fn slot(&self, slot: SlotNo) -> Result<SlotRecord> {
+        let head = if slot <= self.view().head() {
+            self.view().head()
+        } else {
+            self.refresh().await?.head()
+        };
+        if slot == 0 || slot > head {
+            return Err(
+                Error::new(Kind::Invalid, "FS1011", format!("there is no slot {slot}"))
+                    .with_detail(format!("log {} has slots 1 to {head}", self.id))
+                    .with_hint("`flinkspark dataset epochs NAME` lists them"),
+            );
+        }
+        self.read_slot(slot)
+            .await?
+            .ok_or_else(|| self.foreign(slot, "it is gone"))
+    }
+
+    pub(super) async fn append(&self, intent: Intent) -> Result<Appended> {
+        let _turn = self.appending.lock().await;
+        let mut proposer = Proposer::new(intent);
+        for _ in 0..RACES_MAX {
+            let view = self.refresh().await?;
+            let attempt = match proposer.next(&view) {
+                Step::Create(attempt) => attempt,
+                Step::Done(appended) => return Ok(appended),
+                Step::Refuse(refusal) => return Err(refusal.into()),
+                Step::CatchUp => continue,
+            };
+            match self.carry_out(&mut proposer, attempt).await? {
+                Step::Done(appended) => return Ok(appended),
+                Step::Refuse(refusal) => return Err(refusal.into()),
+                Step::CatchUp | Step::Create(_) => {}
+            }
+        }
+        Err(
+            Error::new(Kind::Unavailable, "FS1018", "a limit was reached")
+                .with_detail(format!(
+                    "{RACES_MAX} other commits to log {} were first",
+                    self.id
+                ))
+                .with_hint("repeat the commit"),
+        )
+    }
+
+    /// Carries one create to its end; its bytes are fixed before the first try.
+    async fn carry_out(&self, proposer: &mut Proposer, attempt: Attempt) -> Result<Step> {
+        let record = SlotRecord {
+            format: SLOT_FORMAT,
+            log: self.id,
+            slot: attempt.slot,
+            committed_at_ms: self.shared.clock.now_ms(),
+            body: attempt.body,
+        };
+        let bytes = Bytes::from(record.encode()?);
+        let key = self.slot_key(record.slot)?;
+        let mut pause = BACKOFF_MIN;
+        let mut doubt = None;
+        for _ in 0..DOUBT_ATTEMPTS_MAX {
+            let step = match self.shared.store.create(&key, bytes.clone()).await {
+                Ok(Created::New) => {
+                    self.fold(record.slot, &record.body).await?;
+                    proposer.created()
+                }
+                Ok(Created::Exists(winner)) => {
+                    proposer.exists(&self.decode(record.slot, &winner)?.body)
+                }
+                Err(cause) if cause.kind() == Kind::InDoubt => {
+                    doubt = Some(cause);
+                    proposer.in_doubt()
+                }
+                // This try did nothing; an earlier one may have.
+                Err(cause) => match doubt {
+                    Some(_) => return Err(error::in_doubt(&key, cause)),
+                    None => return Err(cause),
+                },
+            };
+            if !matches!(step, Step::Create(_)) {
+                return Ok(step);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(BACKOFF_MAX);
+        }
+        Err(doubt.unwrap_or_else(|| error::in_doubt(&key, "no answer")))
+    }
+
+    /// Takes a slot that was just created into the view, where nothing lies between.
+    async fn fold(&self, slot: SlotNo, body: &Slot) -> Result<()> {
+        let _listed = self.reading.lock().await;
+        let mut view = self.view();
+        if view.head() + 1 == slot {
+            Arc::make_mut(&mut view).apply(slot, body)?;
+            self.publish(view);
+        }
+        Ok(())
+    }
+
+    /// A name for a new segment, and its place.
+    pub(super) fn new_segment(
+        &self,
+        owner: &Owner,
+        format: SegmentFormat,
+    ) -> Result<(SegmentName, Key)> {
+        let name = owner.name(names::unique(&*self.shared.clock, &*self.shared.entropy));
+        let key = names::key(&self.root, &name, format)?;
+        Ok((name, key))
+    }
+
+    pub(super) async fn stage_bytes(
+        &self,
+        owner: &Owner,
+        partition: u32,
+        bytes: Bytes,
+    ) -> Result<Receipt> {
+        let (name, key) = self.new_segment(owner, SegmentFormat::Bytes)?;
+        let mut staging = self.shared.store.stage(&key).await?;
+        staging.append(bytes.clone()).await?;
+        staging.publish().await?;
+        let segment = SegmentRef {
+            name,
+            partition,
+            attempt: 0,
+            format: SegmentFormat::Bytes,
+            rows: 1,
+            bytes: bytes.len() as u64,
+            digest: digest_of(&bytes),
+        };
+        self.shared.signer.receipt(self.id, segment)
+    }
+
+    pub(super) async fn read_bytes(&self, segment: &SegmentRef) -> Result<Bytes> {
+        let key = names::segment_key(&self.root, segment)?;
+        let opened = self.shared.store.open(&key).await?;
+        let mut opened = opened.ok_or_else(|| super::segment::missing(self.id, segment))?;
+        if segment.format != SegmentFormat::Bytes || opened.bytes != segment.bytes {
+            let why = format!(
+                "it has {} bytes, {} were sealed",
+                opened.bytes, segment.bytes
+            );
+            return Err(super::segment::damaged(self.id, segment, &why));
+        }
+        let bytes = super::blocking::blocking(move || {
+            let mut bytes = Vec::new();
+            opened
+                .content
+                .read_to_end(&mut bytes)
+                .map_err(|cause| error::unavailable("read", &key, cause))?;
+            Ok(Bytes::from(bytes))
+        })
+        .await?;
+        if digest_of(&bytes) != segment.digest {
+            return Err(super::segment::damaged(
+                self.id,
+                segment,
+                "its digest is not the one that was sealed",
+            ));
+        }
+        Ok(bytes)
+    }
+}
+
+fn digest_of(bytes: &[u8]) -> Digest {
+    Digest {
+        rows: 1,
+        sum: xxhash_rust::xxh3::xxh3_128(bytes),
+    }
+}

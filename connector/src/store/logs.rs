@@ -1,0 +1,158 @@
+//! Opens the logs in a store.
+//!
+//! A dataset's log lies below `datasets/ID`, a job's below `jobs/ID`: `log/NUMBER.slot`,
+//! `segments/NAME.EXTENSION`, `txn/ID.json`. Invariant: within a process a log has one driver, so
+//! that tasks share what was read.
+
+use super::dataset::LogDataset;
+use super::job::JobLog;
+use super::log::Driver;
+use super::segment::Compression;
+use super::signer::Signer;
+use super::{Key, Store};
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use flinkspark_model::Result;
+use flinkspark_model::dataset::DatasetId;
+use flinkspark_model::log::{Generation, LogId, SegmentRef};
+use flinkspark_model::port::{Clock, Dataset, Datasets, Entropy, Log};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Logs whose folded slots are kept in memory while nobody uses them.
+pub const LOGS_CACHED_MAX: usize = 1024;
+
+/// What an operator may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How new segments are compressed.
+    pub compression: Compression,
+    /// How long a transaction lives without being used, in milliseconds.
+    pub lease_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            compression: Compression::None,
+            lease_ms: 60 * 60 * 1000,
+        }
+    }
+}
+
+/// What every log of a store shares.
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) signer: Signer,
+    pub(super) settings: Settings,
+    /// When this process opened the store: leases count from here at the earliest.
+    pub(super) opened_at_ms: u64,
+}
+
+/// The logs in a store. Cheap to clone.
+#[derive(Clone)]
+pub struct Logs(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    drivers: Mutex<HashMap<Key, Arc<Driver>>>,
+}
+
+impl Logs {
+    /// Opens the logs in a store, making its signing key where there is none.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        settings: Settings,
+    ) -> Result<Self> {
+        let signer = Signer::open(&*store, &*entropy).await?;
+        let opened_at_ms = clock.now_ms();
+        let shared = Arc::new(Shared {
+            store,
+            clock,
+            entropy,
+            signer,
+            settings,
+            opened_at_ms,
+        });
+        Ok(Self(Arc::new(Inner {
+            shared,
+            drivers: Mutex::default(),
+        })))
+    }
+
+    /// Signs with the data directory's key.
+    pub fn signer(&self) -> &Signer {
+        &self.0.shared.signer
+    }
+
+    /// A dataset's log; like [`Datasets::dataset`], as the concrete type.
+    pub async fn open_dataset(&self, id: DatasetId, schema: SchemaRef) -> Result<LogDataset> {
+        let driver = self.dataset_driver(id)?;
+        driver.refresh().await?;
+        Ok(LogDataset::new(driver, schema))
+    }
+
+    /// The same for a job's incarnation: the segments that it stages are its own, so that they can
+    /// go when a later generation has no use for them.
+    pub async fn open_dataset_for_job(
+        &self,
+        id: DatasetId,
+        schema: SchemaRef,
+        job: LogId,
+        generation: Generation,
+    ) -> Result<LogDataset> {
+        Ok(self
+            .open_dataset(id, schema)
+            .await?
+            .owned_by(job, generation))
+    }
+
+    /// Recomputes a segment's digest from its rows; anything but what its log says is `Data`.
+    pub async fn verify_segment(&self, id: DatasetId, segment: &SegmentRef) -> Result<()> {
+        let driver = self.dataset_driver(id)?;
+        super::read::verify(&driver, segment).await
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    pub(super) fn dataset_driver(&self, id: DatasetId) -> Result<Arc<Driver>> {
+        self.driver(id.into(), "datasets")
+    }
+
+    fn driver(&self, id: LogId, kind: &str) -> Result<Arc<Driver>> {
+        let root = Key::new(kind)?.join(id)?;
+        let mut drivers = self
+            .0
+            .drivers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(driver) = drivers.get(&root) {
+            return Ok(Arc::clone(driver));
+        }
+        if drivers.len() >= LOGS_CACHED_MAX {
+            drivers.retain(|_, driver| Arc::strong_count(driver) > 1);
+        }
+        let driver = Arc::new(Driver::new(id, root.clone(), Arc::clone(&self.0.shared)));
+        drivers.insert(root, Arc::clone(&driver));
+        Ok(driver)
+    }
+}
+
+#[async_trait]
+impl Datasets for Logs {
+    async fn dataset(&self, id: DatasetId, schema: SchemaRef) -> Result<Arc<dyn Dataset>> {
+        Ok(Arc::new(self.open_dataset(id, schema).await?))
+    }
+
+    async fn job(&self, id: LogId) -> Result<Arc<dyn Log>> {
+        let driver = self.driver(id, "jobs")?;
+        driver.refresh().await?;
+        Ok(Arc::new(JobLog::new(driver)))
+    }
+}

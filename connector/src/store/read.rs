@@ -1,0 +1,230 @@
+//! Streams the rows of one partition in log order, in bounded memory.
+//!
+//! Invariant: each batch carries the position after its last row, so that a reader who stops there
+//! and begins again there sees every row exactly once.
+
+use super::blocking::blocking;
+use super::log::Driver;
+use super::names;
+use super::segment::{SegmentFile, damaged, missing};
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use flinkspark_model::log::{SegmentFormat, SegmentRef, View};
+use flinkspark_model::port::{BatchStream, PositionedBatch, ReadOptions};
+use flinkspark_model::position::{Position, SlotNo};
+use flinkspark_model::{Error, Kind, Result};
+use futures::stream;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Batches that are read ahead of the consumer, for each stream.
+const BATCHES_AHEAD_MAX: usize = 2;
+
+/// What to read.
+pub(super) struct Request {
+    pub(super) partition: u32,
+    pub(super) from: Position,
+    pub(super) through: SlotNo,
+    pub(super) options: ReadOptions,
+    /// The schema in force.
+    pub(super) schema: SchemaRef,
+}
+
+/// One segment on the way.
+struct Piece {
+    slot: SlotNo,
+    index: u32,
+    segment: SegmentRef,
+    /// Stored rows to pass over.
+    skip: u64,
+}
+
+/// Streams a partition's rows.
+pub(super) fn partition(driver: Arc<Driver>, view: &View, request: Request) -> Result<BatchStream> {
+    check(&driver, view, &request)?;
+    let output = project(&request)?;
+    let pieces = pieces(view, &request);
+    let rows_max = request.options.batch_rows_max.max(1);
+    let (sender, receiver) = mpsc::channel(BATCHES_AHEAD_MAX);
+    tokio::spawn(async move {
+        for piece in pieces {
+            match send_piece(&driver, piece, &output, rows_max, &sender).await {
+                Ok(true) => {}
+                // The consumer has gone.
+                Ok(false) => return,
+                Err(cause) => {
+                    let _gone = sender.send(Err(cause)).await;
+                    return;
+                }
+            }
+        }
+    });
+    Ok(Box::pin(stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|batch| (batch, receiver))
+    })))
+}
+
+fn check(driver: &Driver, view: &View, request: &Request) -> Result<()> {
+    let (from, horizon) = (request.from, view.horizon());
+    if horizon > 0 && from.slot <= horizon {
+        return Err(Error::new(
+            Kind::Data,
+            "FS1010",
+            format!("position {from} lies below the log's horizon"),
+        )
+        .with_detail(format!(
+            "dataset {}: slots up to {horizon} have expired",
+            driver.id()
+        ))
+        .with_hint(format!(
+            "read from slot {} on, knowing that earlier rows are gone",
+            horizon + 1
+        )));
+    }
+    if request.through > view.head() {
+        return Err(Error::new(
+            Kind::Invalid,
+            "FS1011",
+            format!("there is no slot {}", request.through),
+        )
+        .with_detail(format!(
+            "dataset {} has slots 1 to {}",
+            driver.id(),
+            view.head()
+        ))
+        .with_hint("`flinkspark dataset epochs NAME` lists them"));
+    }
+    Ok(())
+}
+
+fn project(request: &Request) -> Result<SchemaRef> {
+    let Some(columns) = &request.options.columns else {
+        return Ok(Arc::clone(&request.schema));
+    };
+    request
+        .schema
+        .project(columns)
+        .map(Arc::new)
+        .map_err(|cause| {
+            Error::new(
+                Kind::Invalid,
+                "FS1027",
+                "a column that was asked for does not exist",
+            )
+            .with_source(cause)
+            .with_hint("`flinkspark dataset show NAME` prints the columns")
+        })
+}
+
+fn pieces(view: &View, request: &Request) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for epoch in view
+        .live_between(request.from.slot, request.through)
+        .filter(|epoch| epoch.slot <= request.through)
+    {
+        for (index, segment) in (0..).zip(&epoch.segments) {
+            let here = Position {
+                slot: epoch.slot,
+                segment: index,
+                row: 0,
+            };
+            let skip = match request.from {
+                from if (from.slot, from.segment) > (here.slot, here.segment) => continue,
+                from if (from.slot, from.segment) == (here.slot, here.segment) => from.row,
+                _ => 0,
+            };
+            if segment.partition == request.partition && segment.rows > skip {
+                pieces.push(Piece {
+                    slot: epoch.slot,
+                    index,
+                    segment: segment.clone(),
+                    skip,
+                });
+            }
+        }
+    }
+    pieces
+}
+
+async fn open(
+    driver: &Driver,
+    segment: &SegmentRef,
+    output: Option<SchemaRef>,
+) -> Result<SegmentFile> {
+    let key = names::segment_key(driver.root(), segment)?;
+    let opened = driver.shared().store.open(&key).await?;
+    let opened = opened.ok_or_else(|| missing(driver.id(), segment))?;
+    let (log, segment) = (driver.id(), segment.clone());
+    blocking(move || SegmentFile::open(log, segment, opened, output)).await
+}
+
+/// False where the consumer has gone.
+async fn send_piece(
+    driver: &Driver,
+    piece: Piece,
+    output: &SchemaRef,
+    rows_max: usize,
+    sender: &mpsc::Sender<Result<PositionedBatch>>,
+) -> Result<bool> {
+    let mut file = open(driver, &piece.segment, Some(Arc::clone(output))).await?;
+    let rows: Vec<u64> = file.batch_rows().collect();
+    let mut row = 0;
+    for (index, rows) in rows.into_iter().enumerate() {
+        let end = row + rows;
+        if end <= piece.skip {
+            row = end;
+            continue;
+        }
+        let (back, batch) = blocking(move || {
+            let batch = file.read(index)?;
+            Ok((file, batch))
+        })
+        .await?;
+        file = back;
+        let first = piece.skip.saturating_sub(row) as usize;
+        for batch in cut(&batch, first, rows_max) {
+            row = row.max(piece.skip) + batch.num_rows() as u64;
+            let next = Position {
+                slot: piece.slot,
+                segment: piece.index,
+                row,
+            };
+            if sender
+                .send(Ok(PositionedBatch { batch, next }))
+                .await
+                .is_err()
+            {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// The rows from `first` on in batches of at most `rows_max`.
+fn cut(
+    batch: &RecordBatch,
+    first: usize,
+    rows_max: usize,
+) -> impl Iterator<Item = RecordBatch> + '_ {
+    (first..batch.num_rows())
+        .step_by(rows_max)
+        .map(move |start| batch.slice(start, rows_max.min(batch.num_rows() - start)))
+}
+
+/// Recomputes a segment's digest from its content.
+pub(super) async fn verify(driver: &Driver, segment: &SegmentRef) -> Result<()> {
+    if segment.format == SegmentFormat::Bytes {
+        return driver.read_bytes(segment).await.map(|_| ());
+    }
+    let mut file = open(driver, segment, None).await?;
+    let digest = blocking(move || file.digest()).await?;
+    if digest == segment.digest {
+        return Ok(());
+    }
+    let why = format!(
+        "its rows have the digest {digest}, {} was sealed",
+        segment.digest
+    );
+    Err(damaged(driver.id(), segment, &why))
+}
