@@ -13,6 +13,11 @@ mod rows;
 mod serve;
 mod transfer;
 
+pub(crate) use dataset::look_up;
+pub(crate) use render::text as print;
+pub(crate) use rows::{first, table};
+pub(crate) use transfer::put_file;
+
 use crate::{config, demo, exit, pages};
 use args::{Cli, Command, ConfigCommand};
 use clap::Parser;
@@ -22,6 +27,11 @@ use std::process::ExitCode;
 
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
+    #[cfg(feature = "faults")]
+    if let Err(error) = crate::faults::install() {
+        eprintln!("{error}");
+        return exit::code(&error).into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

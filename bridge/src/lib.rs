@@ -9,7 +9,10 @@ pub mod client;
 pub mod config;
 pub mod demo;
 pub mod exit;
+#[cfg(feature = "faults")]
+pub mod faults;
 pub mod jobs;
 pub mod pages;
+pub mod probe;
 pub mod server;
 pub mod system;

@@ -16,7 +16,7 @@ use crate::config::{Config, SHUTDOWN_MS};
 use crate::jobs::{Compiler, Engines, Manager, Records};
 use crate::system::{SystemClock, SystemEntropy};
 use flinkspark_connector::flight;
-use flinkspark_connector::store::{Logs, Store, local::Local};
+use flinkspark_connector::store::{Logs, Settings, Store, local::Local};
 use flinkspark_metadata::Catalogue;
 use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy, Log};
 use flinkspark_model::{Error, Kind, Result};
@@ -75,9 +75,10 @@ impl Server {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let store: Arc<dyn Store> = Arc::new(Local::open(data_dir.path()).await?);
-        let logs = Logs::open(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&entropy)).await?;
+        let logs =
+            Logs::open(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&entropy), Settings::default()).await?;
         let catalog = open_catalogue(data_dir.path(), &clock, &entropy).await?;
-        let datasets: Arc<dyn Datasets> = logs.clone();
+        let datasets: Arc<dyn Datasets> = Arc::new(logs.clone());
         catch_up(&catalog, &datasets).await?;
 
         let metrics = Arc::new(Metrics::new()?);
@@ -87,6 +88,7 @@ impl Server {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             metrics: Arc::clone(&metrics),
+            scratch: data_dir.path().join("scratch"),
         };
         let compiler = Compiler::new(Arc::clone(&catalog), Arc::clone(&datasets));
         let manager = Manager::new(Records::new(store), compiler, engines, Arc::clone(&clock));

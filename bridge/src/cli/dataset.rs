@@ -45,7 +45,7 @@ pub(super) async fn run(url: &str, output: Format, command: DatasetCommand) -> R
 }
 
 /// The dataset behind an id, a name or a handle, with what its log holds.
-pub(super) async fn look_up(client: &mut Client, reference: &str) -> Result<v1::DatasetView> {
+pub(crate) async fn look_up(client: &mut Client, reference: &str) -> Result<v1::DatasetView> {
     let reference = v1::Reference::from(&reference.parse::<Reference>()?);
     answer(client.catalog.lookup(v1::LookupRequest { reference: Some(reference) }).await)
 }

@@ -1,0 +1,130 @@
+//! `flinkspark transfer`: files and datasets, both ways, with progress.
+
+use super::args::{Format, TransferArgs};
+use super::render;
+use crate::client::Client;
+use crate::exit;
+use flinkspark_connector::flight::Mode;
+use flinkspark_connector::format::{CsvOptions, ReadOptions, WriteOptions};
+use flinkspark_connector::transfer::{End, Options, Outcome, Progress, Silent, Transfer};
+use flinkspark_model::Result;
+use flinkspark_model::port::Entropy;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+/// How often progress is printed where there is no terminal.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Carries the transfer out.
+pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result<u8> {
+    let id = args.id.unwrap_or_else(fresh_id);
+    eprintln!("transfer id: {id}");
+    let null = args.null.unwrap_or_else(|| CsvOptions::default().null);
+    let csv = CsvOptions { header: !args.no_header, null, ..CsvOptions::default() };
+    let transfer = Transfer {
+        id: id.clone(),
+        source: args.source.parse()?,
+        target: args.target.parse()?,
+        options: Options {
+            mode: if args.replace { Mode::Replace } else { Mode::Append },
+            partitions: args.partitions,
+            read: ReadOptions { csv: csv.clone(), ..ReadOptions::default() },
+            write: WriteOptions { csv, ..WriteOptions::default() },
+        },
+    };
+    let client = Client::connect(url).await?;
+    let meter = Meter::new();
+    let outcome = transfer.run(&client.flight, &meter).await;
+    meter.done();
+    let outcome = outcome?;
+    let rows = json!({
+        "id": id, "source": transfer.source.to_string(), "target": transfer.target.to_string(),
+        "rows": outcome.rows, "bytes": outcome.bytes, "digest": outcome.digest.to_string(),
+        "slot": outcome.slot, "replayed": outcome.replayed,
+    });
+    render::object(output, &rows).map(|()| exit::OK)
+}
+
+/// Puts a file into a dataset without showing progress.
+pub(crate) async fn put_file(client: &Client, file: &Path, dataset: &str, id: &str) -> Result<Outcome> {
+    let transfer = Transfer {
+        id: id.into(),
+        source: End::File(file.into()),
+        target: End::Dataset(dataset.into()),
+        options: Options::default(),
+    };
+    transfer.run(&client.flight, &Silent).await
+}
+
+fn fresh_id() -> String {
+    let mut bytes = [0; 8];
+    crate::system::SystemEntropy.fill(&mut bytes);
+    format!("t-{:016x}", u64::from_be_bytes(bytes))
+}
+
+/// A bar on a terminal, one JSON line a second off it.
+struct Meter {
+    bar: Option<ProgressBar>,
+    started: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    total: Option<u64>,
+    last: Option<Instant>,
+}
+
+impl Meter {
+    fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(ProgressBar::no_length);
+        Self { bar, started: Instant::now(), state: Mutex::default() }
+    }
+
+    fn done(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Progress for Meter {
+    fn total(&self, rows: Option<u64>) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).total = rows;
+        if let (Some(bar), Some(rows)) = (&self.bar, rows) {
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} rows, {msg}, {per_sec}, {eta} left");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_length(rows);
+        }
+    }
+
+    fn moved(&self, rows: u64, bytes: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{} MiB", bytes >> 20));
+            bar.set_position(rows);
+            return;
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.last.unwrap_or(self.started).elapsed() < REPORT_EVERY {
+            return;
+        }
+        state.last = Some(Instant::now());
+        let seconds = self.started.elapsed().as_secs_f64();
+        let rate = rows as f64 / seconds;
+        let eta = state.total.map(|total| (total.saturating_sub(rows) as f64 / rate).round());
+        let line = json!({"rows": rows, "total": state.total, "bytes": bytes, "rows_per_second": rate.round(), "eta_seconds": eta});
+        eprintln!("{line}");
+    }
+
+    fn say(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(format!("note: {text}")),
+            None => eprintln!("note: {text}"),
+        }
+    }
+}

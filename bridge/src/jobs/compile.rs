@@ -1,0 +1,345 @@
+//! From a job's text to what an engine runs: names are resolved, inputs pinned, refusals raised.
+//!
+//! Decides nothing about plans: the adapter does. Invariant: whatever refuses a job refuses it
+//! here, before a record is kept and before anything starts.
+
+use super::record::{JobRecord, Options, Pinned, Submission, Target};
+use arrow_schema::{Field, Schema, SchemaRef};
+use flinkspark_adapter::front::flink::{self, Statement, TableInfo, Tables};
+use flinkspark_adapter::plan::{Home, Job};
+use flinkspark_adapter::{semantics, target};
+use flinkspark_engine::batch::{self, Rdd, RddTable};
+use flinkspark_engine::stream::program::{self, Program};
+use flinkspark_model::dataset::{Boundedness, Dataset, TimePrecision, Traits};
+use flinkspark_model::lineage::SlotRange;
+use flinkspark_model::name::DatasetName;
+use flinkspark_model::port::{Catalog, Datasets, Reference, Registration};
+use flinkspark_model::position::SlotNo;
+use flinkspark_model::{Error, Kind, Result, schema};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Batch memory of one job, in bytes.
+const BATCH_MEMORY_BYTES_MAX: usize = 1 << 30;
+
+/// Compiles jobs against the catalogue.
+#[derive(Clone)]
+pub struct Compiler {
+    catalog: Arc<dyn Catalog>,
+    datasets: Arc<dyn Datasets>,
+}
+
+/// A job that an engine can run.
+pub enum Compiled {
+    /// On the streaming engine.
+    Stream(Program),
+    /// On the batch engine.
+    Batch {
+        /// The session in which the plan was made.
+        session: datafusion::prelude::SessionContext,
+        /// What is computed.
+        plan: datafusion::logical_expr::LogicalPlan,
+        /// What it reads.
+        inputs: Vec<SlotRange>,
+    },
+}
+
+/// A plan in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// One operator a line.
+    pub plan: String,
+    /// Changes made to keep the home's answers.
+    pub rewrites: Vec<String>,
+    /// Ledger entries that it relies on: id and text.
+    pub ledger: Vec<(String, String)>,
+}
+
+/// A statement with everything that its names mean.
+pub(super) struct Bound {
+    pub(super) job: Job,
+    inputs: BTreeMap<DatasetName, Arc<Dataset>>,
+}
+
+impl Compiler {
+    /// A compiler over these datasets.
+    pub fn new(catalog: Arc<dyn Catalog>, datasets: Arc<dyn Datasets>) -> Self {
+        Self { catalog, datasets }
+    }
+
+    /// Admits a submission: binds it, pins its inputs, makes sure that its target exists, and
+    /// raises whatever the target refuses.
+    pub(super) async fn admit(&self, submission: Submission, now_ms: u64) -> Result<JobRecord> {
+        let bound = self.bind(&submission.text, &submission.options).await?;
+        let sink = bound.job.sink.clone().ok_or_else(|| {
+            Error::new(Kind::Invalid, "FS0912", "the job writes nowhere")
+                .with_detail("its text is a bare query")
+                .with_hint("begin it with INSERT INTO and the dataset's name")
+        })?;
+        let pins = self.pin(&bound).await?;
+        self.check_target(&bound, &pins, &submission).await?;
+        let mut notes = Vec::new();
+        let output = self.ensure(&sink, &output_schema(&bound.job), &mut notes).await?;
+        let late = match (&submission.options.late_to, submission.target) {
+            (None, _) => None,
+            (Some(name), Target::Stream) => {
+                let input = bound.only_input().ok_or_else(|| no_late("it reads more than one dataset"))?;
+                Some(self.ensure(&DatasetName::new(name)?, &input.schema, &mut notes).await?)
+            }
+            (Some(_), Target::Batch) => return Err(no_late("a batch run has no late rows")),
+        };
+        let output = (output.id, output.name.clone());
+        Ok(submission.record(pins, output, late.map(|late| late.id), notes, now_ms))
+    }
+
+    /// What a record runs as: the same inputs, whatever has been committed since.
+    pub(super) async fn compile_record(&self, record: &JobRecord) -> Result<Compiled> {
+        let bound = self.bind(&record.text, &record.options).await?;
+        let output = self.catalog.lookup(&Reference::Id(record.output)).await?;
+        match record.target {
+            Target::Batch => self.batch(&bound, &record.inputs, &record.options).await,
+            Target::Stream => {
+                let late = match record.late {
+                    Some(id) => Some(self.catalog.lookup(&Reference::Id(id)).await?),
+                    None => None,
+                };
+                self.stream(&bound, &record.inputs, &record.options, &output, late.as_ref()).map(Compiled::Stream)
+            }
+        }
+    }
+
+    /// The plan on one target, in words.
+    pub async fn explain(&self, text: &str, on: Target, options: &Options) -> Result<Explained> {
+        let bound = self.bind(text, options).await?;
+        let pins = self.pin(&bound).await?;
+        let plan = match on {
+            Target::Stream => {
+                let output = scratch(&bound.job)?;
+                let program = self.stream(&bound, &pins, options, &output, None)?;
+                target::stream::explain(&program, options.parallelism.unwrap_or(1) as usize)?
+            }
+            Target::Batch => match self.batch(&bound, &pins, options).await? {
+                Compiled::Batch { plan, .. } => plan.display_indent().to_string(),
+                Compiled::Stream(program) => program.to_string(),
+            },
+        };
+        let entry = |id: &&'static str| ((*id).to_owned(), semantics::ledger::text(id).to_owned());
+        Ok(Explained {
+            plan: format!("{}\n{plan}", bound.job),
+            rewrites: Vec::new(),
+            ledger: bound.job.relied_on.iter().map(entry).collect(),
+        })
+    }
+
+    /// Parses and binds a text, looking its datasets up as the binder asks for them.
+    pub(super) async fn bind(&self, text: &str, options: &Options) -> Result<Bound> {
+        let statement = flink::parse(text)?;
+        let mut known: BTreeMap<DatasetName, Option<Arc<Dataset>>> = BTreeMap::new();
+        loop {
+            let tables = Known { datasets: &known, options, asked: Mutex::default() };
+            let bound = bind(&statement, &tables, options);
+            let asked = tables.asked.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let unknown: Vec<DatasetName> = asked.into_iter().filter(|name| !known.contains_key(name)).collect();
+            if unknown.is_empty() {
+                let job = bound?;
+                let inputs = known.into_iter().filter_map(|(name, dataset)| Some((name, dataset?))).collect();
+                return Ok(Bound { job, inputs });
+            }
+            for name in unknown {
+                let found = match self.catalog.lookup(&Reference::Name(name.clone())).await {
+                    Ok(dataset) => Some(dataset),
+                    Err(error) if error.kind() == Kind::Invalid => None,
+                    Err(error) => return Err(error),
+                };
+                known.insert(name, found);
+            }
+        }
+    }
+
+    /// Every input as it is committed now.
+    pub(super) async fn pin(&self, bound: &Bound) -> Result<Vec<Pinned>> {
+        let mut pins = Vec::new();
+        for (name, dataset) in &bound.inputs {
+            let log = self.datasets.dataset(dataset.id, Arc::clone(&dataset.schema)).await?;
+            let through = log.refresh().await?.head();
+            pins.push(Pinned { dataset: dataset.id, name: name.clone(), through });
+        }
+        Ok(pins)
+    }
+
+    async fn check_target(&self, bound: &Bound, pins: &[Pinned], submission: &Submission) -> Result<()> {
+        match submission.target {
+            Target::Batch => self.batch(bound, pins, &submission.options).await.map(drop),
+            Target::Stream => {
+                let output = scratch(&bound.job)?;
+                self.stream(bound, pins, &submission.options, &output, None).map(drop)
+            }
+        }
+    }
+
+    pub(super) fn stream(
+        &self,
+        bound: &Bound,
+        pins: &[Pinned],
+        options: &Options,
+        output: &Arc<Dataset>,
+        late: Option<&Arc<Dataset>>,
+    ) -> Result<Program> {
+        let datasets = bound.inputs.iter().map(|(name, dataset)| (name.clone(), input(dataset, pins, options))).collect();
+        let sink = |uid: &str, dataset: &Dataset| program::Sink {
+            uid: uid.into(),
+            dataset: dataset.id,
+            name: dataset.name.to_string(),
+            schema: Arc::clone(&dataset.schema),
+        };
+        let wiring = target::stream::Wiring {
+            inputs: datasets,
+            sink: sink("sink", output),
+            late: late.map(|late| sink("late", late)),
+        };
+        target::stream::lower(&bound.job, &wiring)
+    }
+
+    pub(super) async fn batch(&self, bound: &Bound, pins: &[Pinned], options: &Options) -> Result<Compiled> {
+        let parallelism = options.parallelism.unwrap_or(2) as usize;
+        let session = batch::session(&batch::Options { parallelism, memory_bytes_max: BATCH_MEMORY_BYTES_MAX })?;
+        let mut tables = target::batch::Providers::default();
+        let mut inputs = Vec::new();
+        for (name, dataset) in &bound.inputs {
+            let through = through(dataset, pins);
+            let log = self.datasets.dataset(dataset.id, Arc::clone(&dataset.schema)).await?;
+            let rdd = Rdd::of_slots(log, 1, through).await?;
+            inputs.push(rdd.range());
+            tables.insert(name.clone(), Arc::new(RddTable::new(rdd)));
+        }
+        let plan = target::batch::lower(&bound.job, &tables)?;
+        Ok(Compiled::Batch { session, plan, inputs })
+    }
+
+    /// The dataset of this name, made with this schema where there is none.
+    async fn ensure(&self, name: &DatasetName, wanted: &SchemaRef, notes: &mut Vec<String>) -> Result<Arc<Dataset>> {
+        match self.catalog.lookup(&Reference::Name(name.clone())).await {
+            Ok(dataset) => {
+                check_schema(&dataset, wanted)?;
+                let log = self.datasets.dataset(dataset.id, Arc::clone(&dataset.schema)).await?;
+                let (rows, _, _) = log.refresh().await?.totals();
+                if rows > 0 {
+                    notes.push(format!("appends to dataset {name}, which has {rows} rows"));
+                }
+                return Ok(dataset);
+            }
+            Err(error) if error.kind() != Kind::Invalid => return Err(error),
+            Err(_) => {}
+        }
+        let registration = Registration {
+            name: name.clone(),
+            schema: Arc::clone(wanted),
+            traits: Traits::default(),
+            handles: Vec::new(),
+        };
+        match self.catalog.register(registration).await {
+            Err(error) if error.kind() == Kind::Conflict => {
+                let dataset = self.catalog.lookup(&Reference::Name(name.clone())).await?;
+                check_schema(&dataset, wanted).map(|()| dataset)
+            }
+            registered => registered,
+        }
+    }
+}
+
+impl Bound {
+    fn only_input(&self) -> Option<&Arc<Dataset>> {
+        let mut inputs = self.inputs.values();
+        inputs.next().filter(|_| inputs.next().is_none())
+    }
+
+    /// The schema of the job's rows.
+    pub(super) fn schema(&self) -> SchemaRef {
+        output_schema(&self.job)
+    }
+}
+
+struct Known<'a> {
+    datasets: &'a BTreeMap<DatasetName, Option<Arc<Dataset>>>,
+    options: &'a Options,
+    asked: Mutex<BTreeSet<DatasetName>>,
+}
+
+impl Tables for Known<'_> {
+    fn table(&self, name: &DatasetName) -> Result<Option<TableInfo>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        let Some(dataset) = self.datasets.get(name).cloned().flatten() else {
+            return Ok(None);
+        };
+        let time = dataset.traits.time.as_ref();
+        Ok(Some(TableInfo {
+            schema: Arc::clone(&dataset.schema),
+            time_attribute: time.map(|time| time.column.clone()),
+            watermark_delay_ms: delay_ms(&dataset, self.options).map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)),
+            bounded: dataset.traits.boundedness == Boundedness::Bounded,
+        }))
+    }
+}
+
+fn bind(statement: &Statement, tables: &dyn Tables, options: &Options) -> Result<Job> {
+    let home = if options.batch_home { Home::FlinkBatch } else { Home::FlinkStreaming };
+    flink::bind(statement, tables).map(|job| Job { home, ..job })
+}
+
+fn delay_ms(dataset: &Dataset, options: &Options) -> Option<u64> {
+    let registered = dataset.traits.time.as_ref().map(|time| time.watermark_delay_ms);
+    options.watermark_delay_ms.get(dataset.name.as_str()).copied().or(registered)
+}
+
+fn through(dataset: &Dataset, pins: &[Pinned]) -> SlotNo {
+    pins.iter().find(|pin| pin.dataset == dataset.id).map_or(0, |pin| pin.through)
+}
+
+fn input(dataset: &Dataset, pins: &[Pinned], options: &Options) -> target::stream::Input {
+    target::stream::Input {
+        dataset: dataset.id,
+        schema: Arc::clone(&dataset.schema),
+        time_column: dataset.traits.time.as_ref().map(|time| time.column.clone()),
+        watermark_delay_ms: delay_ms(dataset, options).unwrap_or(0),
+        precision: dataset.traits.time.as_ref().map_or(TimePrecision::Exact, |time| time.precision),
+        through: through(dataset, pins),
+    }
+}
+
+fn output_schema(job: &Job) -> SchemaRef {
+    let field = |column: &flinkspark_adapter::plan::Column| Field::new(&column.name, column.ty.arrow(), true);
+    Arc::new(Schema::new(job.columns.iter().map(field).collect::<Vec<_>>()))
+}
+
+/// A dataset that exists only in a plan.
+fn scratch(job: &Job) -> Result<Arc<Dataset>> {
+    Ok(Arc::new(Dataset {
+        id: flinkspark_model::dataset::DatasetId::from_parts(0, [0; 10]),
+        name: job.sink.clone().map_or_else(|| DatasetName::new("scratch"), Ok)?,
+        version: 1,
+        schema_version: 1,
+        schema: output_schema(job),
+        traits: Traits::default(),
+        handles: Vec::new(),
+        created_at_ms: 0,
+    }))
+}
+
+fn check_schema(dataset: &Dataset, wanted: &SchemaRef) -> Result<()> {
+    let text = |schema: &SchemaRef| -> Vec<String> {
+        schema.fields().iter().map(|f| format!("{} {}", f.name(), schema::type_name(f.data_type()))).collect()
+    };
+    let (has, gives) = (text(&dataset.schema), text(wanted));
+    if has == gives {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Invalid, "FS0913", format!("dataset \"{}\" has another schema than the job's rows", dataset.name))
+        .with_detail(format!("it has ({}), the job gives ({})", has.join(", "), gives.join(", ")))
+        .with_hint("write to another dataset, or select and cast the columns to match"))
+}
+
+fn no_late(why: &str) -> Error {
+    Error::new(Kind::Invalid, "FS0914", "late rows cannot be kept here")
+        .with_detail(why)
+        .with_hint("leave --late-to out, or run a job over one dataset on stream")
+}

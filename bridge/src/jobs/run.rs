@@ -1,0 +1,285 @@
+//! One incarnation of a job on its engine.
+//!
+//! Invariant: what an incarnation reports as finished is committed.
+
+use super::compile::Compiled;
+use super::record::{Counts, JobRecord};
+use crate::server::Metrics;
+use flinkspark_engine::{batch, stream};
+use flinkspark_model::dataset::DatasetId;
+use flinkspark_model::lineage::{Edge, SlotRange};
+use flinkspark_model::log::{View, WriterName};
+use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy, Log, Reference};
+use flinkspark_model::Result;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often progress is reported.
+const REPORT_EVERY: Duration = Duration::from_millis(200);
+
+/// What incarnations work with.
+#[derive(Clone)]
+pub struct Engines {
+    /// Opens logs.
+    pub datasets: Arc<dyn Datasets>,
+    /// Is told of commits and lineage.
+    pub catalog: Arc<dyn Catalog>,
+    /// Says when.
+    pub clock: Arc<dyn Clock>,
+    /// Makes incarnations unique.
+    pub entropy: Arc<dyn Entropy>,
+    /// Shows how far jobs are.
+    pub metrics: Arc<Metrics>,
+    /// A folder for what lives no longer than a comparison.
+    pub scratch: PathBuf,
+}
+
+/// What an incarnation is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// Go on.
+    Run,
+    /// Let go at a checkpoint: the server stops.
+    Suspend,
+    /// End for good at a checkpoint.
+    Stop,
+    /// Fire what is open, then end for good.
+    Drain,
+}
+
+/// How an incarnation ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// All input was read and all output is committed.
+    Finished,
+    /// It goes on at the next start.
+    Suspended,
+    /// Stopped by request.
+    Stopped,
+}
+
+/// How far a job came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Rows.
+    pub counts: Counts,
+    /// Which incarnation is at work.
+    pub generation: u64,
+    /// The event time up to which results are complete.
+    pub watermark_ms: Option<i64>,
+    /// Rows of the input as a whole.
+    pub rows_in_total: Option<u64>,
+}
+
+/// Runs a job until it has ended or is told to let go.
+pub(super) async fn run(
+    engines: &Engines,
+    record: &JobRecord,
+    compiled: Compiled,
+    signals: watch::Receiver<Signal>,
+    report: &(impl Fn(Progress) + Sync),
+) -> Result<Ended> {
+    let ended = match compiled {
+        Compiled::Stream(program) => stream(engines, record, program, signals, report).await,
+        Compiled::Batch { session, plan, inputs } => {
+            let run = batch::Run {
+                id: record.id.to_string(),
+                incarnation: incarnation(engines),
+                plan,
+                inputs,
+                rows_out: Arc::new(AtomicU64::new(0)),
+            };
+            batch(engines, record, &session, run, signals, report).await
+        }
+    };
+    // Whatever happened, the catalogue learns what is committed: for data the log decides.
+    let told = publish(engines, record).await;
+    let ended = ended?;
+    told?;
+    if ended == Ended::Finished {
+        trace(engines, record).await?;
+    }
+    Ok(ended)
+}
+
+async fn stream(
+    engines: &Engines,
+    record: &JobRecord,
+    program: stream::program::Program,
+    mut signals: watch::Receiver<Signal>,
+    report: &(impl Fn(Progress) + Sync),
+) -> Result<Ended> {
+    let defaults = stream::Options::new(record.id.to_string(), record.id.log());
+    let options = stream::Options {
+        parallelism: record.options.parallelism.map_or(defaults.parallelism, |count| count as usize),
+        checkpoint_interval: record
+            .options
+            .checkpoint_interval_ms
+            .map_or(defaults.checkpoint_interval, Duration::from_millis),
+        rate: record.options.rate_rows_per_second,
+        ..defaults
+    };
+    let job = options.build(
+        program,
+        Arc::clone(&engines.datasets),
+        Arc::clone(&engines.clock),
+        Arc::clone(&engines.entropy),
+    )?;
+    let handle = job.handle();
+    let mut running = std::pin::pin!(job.run(std::future::pending()));
+    let mut ticks = tokio::time::interval(REPORT_EVERY);
+    let mut advanced = 0;
+    let mut told = Signal::Run;
+    loop {
+        tokio::select! {
+            ended = &mut running => {
+                report(progress(&handle.status()));
+                return Ok(match (ended?, told) {
+                    (stream::Ended::Finished, Signal::Run | Signal::Suspend) => Ended::Finished,
+                    (stream::Ended::Finished, Signal::Stop | Signal::Drain) => Ended::Stopped,
+                    (stream::Ended::Suspended, Signal::Stop | Signal::Drain) => Ended::Stopped,
+                    (stream::Ended::Suspended, Signal::Run | Signal::Suspend) => Ended::Suspended,
+                });
+            }
+            changed = signals.changed(), if told == Signal::Run => {
+                told = if changed.is_ok() { *signals.borrow() } else { Signal::Suspend };
+                match told {
+                    Signal::Run => {}
+                    Signal::Suspend | Signal::Stop => handle.suspend(),
+                    Signal::Drain => handle.drain(),
+                }
+            }
+            _ = ticks.tick() => {
+                let status = handle.status();
+                report(progress(&status));
+                gauge(engines, record, &progress(&status).counts);
+                if status.checkpoint > advanced {
+                    advanced = status.checkpoint;
+                    // Readers of the feed hear of it now; the end and the next start tell it again.
+                    if let Err(error) = publish(engines, record).await {
+                        tracing::warn!(job = %record.id, %error, "the catalogue could not be told of a commit");
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn batch(
+    engines: &Engines,
+    record: &JobRecord,
+    session: &datafusion::prelude::SessionContext,
+    run: batch::Run,
+    mut signals: watch::Receiver<Signal>,
+    report: &(impl Fn(Progress) + Sync),
+) -> Result<Ended> {
+    let output = engines.catalog.lookup(&Reference::Id(record.output)).await?;
+    let target = engines.datasets.dataset(output.id, Arc::clone(&output.schema)).await?;
+    let rows_in = rows_in(engines, &run.inputs).await?;
+    let rows_out = Arc::clone(&run.rows_out);
+    let shown = |rows_out| Progress {
+        counts: Counts { rows_in, rows_out, ..Counts::default() },
+        rows_in_total: Some(rows_in),
+        ..Progress::default()
+    };
+    let mut running = std::pin::pin!(run.execute(session, &target));
+    let mut ticks = tokio::time::interval(REPORT_EVERY);
+    loop {
+        tokio::select! {
+            outcome = &mut running => {
+                let outcome = outcome?;
+                let counts = Counts { rows_in, rows_out: outcome.rows, checkpoint: 1, rows_late: 0 };
+                report(Progress { counts, ..shown(outcome.rows) });
+                gauge(engines, record, &counts);
+                return Ok(Ended::Finished);
+            }
+            // A batch run has no checkpoint to let go at: it is dropped, and its retry is idempotent.
+            changed = signals.changed() => {
+                return match *signals.borrow() {
+                    Signal::Run if changed.is_ok() => continue,
+                    Signal::Run | Signal::Suspend => Ok(Ended::Suspended),
+                    Signal::Stop | Signal::Drain => Ok(Ended::Stopped),
+                };
+            }
+            _ = ticks.tick() => report(shown(rows_out.load(Ordering::Relaxed))),
+        }
+    }
+}
+
+async fn rows_in(engines: &Engines, inputs: &[SlotRange]) -> Result<u64> {
+    let mut rows = 0;
+    for input in inputs {
+        let view = view(engines, input.dataset).await?;
+        let segments = view.live_between(input.first, input.last).flat_map(|epoch| &epoch.segments);
+        rows += segments.map(|segment| segment.rows).sum::<u64>();
+    }
+    Ok(rows)
+}
+
+/// Tells the catalogue of the heads of the job's outputs.
+async fn publish(engines: &Engines, record: &JobRecord) -> Result<()> {
+    for id in outputs(record) {
+        let view = view(engines, id).await?;
+        let (rows, _, _) = view.totals();
+        engines.catalog.advance(id, view.head(), rows, view.watermark_ms()).await?;
+    }
+    Ok(())
+}
+
+/// Records what the job's slots were made from, once it has made them all.
+async fn trace(engines: &Engines, record: &JobRecord) -> Result<()> {
+    let prefix = format!("{}/", record.id);
+    let ours = |name: &WriterName| name.as_str() == record.id.as_str() || name.as_str().starts_with(&prefix);
+    for id in outputs(record) {
+        let view = view(engines, id).await?;
+        let writers = view.writers().filter(|(name, _)| ours(name));
+        let slots: Vec<u64> = writers.flat_map(|(_, state)| state.commits.values().map(|commit| commit.slot)).collect();
+        let (Some(first), Some(last)) = (slots.iter().min(), slots.iter().max()) else { continue };
+        for input in record.inputs.iter().filter(|input| input.through > 0) {
+            let from = SlotRange { dataset: input.dataset, first: 1, last: input.through };
+            let to = SlotRange { dataset: id, first: *first, last: *last };
+            engines.catalog.add_edge(Edge { from, to, run: record.id.to_string() }).await?;
+        }
+    }
+    Ok(())
+}
+
+fn outputs(record: &JobRecord) -> impl Iterator<Item = DatasetId> {
+    [Some(record.output), record.late].into_iter().flatten()
+}
+
+async fn view(engines: &Engines, id: DatasetId) -> Result<Arc<View>> {
+    let dataset = engines.catalog.lookup(&Reference::Id(id)).await?;
+    engines.datasets.dataset(id, Arc::clone(&dataset.schema)).await?.refresh().await
+}
+
+fn progress(status: &stream::Status) -> Progress {
+    Progress {
+        counts: Counts {
+            rows_in: status.totals.rows_read,
+            rows_out: status.totals.rows_written,
+            rows_late: status.totals.rows_late,
+            checkpoint: status.checkpoint,
+        },
+        generation: status.generation,
+        watermark_ms: status.watermark_ms,
+        rows_in_total: None,
+    }
+}
+
+fn gauge(engines: &Engines, record: &JobRecord, counts: &Counts) {
+    let shown = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
+    let labels = [record.id.as_str()];
+    engines.metrics.job_rows_in.with_label_values(&labels).set(shown(counts.rows_in));
+    engines.metrics.job_rows_late.with_label_values(&labels).set(shown(counts.rows_late));
+    engines.metrics.job_checkpoint.with_label_values(&labels).set(shown(counts.checkpoint));
+}
+
+fn incarnation(engines: &Engines) -> String {
+    let mut bytes = [0; 16];
+    engines.entropy.fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,236 @@
+//! Runs one job on several targets from the same pinned input and compares the answers.
+//!
+//! Writes to nothing but scratch: a store of its own beside the data, gone when it returns.
+//! Invariant: equal means equal multisets of rows, exactly, by digest.
+
+use super::compile::{Bound, Compiled};
+use super::manager::Manager;
+use super::record::{JobId, Options, Pinned, Target};
+use super::run::Engines;
+use arrow_array::RecordBatch;
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use flinkspark_connector::store::{Logs, Settings, local::Local};
+use flinkspark_engine::{batch, stream};
+use flinkspark_model::dataset::{Dataset, DatasetId, Traits};
+use flinkspark_model::digest::Digest;
+use flinkspark_model::log::LogId;
+use flinkspark_model::name::DatasetName;
+use flinkspark_model::port::{self, Datasets, Log, ReadOptions};
+use flinkspark_model::position::Position;
+use flinkspark_model::{Error, Kind, Result};
+use futures::TryStreamExt;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// The most differing rows that are shown.
+const SHOWN_MAX: usize = 10;
+
+/// One target's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The target.
+    pub target: Target,
+    /// Of its rows.
+    pub digest: Digest,
+    /// Rows that came too late for their window.
+    pub rows_late: u64,
+}
+
+/// A row that not all targets have equally often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The row as JSON.
+    pub row: String,
+    /// How often each target has it.
+    pub counts: Vec<u64>,
+}
+
+/// What a comparison found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// The answers, in the order of the targets.
+    pub answers: Vec<Answer>,
+    /// Distinct rows that differ; 0 where all targets agree.
+    pub differing_rows: u64,
+    /// The first of them, in the order of their text.
+    pub differences: Vec<Difference>,
+}
+
+impl Manager {
+    /// Runs the text on each target and compares.
+    ///
+    /// Errors: whatever refuses the job on one of the targets, before any of them starts.
+    pub async fn verify(&self, text: &str, targets: &[Target], options: &Options) -> Result<Verified> {
+        let bound = self.compiler().bind(text, options).await?;
+        let pins = self.compiler().pin(&bound).await?;
+        let scratch = Scratch::open(self.engines()).await?;
+        let mut runs = Vec::new();
+        for target in targets {
+            let output = scratch.dataset(&bound)?;
+            let compiled = match target {
+                Target::Stream => {
+                    Compiled::Stream(self.compiler().stream(&bound, &pins, options, &output, None)?)
+                }
+                Target::Batch => self.compiler().batch(&bound, &pins, options).await?,
+            };
+            runs.push((*target, output, compiled));
+        }
+        let mut answers = Vec::new();
+        let mut outputs = Vec::new();
+        for (target, output, compiled) in runs {
+            let rows_late = scratch.run(self.engines(), &output, compiled, options).await?;
+            let log = scratch.logs.dataset(output.id, Arc::clone(&output.schema)).await?;
+            let (_, _, digest) = log.refresh().await?.totals();
+            answers.push(Answer { target, digest, rows_late });
+            outputs.push(log);
+        }
+        let equal = answers.windows(2).all(|pair| matches!(pair, [a, b] if a.digest == b.digest));
+        let (differing_rows, differences) = if equal { (0, Vec::new()) } else { compare(&outputs).await? };
+        Ok(Verified { answers, differing_rows, differences })
+    }
+}
+
+/// A store that is removed when it is dropped.
+struct Scratch {
+    dir: PathBuf,
+    logs: Arc<dyn Datasets>,
+    ids: AtomicU64,
+    now_ms: u64,
+}
+
+impl Scratch {
+    async fn open(engines: &Engines) -> Result<Self> {
+        let mut name = [0; 8];
+        engines.entropy.fill(&mut name);
+        let dir = engines.scratch.join(format!("verify-{:016x}", u64::from_be_bytes(name)));
+        std::fs::create_dir_all(&dir).map_err(|cause| {
+            Error::new(Kind::Unavailable, "FS0009", "there is no scratch space to verify in")
+                .with_source(cause)
+                .with_hint("check the free space and the permissions of the data directory")
+        })?;
+        let store = Arc::new(Local::open(&dir).await?);
+        let (clock, entropy) = (Arc::clone(&engines.clock), Arc::clone(&engines.entropy));
+        let logs = Arc::new(Logs::open(store, clock, entropy, Settings::default()).await?);
+        Ok(Self { dir, logs, ids: AtomicU64::new(0), now_ms: engines.clock.now_ms() })
+    }
+
+    fn dataset(&self, bound: &Bound) -> Result<Arc<Dataset>> {
+        let number = self.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut random = [0; 10];
+        random[..8].copy_from_slice(&number.to_be_bytes());
+        Ok(Arc::new(Dataset {
+            id: DatasetId::from_parts(self.now_ms, random),
+            name: DatasetName::new(&format!("scratch-{number}"))?,
+            version: 1,
+            schema_version: 1,
+            schema: bound.schema(),
+            traits: Traits::default(),
+            handles: Vec::new(),
+            created_at_ms: self.now_ms,
+        }))
+    }
+
+    /// Runs a job into its output; returns its late rows.
+    async fn run(&self, engines: &Engines, output: &Arc<Dataset>, compiled: Compiled, options: &Options) -> Result<u64> {
+        let id = JobId::new(output.name.as_str())?;
+        match compiled {
+            Compiled::Stream(program) => {
+                let overlay = Overlay {
+                    inputs: Arc::clone(&engines.datasets),
+                    scratch: Arc::clone(&self.logs),
+                    output: output.id,
+                };
+                let mut settings = stream::Options::new(id.to_string(), id.log());
+                settings.parallelism = options.parallelism.map_or(1, |count| count as usize);
+                let (clock, entropy) = (Arc::clone(&engines.clock), Arc::clone(&engines.entropy));
+                let job = settings.build(program, Arc::new(overlay), clock, entropy)?;
+                let handle = job.handle();
+                job.run(std::future::pending()).await?;
+                Ok(handle.status().totals.rows_late)
+            }
+            Compiled::Batch { session, plan, inputs } => {
+                let rows_out = Arc::new(AtomicU64::new(0));
+                let run = batch::Run { id: id.to_string(), incarnation: id.to_string(), plan, inputs, rows_out };
+                let target = self.logs.dataset(output.id, Arc::clone(&output.schema)).await?;
+                run.execute(&session, &target).await.map(|_| 0)
+            }
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(cause) = std::fs::remove_dir_all(&self.dir) {
+            tracing::warn!(dir = %self.dir.display(), %cause, "scratch space could not be removed");
+        }
+    }
+}
+
+/// Reads real datasets, writes one in scratch.
+struct Overlay {
+    inputs: Arc<dyn Datasets>,
+    scratch: Arc<dyn Datasets>,
+    output: DatasetId,
+}
+
+#[async_trait]
+impl Datasets for Overlay {
+    async fn dataset(&self, id: DatasetId, schema: SchemaRef) -> Result<Arc<dyn port::Dataset>> {
+        let place = if id == self.output { &self.scratch } else { &self.inputs };
+        place.dataset(id, schema).await
+    }
+
+    async fn job(&self, id: LogId) -> Result<Arc<dyn Log>> {
+        self.scratch.job(id).await
+    }
+}
+
+/// Counts every row of every output and keeps those whose counts differ.
+async fn compare(outputs: &[Arc<dyn port::Dataset>]) -> Result<(u64, Vec<Difference>)> {
+    let mut counts: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for (index, output) in outputs.iter().enumerate() {
+        let view = output.refresh().await?;
+        let partitions = view.live().flat_map(|epoch| &epoch.segments).map(|segment| segment.partition);
+        for partition in 0..=partitions.max().unwrap_or(0) {
+            let mut rows = output.read(partition, Position::START, view.head(), ReadOptions::default()).await?;
+            while let Some(read) = rows.try_next().await? {
+                for row in json_rows(&read.batch)? {
+                    let counted = counts.entry(row).or_insert_with(|| vec![0; outputs.len()]);
+                    if let Some(count) = counted.get_mut(index) {
+                        *count += 1;
+                    }
+                }
+            }
+        }
+    }
+    counts.retain(|_, counts| counts.windows(2).any(|pair| matches!(pair, [a, b] if a != b)));
+    let differing = counts.len() as u64;
+    let shown = counts.into_iter().take(SHOWN_MAX).map(|(row, counts)| Difference { row, counts });
+    Ok((differing, shown.collect()))
+}
+
+fn json_rows(batch: &RecordBatch) -> Result<Vec<String>> {
+    let failed = |cause| Error::new(Kind::Internal, "FS0008", "a row could not be printed").with_source(cause);
+    let options = FormatOptions::new();
+    let columns: Vec<ArrayFormatter<'_>> = batch
+        .columns()
+        .iter()
+        .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
+        .collect::<std::result::Result<_, _>>()
+        .map_err(failed)?;
+    let mut rows = Vec::with_capacity(batch.num_rows());
+    for row in 0..batch.num_rows() {
+        let mut object = Map::new();
+        for ((field, column), array) in batch.schema_ref().fields().iter().zip(&columns).zip(batch.columns()) {
+            let text = column.value(row).try_to_string().map_err(failed)?;
+            object.insert(field.name().clone(), if array.is_null(row) { Value::Null } else { text.into() });
+        }
+        rows.push(Value::from(object).to_string());
+    }
+    Ok(rows)
+}

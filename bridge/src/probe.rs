@@ -1,0 +1,34 @@
+//! Runs a file of probes on every target and adds the verdicts up.
+//!
+//! The adapter judges; this only wires the targets and prints. Invariant: the last line is the
+//! sum: `probes: 300 run, right R, refused F, wrong W`.
+
+use flinkspark_adapter::probe::{self, Batch};
+use flinkspark_model::{Error, Kind, Result};
+use std::fmt;
+
+/// The verdicts over one file.
+pub struct Summary {
+    /// Probes with Flink's answer on `batch`.
+    pub right: usize,
+    /// Wrong answers, on any target.
+    pub wrong: usize,
+    text: String,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Runs every probe of the text, one JSON object a line.
+pub fn run(text: &str) -> Result<Summary> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|cause| {
+        Error::new(Kind::Unavailable, "FS0013", "the process cannot start its threads").with_source(cause)
+    })?;
+    let summary = runtime.block_on(probe::run_file(text, &[&Batch]))?;
+    let (right, _, wrong) = summary.counts("batch");
+    let wrongs = summary.wrong().map(|outcome| format!("wrong: {} on {}: {:?}\n", outcome.id, outcome.target, outcome.verdict));
+    Ok(Summary { right, wrong, text: format!("{}{summary}", wrongs.collect::<String>()) })
+}

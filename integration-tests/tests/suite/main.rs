@@ -1,0 +1,15 @@
+//! The binary from outside, one file a subject.
+
+mod catalogue;
+mod errors;
+mod formats;
+mod jobs;
+mod python;
+mod server;
+
+use flinkspark_integration_tests::{Step, path};
+
+/// A file of the crate, as an argument.
+fn file(name: &str) -> Step<String> {
+    path(name).to_str().map(Into::into).ok_or_else(|| "the path is text".into())
+}
