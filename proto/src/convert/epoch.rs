@@ -11,6 +11,7 @@ impl From<&SegmentRef> for v1::Segment {
         let format = match segment.format {
             SegmentFormat::Arrow => "arrow",
             SegmentFormat::Parquet => "parquet",
+            SegmentFormat::Bytes => "bytes",
         };
         Self {
             name: segment.name.to_string(),
@@ -31,6 +32,7 @@ impl TryFrom<v1::Segment> for SegmentRef {
         let format = match wire.format.as_str() {
             "arrow" => SegmentFormat::Arrow,
             "parquet" => SegmentFormat::Parquet,
+            "bytes" => SegmentFormat::Bytes,
             other => {
                 return Err(refuse(
                     "format",

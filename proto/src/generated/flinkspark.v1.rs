@@ -349,7 +349,7 @@ pub struct Segment {
     pub partition: u32,
     #[prost(uint32, tag = "3")]
     pub attempt: u32,
-    /// `arrow` or `parquet`.
+    /// `arrow`, `parquet`, or `bytes` for an operator's state.
     #[prost(string, tag = "4")]
     pub format: ::prost::alloc::string::String,
     #[prost(uint64, tag = "5")]

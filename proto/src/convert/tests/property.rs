@@ -195,10 +195,10 @@ fn changes() -> impl Strategy<Value = Change> {
 
 prop_compose! {
     fn segments()(
-        name in "[a-z0-9]{1,20}", at in any::<(u32, u32)>(), parquet in any::<bool>(),
+        name in "[a-z0-9]{1,20}", at in any::<(u32, u32)>(),
+        format in select(vec![SegmentFormat::Arrow, SegmentFormat::Parquet, SegmentFormat::Bytes]),
         sizes in any::<(u64, u64)>(), sum in any::<u128>(),
     ) -> SegmentRef {
-        let format = if parquet { SegmentFormat::Parquet } else { SegmentFormat::Arrow };
         let digest = Digest { rows: sizes.0, sum };
         SegmentRef { name: name.into(), partition: at.0, attempt: at.1, format, rows: sizes.0, bytes: sizes.1, digest }
     }
