@@ -203,7 +203,13 @@ impl View {
 
     fn judge_commit(&self, commit: &Commit) -> Result<Option<Appended>, Refusal> {
         let writer = || commit.writer.clone();
-        let state = self.judge_owner(&commit.writer, commit.generation)?;
+        // Planted: checkpoints complete in a store that knows no fence.
+        let unfenced = fault::planted("manifest-outside-fenced-log") && commit.manifest.is_some();
+        let state = if unfenced {
+            self.writer(&commit.writer)
+        } else {
+            self.judge_owner(&commit.writer, commit.generation)?
+        };
         if let Some(slot) = state.and_then(|state| state.aborted.get(&commit.n)) {
             return Err(Refusal::Aborted {
                 writer: writer(),

@@ -2,44 +2,223 @@
 //!
 //! Each model drives the machine through every interleaving of its steps, of crashes and of
 //! creates that are lost, late or doubled, and asserts every invariant in every state.
-//! `docs/protocol.md` says what is enumerated and what is not.
+//! `docs/protocol.md` says what is enumerated and what is not. `FLINKSPARK_LONG=1` enumerates three
+//! incarnations and walks longer, `FLINKSPARK_SEED=N` walks from that seed.
 
 #[cfg(test)]
 mod explore;
 #[cfg(test)]
+mod foreign;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod ours;
+#[cfg(all(test, feature = "faults"))]
+mod plant;
+#[cfg(test)]
+mod rows;
+#[cfg(test)]
+mod transaction;
 #[cfg(test)]
 mod world;
 
 #[cfg(test)]
 mod enumeration {
-    use crate::explore::{Marks, explore};
+    use crate::explore::{Marks, Model, Report, explore, walk};
+    use crate::foreign::{self, Foreign, Restore};
     use crate::ours::{Facts, Ours, Size};
+    use crate::transaction::Transaction;
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-    #[test]
-    fn a_job_with_its_own_log_loses_and_doubles_nothing() {
-        let size = Size {
-            incarnations: 2,
+    /// A planted defect is seen by the whole process: whoever plants takes this alone.
+    static PLANTING: RwLock<()> = RwLock::new(());
+
+    fn nothing_planted() -> RwLockReadGuard<'static, ()> {
+        PLANTING.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a switch of the test run, not of the product"
+    )]
+    fn switch(name: &str) -> Option<u64> {
+        std::env::var(name)
+            .ok()
+            .and_then(|value| value.parse().ok())
+    }
+
+    fn long() -> bool {
+        switch("FLINKSPARK_LONG") == Some(1)
+    }
+
+    fn sound<M: Model>(title: &str, mut model: M, marks: &[Marks]) -> Report {
+        let _alone = nothing_planted();
+        let report = explore(&mut model);
+        report.print(title);
+        report.expect_sound(title);
+        assert!(report.complete > 0, "nothing was ever committed whole");
+        for mark in marks {
+            assert!(report.marked(*mark) > 0, "{mark:?} never happened");
+        }
+        report
+    }
+
+    fn ours(incarnations: usize) -> Size {
+        Size {
+            incarnations,
             epochs: 3,
             in_flight: 2,
             facts: Facts::JobFirst,
+        }
+    }
+
+    fn engine(partitions: usize, restore: Restore) -> Foreign {
+        let incarnations = if long() && partitions == 1 { 3 } else { 2 };
+        Foreign::new(foreign::Size {
+            incarnations,
+            epochs: 3,
+            partitions,
+            restore,
+        })
+    }
+
+    const ZOMBIES: [Marks; 4] = [Marks::LATE, Marks::RACE, Marks::REPLAY, Marks::FENCED];
+
+    #[test]
+    fn a_job_with_its_own_log_loses_and_doubles_nothing() {
+        let report = sound("ours", Ours::new(ours(2)), &ZOMBIES);
+        assert!(report.marked(Marks::DELETED) > 0 && report.marked(Marks::DOUBLED) > 0);
+    }
+
+    #[test]
+    fn three_incarnations_lose_and_double_nothing() {
+        let epochs = if long() { 3 } else { 1 };
+        let size = Size { epochs, ..ours(3) };
+        sound(
+            &format!("ours, three incarnations, {epochs} epochs"),
+            Ours::new(size),
+            &ZOMBIES,
+        );
+    }
+
+    #[test]
+    fn a_collector_that_reads_the_output_before_the_job_would_delete_live_data() {
+        let _alone = nothing_planted();
+        let size = Size {
+            facts: Facts::OutputFirst,
+            ..ours(2)
+        };
+        let report = explore(&mut Ours::new(size));
+        let violation = report.violation.expect("the order of facts matters");
+        println!(
+            "output first: {} after {} steps",
+            violation.what, violation.steps
+        );
+        println!("{}", violation.trace);
+        assert!(
+            violation.what.contains("deleted segment"),
+            "{}",
+            violation.what
+        );
+    }
+
+    #[test]
+    fn a_transaction_commits_whole_or_not_at_all() {
+        let marks = [
+            Marks::LATE,
+            Marks::REPLAY,
+            Marks::ABORT,
+            Marks::DELETED,
+            Marks::CONFLICT,
+        ];
+        sound("transaction", Transaction::new(), &marks);
+    }
+
+    #[test]
+    fn an_engine_that_restores_its_latest_checkpoint_commits_each_row_once() {
+        sound(
+            "foreign, latest checkpoint",
+            engine(1, Restore::Latest),
+            &ZOMBIES,
+        );
+    }
+
+    #[test]
+    fn parts_of_the_latest_checkpoint_are_committed_once_and_together() {
+        sound(
+            "parts, latest checkpoint",
+            engine(2, Restore::Latest),
+            &ZOMBIES,
+        );
+    }
+
+    #[test]
+    fn an_engine_that_restores_any_checkpoint_is_refused_or_commits_each_row_once() {
+        let report = sound("foreign, any checkpoint", engine(1, Restore::Any), &ZOMBIES);
+        assert!(report.marked(Marks::REWIND) > 0);
+    }
+
+    #[test]
+    fn parts_of_any_checkpoint_are_refused_or_committed_once_and_together() {
+        let report = sound("parts, any checkpoint", engine(2, Restore::Any), &ZOMBIES);
+        assert!(report.marked(Marks::REWIND) > 0 && report.marked(Marks::CONFLICT) > 0);
+    }
+
+    #[test]
+    fn a_rewind_that_the_user_asked_for_replays_or_is_refused() {
+        let report = sound("foreign, rewound", engine(1, Restore::AnyRewound), &ZOMBIES);
+        assert!(report.marked(Marks::CONFLICT) > 0);
+    }
+
+    #[test]
+    fn a_rewind_by_an_engine_that_numbers_on_would_double_rows() {
+        let _alone = nothing_planted();
+        let report = explore(&mut engine(1, Restore::RewoundNumberingOn));
+        let violation = report.violation.expect("numbers are not replayed");
+        assert!(violation.what.contains("doubled"), "{}", violation.what);
+    }
+
+    #[test]
+    fn walks_beyond_the_enumeration_lose_and_double_nothing() {
+        let _alone = nothing_planted();
+        let seed =
+            switch("FLINKSPARK_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        let walks = if long() { 200_000 } else { 10_000 };
+        println!("walks: seed {seed}; FLINKSPARK_SEED={seed} replays");
+        let size = Size {
+            incarnations: 4,
+            epochs: 5,
+            in_flight: 4,
+            facts: Facts::JobFirst,
         };
         let mut model = Ours::new(size);
-        let report = explore(&mut model);
-        report.print("ours");
-        println!("    slots, logs, proposers: {:?}", model.sizes());
-        report.expect_sound("ours");
-        assert!(report.complete > 0);
-        for mark in [
-            Marks::LATE,
-            Marks::RACE,
-            Marks::REPLAY,
-            Marks::DELETED,
-            Marks::FENCED,
-        ] {
-            assert!(report.marked(mark) > 0, "{mark:?} never happened");
+        let mut state = seed | 1;
+        let mut random = |below: usize| {
+            // Marsaglia's xorshift64.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        };
+        let mut steps = 0;
+        for number in 0..walks {
+            match walk(&mut model, &mut random, 400) {
+                Ok((taken, _)) => steps += taken,
+                Err(violation) => panic!(
+                    "walk {number} of seed {seed}: {} after {} steps\n{}",
+                    violation.what, violation.steps, violation.trace
+                ),
+            }
         }
+        println!("walks: {walks} walks, {steps} steps, four incarnations, five epochs");
+        assert!(steps > walks);
+    }
+
+    #[cfg(feature = "faults")]
+    #[test]
+    fn every_planted_defect_is_found() {
+        let _alone = PLANTING.write().unwrap_or_else(PoisonError::into_inner);
+        crate::plant::every_defect_is_found();
     }
 }

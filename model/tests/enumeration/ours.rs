@@ -11,11 +11,11 @@
 
 use super::explore::{Ending, Marks, Model, Next};
 use super::network::{Message, Network, ORPHAN};
+use super::rows::{self, commit, digest, letter, position, segment, writer};
 use super::world::{Answer, BodyNo, LogNo, ProposerNo, Put, World};
-use flinkspark_model::digest::Digest;
 use flinkspark_model::log::{
-    Commit, Decision, Intent, JobFacts, LogId, Manifest, Owner, Pending, Refusal, SegmentFormat,
-    SegmentName, SegmentRef, Slot, SourceOffsets, Staged, Verdict, WriterName, verdict,
+    Commit, Decision, Intent, JobFacts, LogId, Manifest, Owner, Pending, Refusal, SegmentName,
+    Slot, Staged, Verdict, verdict,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -149,24 +149,12 @@ pub(crate) struct Ours {
     garbage: HashMap<(LogNo, LogNo), u32>,
 }
 
-fn writer() -> WriterName {
-    WriterName::from("job")
-}
-
-fn other() -> WriterName {
-    WriterName::from("other")
-}
-
 fn output() -> LogId {
     LogId(Uuid::from_u128(2))
 }
 
 fn segment_name(incarnation: usize, epoch: usize) -> SegmentName {
     SegmentName::from(format!("{}{}", letter(incarnation), epoch + 1))
-}
-
-fn letter(incarnation: usize) -> char {
-    char::from(b'A' + u8::try_from(incarnation).expect("few incarnations"))
 }
 
 fn bit(incarnation: usize, epoch: usize) -> u32 {
@@ -189,54 +177,6 @@ fn bits_of(commit: &Commit) -> u32 {
         .iter()
         .map(|segment| bit_of(&segment.name))
         .fold(0, |all, bit| all | bit)
-}
-
-/// The digest of the records `from..to`.
-fn digest(from: u8, to: u8) -> Digest {
-    (from..to)
-        .map(|row| Digest {
-            rows: 1,
-            sum: 0x9e37_79b9_7f4a_7c15 << (8 * row),
-        })
-        .sum()
-}
-
-fn segment(name: SegmentName, from: u8, to: u8) -> SegmentRef {
-    SegmentRef {
-        name,
-        partition: 0,
-        attempt: 0,
-        format: SegmentFormat::Arrow,
-        rows: u64::from(to - from),
-        bytes: 1,
-        digest: digest(from, to),
-    }
-}
-
-fn commit(writer: WriterName, generation: u8, n: u64, to: u8, segments: Vec<SegmentRef>) -> Commit {
-    Commit {
-        writer,
-        generation: u64::from(generation),
-        n,
-        run: String::new(),
-        source_offsets: SourceOffsets::of("in", to),
-        schema_version: 1,
-        watermark_ms: None,
-        checkpoint_ref: None,
-        lineage: Vec::new(),
-        segments,
-        manifest: None,
-    }
-}
-
-/// The records behind a commit.
-fn position(commit: &Commit) -> u8 {
-    commit
-        .source_offsets
-        .0
-        .get("in")
-        .and_then(|at| at.parse().ok())
-        .expect("offsets of one source")
 }
 
 impl Ours {
@@ -662,8 +602,7 @@ impl Ours {
         if self.said(OUTPUT, state.logs[1]).has_other {
             return;
         }
-        let name = SegmentName::from("other");
-        let intent = Intent::Commit(commit(other(), 1, 1, 1, vec![segment(name, 0, 1)]));
+        let intent = Intent::Commit(rows::other_commit());
         let Decision::Create(attempt) = self.world.view(state.logs[1]).decide(&intent) else {
             return;
         };
@@ -775,13 +714,7 @@ impl Model for Ours {
 
     fn initial(&mut self) -> State {
         // The other writer took itself over before: its one slot is an epoch.
-        let fence = self.world.body(Slot::Fence {
-            writer: other(),
-            generation: 1,
-            restored: 0,
-            rewind: false,
-            incarnation: "other".into(),
-        });
+        let fence = self.world.body(rows::other_fence());
         let Put::Created(log) = self.world.create(0, 1, fence) else {
             unreachable!("the log is empty");
         };
@@ -827,11 +760,16 @@ impl Model for Ours {
     }
 
     fn violation(&mut self, state: &State) -> Option<String> {
-        let job = self.said(JOB, state.logs[0]).clone();
-        let output = self.said(OUTPUT, state.logs[1]).clone();
-        if let Some(wrong) = job.wrong.or(output.wrong) {
-            return Some(wrong);
+        for (which, log) in [(JOB, state.logs[0]), (OUTPUT, state.logs[1])] {
+            let wrong = &self.said(which, log).wrong;
+            if wrong.is_some() {
+                return wrong.clone();
+            }
         }
+        let epochs = self.size.epochs;
+        let job = self.said(JOB, state.logs[0]);
+        let (generation, pending) = (job.generation, job.reachable);
+        let output = self.said(OUTPUT, state.logs[1]);
         if state.acknowledged > output.records {
             return Some(format!(
                 "an acknowledged row is lost: {} records were acknowledged, {} are committed",
@@ -841,15 +779,15 @@ impl Model for Ours {
         if state.deleted & output.reachable != 0 {
             return Some("a deleted segment: a slot names it".into());
         }
-        if state.deleted & job.reachable != 0 {
+        if state.deleted & pending != 0 {
             return Some("a deleted segment: the latest manifest lists it as pending".into());
         }
         for (who, me) in state.incarnations.iter().enumerate() {
-            let held = me.phase == Phase::Manifest && me.generation == job.generation;
+            let held = me.phase == Phase::Manifest && me.generation == generation;
             if held && state.deleted & bit(who, usize::from(me.epoch)) != 0 {
                 return Some("a deleted segment: the job's owner is about to list it".into());
             }
-            if me.phase == Phase::Finished && output.epochs != self.size.epochs {
+            if me.phase == Phase::Finished && output.epochs != epochs {
                 return Some("an incarnation has finished and epochs are missing".into());
             }
         }

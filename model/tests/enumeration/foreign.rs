@@ -1,0 +1,472 @@
+//! An engine whose checkpoints are its own: with one partition it commits whole epochs, with two
+//! its committers commit parts, and the epoch is assembled when all are durable.
+//!
+//! The engine takes a checkpoint that holds the sealed segments, then its committers hand them
+//! over: now, and again after any restore. Depending on [`Restore`] it restores its latest
+//! checkpoint or any that it ever had, and numbers its checkpoints on or from what it restored.
+//! Invariant: whatever it restores, rows are committed once or the restore is refused by name.
+
+mod steps;
+mod trace;
+
+use super::explore::{Ending, Marks, Model, Next};
+use super::network::{Message, Network};
+use super::rows;
+use super::world::{LogNo, ProposerNo, Put, World};
+use flinkspark_model::log::{
+    Assembly, Commit, Owner, Part, SegmentName, SegmentRef, Slot, SourceOffsets, Staged, Verdict,
+    assemble, verdict,
+};
+use std::collections::HashMap;
+
+/// Checkpoints that the engine may ever complete, over all incarnations.
+const CHECKPOINTS_MAX: usize = 9;
+const PARTITIONS_MAX: usize = 2;
+pub(crate) const INCARNATIONS_MAX: usize = 3;
+/// The engine's first number.
+const FIRST_N: u64 = 7;
+const NO_PROPOSER: ProposerNo = ProposerNo::MAX;
+const NO_PART: u8 = u8::MAX;
+/// Messages for the output's log, and for the store of parts.
+const OUTPUT: u8 = 0;
+const PARTS: u8 = 1;
+
+/// What the engine does when it comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Restore {
+    /// Its latest checkpoint; only the newest incarnation completes any; numbers are never reused.
+    Latest,
+    /// Any checkpoint or none; an old incarnation may complete more; numbers start again there.
+    Any,
+    /// The same, and the user asks for the rewind.
+    AnyRewound,
+    /// A rewind by an engine that numbers on: nothing may promise that this is sound.
+    RewoundNumberingOn,
+}
+
+impl Restore {
+    fn reuses_numbers(self) -> bool {
+        matches!(self, Self::Any | Self::AnyRewound)
+    }
+
+    fn rewinds(self) -> bool {
+        matches!(self, Self::AnyRewound | Self::RewoundNumberingOn)
+    }
+}
+
+/// How large the model is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) incarnations: usize,
+    pub(crate) epochs: u8,
+    pub(crate) partitions: usize,
+    pub(crate) restore: Restore,
+}
+
+/// A completed checkpoint: the engine's record `from..to`, sealed by one incarnation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Checkpoint {
+    n: u8,
+    by: u8,
+    /// Epochs up to and with this one.
+    epoch: u8,
+    from: u8,
+    to: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Phase {
+    NotStarted,
+    Fence,
+    /// The put is running: segments without a receipt.
+    Staging,
+    Cut,
+    Parts,
+    Commit,
+    Finished,
+    Dead,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Wire {
+    Ready,
+    Waiting,
+    InDoubt,
+    /// A part that is durable.
+    Durable,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Incarnation {
+    phase: Phase,
+    wire: Wire,
+    /// The committers' parts.
+    parts: [Wire; PARTITIONS_MAX],
+    generation: u8,
+    /// The checkpoint that it restored or took last.
+    checkpoint: Option<Checkpoint>,
+    /// Records being staged.
+    records: u8,
+    proposer: ProposerNo,
+}
+
+const ABSENT: Incarnation = Incarnation {
+    phase: Phase::NotStarted,
+    wire: Wire::Ready,
+    parts: [Wire::Ready; PARTITIONS_MAX],
+    generation: 0,
+    checkpoint: None,
+    records: 0,
+    proposer: NO_PROPOSER,
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct State {
+    log: LogNo,
+    incarnations: [Incarnation; INCARNATIONS_MAX],
+    /// The engine's store, in order of completion.
+    checkpoints: [Option<Checkpoint>; CHECKPOINTS_MAX],
+    /// The store of parts: by number from the first and partition, the sealing checkpoint's index.
+    parts: [[u8; PARTITIONS_MAX]; CHECKPOINTS_MAX],
+    network: Network,
+    /// Segments deleted: a bit for each checkpoint in the store, over all partitions.
+    deleted: u16,
+    /// Records whose every part was acknowledged.
+    acknowledged: u8,
+    /// Puts that ended without a receipt and were deleted.
+    swept: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Step {
+    Start(u8, Option<u64>),
+    Ask(u8),
+    Resend(u8),
+    Cut(u8, u8),
+    Complete(u8),
+    SendPart(u8, u8),
+    ResendPart(u8, u8),
+    Crash(u8),
+    BridgeRestarts(u8),
+    Answered(Message),
+    GivenUp(Message),
+    Landed(Message),
+    Lost(Message),
+    Other,
+}
+
+/// What the output says, once per content.
+#[derive(Debug, Clone, Default)]
+struct Said {
+    generation: u64,
+    records: u8,
+    has_other: bool,
+    wrong: Option<String>,
+}
+
+pub(crate) struct Foreign {
+    world: World,
+    size: Size,
+    said: HashMap<LogNo, Said>,
+    /// Whether a log holds a checkpoint's segments, and whether they may be deleted.
+    held: HashMap<(LogNo, Checkpoint), (bool, bool)>,
+}
+
+fn segment(checkpoint: Checkpoint, partition: usize) -> SegmentRef {
+    let Checkpoint {
+        n, by, from, to, ..
+    } = checkpoint;
+    // Two incarnations may seal the same number; the names are the server's and never meet.
+    let name = SegmentName::from(format!("{}{n}p{partition}", rows::letter(usize::from(by))));
+    SegmentRef {
+        partition: partition as u32,
+        ..rows::segment(name, from, to)
+    }
+}
+
+fn part(checkpoint: Checkpoint, partition: usize, of: usize) -> Part {
+    Part {
+        writer: rows::writer(),
+        n: FIRST_N + u64::from(checkpoint.n),
+        index: partition as u32,
+        of: of as u32,
+        run: String::new(),
+        source_offsets: SourceOffsets::of(format!("in{partition}"), checkpoint.to),
+        schema_version: 1,
+        segments: vec![segment(checkpoint, partition)],
+    }
+}
+
+impl Foreign {
+    pub(crate) fn new(size: Size) -> Self {
+        assert!(size.incarnations <= INCARNATIONS_MAX && size.partitions <= PARTITIONS_MAX);
+        assert!(usize::from(size.epochs) * size.incarnations <= CHECKPOINTS_MAX);
+        Self {
+            world: World::new(),
+            size,
+            said: HashMap::new(),
+            held: HashMap::new(),
+        }
+    }
+
+    fn said(&mut self, log: LogNo) -> &Said {
+        let (world, partitions) = (&self.world, self.size.partitions);
+        self.said
+            .entry(log)
+            .or_insert_with(|| said(world, log, partitions))
+    }
+
+    /// The epoch of a checkpoint, assembled from durable parts, or given whole.
+    fn assembled(&self, state: &State, checkpoint: Checkpoint, generation: u8) -> Assembly {
+        let durable = state.parts[usize::from(checkpoint.n)];
+        let whole = self.size.partitions == 1;
+        let parts: Vec<Part> = (0..self.size.partitions)
+            .filter_map(|partition| {
+                let at = usize::from(durable[partition]);
+                let sealed = if whole {
+                    Some(checkpoint)
+                } else {
+                    *state.checkpoints.get(at)?
+                };
+                sealed.map(|sealed| part(sealed, partition, self.size.partitions))
+            })
+            .collect();
+        assemble(&parts, u64::from(generation))
+    }
+
+    /// Whether a slot names the checkpoint's segments, and whether the collector deletes them.
+    fn held(&mut self, log: LogNo, checkpoint: Checkpoint) -> (bool, bool) {
+        let (view, partitions) = (self.world.view(log), self.size.partitions);
+        *self.held.entry((log, checkpoint)).or_insert_with(|| {
+            let names = (0..partitions).map(|partition| segment(checkpoint, partition).name);
+            let staged = names.map(|name| Staged {
+                name,
+                receipted: true,
+                owner: Owner::Elsewhere,
+            });
+            staged.fold((false, false), |(live, garbage), staged| {
+                let judged = verdict(&staged, view, None) == Verdict::Garbage;
+                (live || view.is_live(&staged.name), garbage || judged)
+            })
+        })
+    }
+
+    fn settle(&mut self, state: &mut State) -> Marks {
+        state.network.forget_spent(&self.world, &[state.log]);
+        let before = state.deleted;
+        for (index, checkpoint) in state.checkpoints.into_iter().flatten().enumerate() {
+            if self.held(state.log, checkpoint).1 {
+                state.deleted |= 1 << index;
+            }
+        }
+        if self.size.partitions == PARTITIONS_MAX {
+            *state = canonical(*state);
+        }
+        let deleted = state.deleted != before || state.swept;
+        state.swept = false;
+        if deleted { Marks::DELETED } else { Marks::NONE }
+    }
+
+    fn index_of(state: &State, checkpoint: Checkpoint) -> usize {
+        let found = state
+            .checkpoints
+            .iter()
+            .position(|known| *known == Some(checkpoint));
+        found.expect("a completed checkpoint")
+    }
+}
+
+/// The two partitions are alike: of a state and its mirror image one is enough.
+fn canonical(state: State) -> State {
+    let mut mirrored = state;
+    mirrored
+        .incarnations
+        .iter_mut()
+        .for_each(|me| me.parts.reverse());
+    mirrored.parts.iter_mut().for_each(|parts| parts.reverse());
+    mirrored.network.mirror(PARTS);
+    let key = |state: &State| {
+        let committers = state.incarnations.map(|me| me.parts.map(|part| part as u8));
+        (committers, state.parts, state.network)
+    };
+    if key(&mirrored) < key(&state) {
+        mirrored
+    } else {
+        state
+    }
+}
+
+fn said(world: &World, log: LogNo, partitions: usize) -> Said {
+    let mut said = Said::default();
+    let mut behind = [0; PARTITIONS_MAX];
+    let mut wrong = None;
+    for (_, body) in &world.content(log).cells {
+        match world.slot(*body) {
+            Slot::Fence {
+                writer, generation, ..
+            } if *writer == rows::writer() => {
+                if *generation <= said.generation {
+                    wrong.get_or_insert(format!("generation {generation} is not above the last"));
+                }
+                said.generation = *generation;
+            }
+            Slot::Epoch(commit) if commit.writer == rows::writer() => {
+                tile(&mut behind, commit, partitions, &mut wrong);
+            }
+            Slot::Epoch(_) => said.has_other = true,
+            _ => {}
+        }
+    }
+    said.records = behind[0];
+    said.wrong = wrong;
+    said
+}
+
+/// An epoch holds every partition, and each goes on where it ended.
+fn tile(
+    behind: &mut [u8; PARTITIONS_MAX],
+    commit: &Commit,
+    partitions: usize,
+    wrong: &mut Option<String>,
+) {
+    let n = commit.n;
+    for (partition, behind) in behind.iter_mut().enumerate().take(partitions) {
+        let mut segments = commit
+            .segments
+            .iter()
+            .filter(|s| s.partition == partition as u32);
+        let (Some(segment), None) = (segments.next(), segments.next()) else {
+            wrong.get_or_insert(format!(
+                "epoch {n} is visible in part: partition {partition}"
+            ));
+            return;
+        };
+        let to = commit.source_offsets.0.get(&format!("in{partition}"));
+        let to: u8 = to
+            .and_then(|to| to.parse().ok())
+            .expect("offsets of each partition");
+        let from = to - segment.rows as u8;
+        if from < *behind {
+            wrong.get_or_insert(format!(
+                "a doubled row: epoch {n} begins at record {from} again"
+            ));
+        } else if from > *behind {
+            wrong.get_or_insert(format!("a lost row: epoch {n} begins at record {from}"));
+        }
+        *behind = to;
+    }
+    // All partitions of one epoch come from one checkpoint.
+    if commit
+        .segments
+        .iter()
+        .any(|segment| segment.rows != commit.segments[0].rows)
+    {
+        wrong.get_or_insert(format!("epoch {n} mixes two checkpoints"));
+    }
+}
+
+impl Model for Foreign {
+    type State = State;
+    type Step = Step;
+
+    fn initial(&mut self) -> State {
+        let fence = self.world.body(rows::other_fence());
+        let log = match self.world.create(0, 1, fence) {
+            Put::Created(log) => log,
+            Put::Exists(_) => 0,
+        };
+        State {
+            log,
+            incarnations: [ABSENT; INCARNATIONS_MAX],
+            checkpoints: [None; CHECKPOINTS_MAX],
+            parts: [[NO_PART; PARTITIONS_MAX]; CHECKPOINTS_MAX],
+            network: Network::new(2),
+            deleted: 0,
+            acknowledged: 0,
+            swept: false,
+        }
+    }
+
+    fn encode(state: &State, bytes: &mut Vec<u8>) {
+        bytes.extend(state.log.to_le_bytes());
+        for me in state.incarnations {
+            bytes.extend([me.phase as u8, me.wire as u8, me.generation, me.records]);
+            bytes.extend(me.parts.map(|part| part as u8));
+            bytes.extend(me.proposer.to_le_bytes());
+            let at = me
+                .checkpoint
+                .map(|checkpoint| Self::index_of(state, checkpoint));
+            bytes.push(at.map_or(0xff, |at| at as u8));
+        }
+        for checkpoint in state.checkpoints.iter().flatten() {
+            let Checkpoint {
+                n,
+                by,
+                epoch,
+                from,
+                to,
+            } = *checkpoint;
+            bytes.extend([n, by, epoch, from, to]);
+        }
+        bytes.push(0xee);
+        bytes.extend(state.parts.iter().flatten());
+        state.network.encode(bytes);
+        bytes.extend(state.deleted.to_le_bytes());
+        bytes.push(state.acknowledged);
+    }
+
+    fn successors(&mut self, state: &State, out: &mut Vec<Next<Self>>) {
+        for who in 0..self.size.incarnations {
+            self.incarnation_steps(state, who, out);
+        }
+        for message in state.network.iter() {
+            self.message_steps(state, message, out);
+        }
+        self.other_writes(state, out);
+    }
+
+    fn violation(&mut self, state: &State) -> Option<String> {
+        let said = self.said(state.log);
+        let records = said.records;
+        if said.wrong.is_some() {
+            return said.wrong.clone();
+        }
+        for (index, checkpoint) in state.checkpoints.into_iter().flatten().enumerate() {
+            let gone = state.deleted & (1 << index) != 0;
+            if gone && self.held(state.log, checkpoint).0 {
+                return Some("a deleted segment: a slot names it".into());
+            }
+        }
+        for me in &state.incarnations[..self.size.incarnations] {
+            let done = me.checkpoint.map_or(0, |checkpoint| checkpoint.to);
+            if matches!(me.phase, Phase::Cut | Phase::Finished) && records < done {
+                return Some(format!(
+                    "an acknowledged row is lost: {done} records were handed over, {records} are committed"
+                ));
+            }
+        }
+        None
+    }
+
+    fn ending(&mut self, state: &State) -> Ending {
+        let finished = state
+            .incarnations
+            .iter()
+            .any(|me| me.phase == Phase::Finished);
+        if finished {
+            Ending::Complete
+        } else {
+            Ending::Abandoned
+        }
+    }
+
+    fn describe(&self, step: &Step) -> String {
+        self.describe_step(step)
+    }
+
+    fn show(&self, state: &State) -> String {
+        self.show_state(state)
+    }
+}

@@ -1,0 +1,67 @@
+//! Planted defects: each must be found, or the models prove nothing.
+//!
+//! Invariant: a defect is planted only while no other exploration runs.
+
+use super::explore::{Model, Violation, explore};
+use super::foreign::{self, Foreign, Restore};
+use super::ours::{Facts, Ours, Size};
+use super::transaction::Transaction;
+use flinkspark_model::digest::Digest;
+use flinkspark_model::fault;
+
+fn found<M: Model>(mut model: M) -> Option<Violation> {
+    explore(&mut model).violation
+}
+
+fn ours() -> Ours {
+    Ours::new(Size {
+        incarnations: 2,
+        epochs: 3,
+        in_flight: 2,
+        facts: Facts::JobFirst,
+    })
+}
+
+/// A row that came twice shows in the digest.
+fn doubled_row_is_missed() -> Option<Violation> {
+    let row = Digest { rows: 1, sum: 7 };
+    let what = "a doubled row does not change the digest".to_string();
+    let missed = (row + row + row).sum == row.sum;
+    missed.then(|| Violation {
+        what,
+        steps: 1,
+        trace: String::new(),
+    })
+}
+
+fn hunt(defect: &str) -> Option<Violation> {
+    match defect {
+        "abort-without-slot" => found(Transaction::new()),
+        "garbage-forgets-receipts" => {
+            let restore = Restore::Latest;
+            found(Foreign::new(foreign::Size {
+                incarnations: 2,
+                epochs: 3,
+                partitions: 1,
+                restore,
+            }))
+        }
+        "xor-digest" => doubled_row_is_missed(),
+        _ => found(ours()),
+    }
+}
+
+/// Plants each defect alone and prints how it was found; the caller holds the lock.
+pub(crate) fn every_defect_is_found() {
+    for defect in fault::DEFECTS {
+        assert!(fault::plant(&[defect]), "{defect} is registered");
+        let violation = hunt(defect);
+        assert!(fault::plant(&[]));
+        let violation = violation.unwrap_or_else(|| panic!("{defect} is not found"));
+        println!(
+            "planted {defect}: {} after {} steps",
+            violation.what, violation.steps
+        );
+        println!("{}", violation.trace);
+    }
+}
