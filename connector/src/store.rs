@@ -21,6 +21,7 @@
 mod blocking;
 mod dataset;
 mod error;
+mod garbage;
 mod job;
 mod key;
 pub mod local;
@@ -29,9 +30,10 @@ mod logs;
 mod names;
 pub mod object;
 mod read;
+mod record;
 mod segment;
 mod signer;
-mod transactions;
+pub mod transactions;
 
 #[cfg(test)]
 mod conformance;
@@ -41,11 +43,13 @@ pub mod faulty;
 mod tests;
 
 pub use dataset::LogDataset;
+pub use garbage::Collected;
 pub use key::Key;
 pub use log::{BACKOFF_MAX, BACKOFF_MIN, DOUBT_ATTEMPTS_MAX, RACES_MAX};
 pub use logs::{LOGS_CACHED_MAX, Logs, Settings};
 pub use segment::{Compression, STORED_BATCH_ROWS_MAX};
 pub use signer::Signer;
+pub use transactions::{Transactions, TxnId};
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -125,6 +125,10 @@ impl Logs {
         self.driver(id.into(), "datasets")
     }
 
+    pub(super) fn job_driver(&self, id: LogId) -> Result<Arc<Driver>> {
+        self.driver(id, "jobs")
+    }
+
     fn driver(&self, id: LogId, kind: &str) -> Result<Arc<Driver>> {
         let root = Key::new(kind)?.join(id)?;
         let mut drivers = self
@@ -151,7 +155,7 @@ impl Datasets for Logs {
     }
 
     async fn job(&self, id: LogId) -> Result<Arc<dyn Log>> {
-        let driver = self.driver(id, "jobs")?;
+        let driver = self.job_driver(id)?;
         driver.refresh().await?;
         Ok(Arc::new(JobLog::new(driver)))
     }

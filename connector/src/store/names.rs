@@ -5,7 +5,7 @@
 //! garbage needs to know of a segment can be read from its name and from logs, at any time.
 
 use super::Key;
-use super::transactions::TxnId;
+use super::transactions::Txn;
 use flinkspark_model::Result;
 use flinkspark_model::log::{Generation, LogId, SegmentFormat, SegmentName, SegmentRef};
 use flinkspark_model::port::{Clock, Entropy};
@@ -17,7 +17,7 @@ pub(super) enum Owner {
     /// Whoever holds its receipt.
     Anybody,
     /// A transaction of the same log.
-    Transaction(TxnId),
+    Transaction(Txn),
     /// A job, in the generation that staged it.
     Job(LogId, Generation),
 }
@@ -44,7 +44,7 @@ impl Owner {
         };
         match kind {
             "s" if rest.is_empty() => Some(Self::Anybody),
-            "t" => numbered().map(|(id, n)| Self::Transaction(TxnId { id, n })),
+            "t" => numbered().map(|(id, n)| Self::Transaction(Txn { id, n })),
             "j" => numbered().map(|(id, generation)| Self::Job(LogId(id), generation)),
             _ => None,
         }
@@ -90,7 +90,7 @@ mod tests {
         let id = Uuid::from_u128(7);
         for owner in [
             Owner::Anybody,
-            Owner::Transaction(TxnId { id, n: 3 }),
+            Owner::Transaction(Txn { id, n: 3 }),
             Owner::Job(LogId(id), 12),
         ] {
             let name = owner.name(Uuid::from_u128(9));

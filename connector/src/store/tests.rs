@@ -1,5 +1,5 @@
 //! The driver, segments and reading, on memory and on a local disk.
 
-mod fixture;
+pub(crate) mod fixture;
 mod logs;
 mod segments;
