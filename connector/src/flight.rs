@@ -17,7 +17,7 @@ mod transactions;
 mod wire;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use client::Client;
 pub use server::{Components, Service, service};

@@ -1,0 +1,135 @@
+//! Transfers between files and datasets.
+//!
+//! Owns the way of rows from a file into a dataset and back, over the Flight client: the plan, the
+//! pipeline, the comparison of digests. It never opens a store and never prints; progress goes to
+//! a [`Progress`]. Invariant: a transfer into a dataset is one transaction under the transfer's
+//! id, and a file takes its name only when its digest is the dataset's, so a transfer that was cut
+//! off anywhere can be run again and doubles nothing.
+
+mod export;
+mod import;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+pub use plan::{End, PARTITIONS_MAX, route};
+
+use crate::flight::{Client, Mode};
+use crate::format::{ReadOptions, WriteOptions};
+use flinkspark_model::digest::Digest;
+use flinkspark_model::position::SlotNo;
+use flinkspark_model::{Error, Kind, Result};
+
+/// Batches that wait between a file and the network.
+const BATCHES_QUEUED: usize = 2;
+
+/// Hears how a transfer goes. Called from several threads, a few times for each batch.
+pub trait Progress: Send + Sync {
+    /// The rows to come, where they are known.
+    fn total(&self, rows: Option<u64>);
+
+    /// Rows so far, and their size in memory in bytes. Both are cumulative.
+    fn moved(&self, rows: u64, bytes: u64);
+
+    /// Something that the user should know, one sentence.
+    fn say(&self, text: &str);
+}
+
+/// Hears nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn total(&self, _: Option<u64>) {}
+    fn moved(&self, _: u64, _: u64) {}
+    fn say(&self, _: &str) {}
+}
+
+/// How rows are moved.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What a transfer into a dataset does with the rows that are there.
+    pub mode: Mode,
+    /// Partitions that a file's rows are spread over; one unless told otherwise.
+    pub partitions: Option<u32>,
+    /// How the source file is read. The schema of CSV is the dataset's, whatever stands here.
+    pub read: ReadOptions,
+    /// How the target file is written.
+    pub write: WriteOptions,
+}
+
+/// A transfer: the same id with the same ends finishes what was begun.
+#[derive(Debug, Clone)]
+pub struct Transfer {
+    /// Names it; letters, digits, `_`, `-` and inner dots.
+    pub id: String,
+    /// Where the rows are.
+    pub source: End,
+    /// Where they go.
+    pub target: End,
+    /// How.
+    pub options: Options,
+}
+
+/// What a transfer has moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Rows.
+    pub rows: u64,
+    /// Their size where they went, in bytes.
+    pub bytes: u64,
+    /// Of the rows, computed from them on both sides.
+    pub digest: Digest,
+    /// The slot that was committed, or the last one that was read; none for an empty dataset.
+    pub slot: Option<SlotNo>,
+    /// Whether a run before this one had done it already.
+    pub replayed: bool,
+}
+
+impl Transfer {
+    /// Carries it out.
+    ///
+    /// Errors: `FS0430` where not exactly one end is a dataset, `FS0431` where the id stands for
+    /// another transfer, `FS0432` where what arrived is not what was sent; besides, those of the
+    /// file (`FS03xx`), of the put (`FS04xx`) and of the server.
+    pub async fn run(&self, client: &Client, progress: &dyn Progress) -> Result<Outcome> {
+        match (&self.source, &self.target) {
+            (End::File(path), End::Dataset(dataset)) => {
+                import::run(self, client, path, dataset, progress).await
+            }
+            (End::Dataset(dataset), End::File(path)) => {
+                export::run(self, client, dataset, path, progress).await
+            }
+            (source, target) => Err(Error::new(
+                Kind::Invalid,
+                "FS0430",
+                "a transfer needs one file and one dataset",
+            )
+            .with_detail(format!("the source is {source}, the target is {target}"))
+            .with_hint("write the dataset as dataset://NAME, and the file as a path")),
+        }
+    }
+}
+
+/// A thread that ended without a result.
+fn broken(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(
+        Kind::Internal,
+        "FS0499",
+        "a transfer's thread ended unexpectedly",
+    )
+    .with_source(cause)
+}
+
+/// What arrived is not what was sent.
+fn differs(what: &str, sent: Digest, arrived: Digest) -> Error {
+    Error::new(
+        Kind::Data,
+        "FS0432",
+        format!("{what} does not hold the rows that were sent"),
+    )
+    .with_detail(format!("sent {sent}, arrived {arrived}"))
+    .with_hint(
+        "nothing was published; run the same command again, then `flinkspark catalog verify`",
+    )
+}

@@ -1,0 +1,213 @@
+//! A file into a dataset: one transaction, one put for each partition.
+
+use super::{BATCHES_QUEUED, Outcome, Progress, Transfer, broken, differs, plan};
+use crate::flight::body::{BeginRequest, PutCommand, ReadCommand};
+use crate::flight::{Client, Mode, State, Transaction, bytes_of, check_schema};
+use crate::format::{self, BatchReader};
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use flinkspark_model::digest::Digest;
+use flinkspark_model::log::Receipt;
+use flinkspark_model::{Error, Kind, Result};
+use futures::future::try_join_all;
+use futures::stream::{self, StreamExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::mpsc;
+
+type Queue = mpsc::Sender<Result<RecordBatch>>;
+
+pub(super) async fn run(
+    transfer: &Transfer,
+    client: &Client,
+    path: &Path,
+    dataset: &str,
+    progress: &dyn Progress,
+) -> Result<Outcome> {
+    let partitions = plan::partitions(transfer.options.partitions)?;
+    let info = client
+        .info(&ReadCommand {
+            dataset: dataset.into(),
+            ..ReadCommand::default()
+        })
+        .await?;
+    let reader = open(
+        transfer,
+        path.to_owned(),
+        Arc::clone(&info.schema),
+        partitions,
+    )
+    .await?;
+    check_schema(&info.metadata.name, &info.schema, &reader.schema())?;
+    let total = reader.rows_total();
+    progress.total(total);
+    let request = BeginRequest {
+        dataset: info.metadata.id.clone(),
+        id: Some(plan::transaction(&transfer.id)),
+        mode: transfer.options.mode,
+    };
+    let transaction = client.begin(&request).await?;
+    if let Some(outcome) = committed(&transaction, true) {
+        progress.say("this transfer was committed by an earlier run; nothing is written again");
+        return same_rows(transfer, total, outcome);
+    }
+    if transfer.options.mode == Mode::Append && info.metadata.rows > 0 {
+        progress.say(&format!(
+            "{} has {} rows; these are appended",
+            info.metadata.name, info.metadata.rows
+        ));
+    }
+    let receipts = put(
+        client,
+        &transaction.txn,
+        &info.schema,
+        reader,
+        partitions,
+        progress,
+    )
+    .await?;
+    let sent: Digest = receipts.iter().map(|receipt| receipt.segment.digest).sum();
+    let transaction = client.commit(&transaction.txn, receipts).await?;
+    let outcome =
+        committed(&transaction, transaction.replayed).ok_or_else(|| not_committed(&transaction))?;
+    if outcome.digest != sent {
+        return Err(differs(
+            &format!("dataset {}", info.metadata.name),
+            sent,
+            outcome.digest,
+        ));
+    }
+    Ok(outcome)
+}
+
+async fn open(
+    transfer: &Transfer,
+    path: PathBuf,
+    schema: SchemaRef,
+    partitions: u32,
+) -> Result<Box<dyn BatchReader>> {
+    let mut options = transfer.options.read.clone();
+    options.schema = Some(schema);
+    let open = move || {
+        let reader = format::open(&path, &options)?;
+        let rows = plan::batch_rows(reader.rows_total(), partitions, options.batch_rows);
+        if rows == options.batch_rows {
+            return Ok(reader);
+        }
+        options.batch_rows = rows;
+        format::open(&path, &options)
+    };
+    tokio::task::spawn_blocking(open).await.map_err(broken)?
+}
+
+/// Every partition at once, each to its receipt. The first failure ends all of them, and with them
+/// the thread that reads.
+async fn put(
+    client: &Client,
+    txn: &str,
+    schema: &SchemaRef,
+    reader: Box<dyn BatchReader>,
+    partitions: u32,
+    progress: &dyn Progress,
+) -> Result<Vec<Receipt>> {
+    let (rows, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (queues, batches): (Vec<Queue>, Vec<_>) = (0..partitions)
+        .map(|_| mpsc::channel(BATCHES_QUEUED))
+        .unzip();
+    let reading = tokio::task::spawn_blocking(move || distribute(reader, &queues));
+    let puts = (0..).zip(batches).map(|(partition, mut batches)| {
+        let (rows, bytes) = (&rows, &bytes);
+        let counted =
+            stream::poll_fn(move |context| batches.poll_recv(context)).inspect(move |batch| {
+                if let Ok(batch) = batch {
+                    let more = batch.num_rows() as u64;
+                    let rows = rows.fetch_add(more, Ordering::Relaxed) + more;
+                    let more = bytes_of(batch) as u64;
+                    progress.moved(rows, bytes.fetch_add(more, Ordering::Relaxed) + more);
+                }
+            });
+        let command = PutCommand {
+            txn: txn.into(),
+            partition,
+            attempt: 0,
+        };
+        async move { client.put(&command, schema, counted.boxed(), &|_| {}).await }
+    });
+    let receipts = try_join_all(puts).await;
+    reading.await.map_err(broken)?;
+    receipts
+}
+
+/// Hands the file's batches out in turn; a failure to read reaches every partition, so that none
+/// of them closes.
+fn distribute(reader: Box<dyn BatchReader>, queues: &[Queue]) {
+    for (index, batch) in (0..).zip(reader) {
+        match batch {
+            Ok(batch) => {
+                let partition = plan::route(index, u32::try_from(queues.len()).unwrap_or(1));
+                let queue = usize::try_from(partition)
+                    .ok()
+                    .and_then(|partition| queues.get(partition));
+                // The put has failed and says why.
+                if queue.is_none_or(|queue| queue.blocking_send(Ok(batch)).is_err()) {
+                    return;
+                }
+            }
+            Err(error) => {
+                for queue in queues {
+                    let _ = queue.blocking_send(Err(error.clone()));
+                }
+                return;
+            }
+        }
+    }
+}
+
+fn committed(transaction: &Transaction, replayed: bool) -> Option<Outcome> {
+    match transaction.state {
+        State::Committed {
+            slot,
+            rows,
+            bytes,
+            digest,
+        } => Some(Outcome {
+            rows,
+            bytes,
+            digest,
+            slot: Some(slot),
+            replayed,
+        }),
+        State::Open { .. } | State::Aborted => None,
+    }
+}
+
+/// An id that was used for another file is not taken for success.
+fn same_rows(transfer: &Transfer, total: Option<u64>, outcome: Outcome) -> Result<Outcome> {
+    match total {
+        Some(total) if total != outcome.rows => Err(Error::new(
+            Kind::Conflict,
+            "FS0431",
+            format!("the id \"{}\" stands for another transfer", transfer.id),
+        )
+        .with_detail(format!(
+            "it committed {} rows; {} has {total}",
+            outcome.rows, transfer.source
+        ))
+        .with_hint("choose another --id, or leave it out")),
+        _ => Ok(outcome),
+    }
+}
+
+fn not_committed(transaction: &Transaction) -> Error {
+    Error::new(
+        Kind::InDoubt,
+        "FS0435",
+        "the transfer was sent but not seen to be committed",
+    )
+    .with_detail(format!(
+        "the server did not say that transaction {} is committed",
+        transaction.txn
+    ))
+    .with_hint("run the same command with the same --id again")
+}
