@@ -48,19 +48,17 @@ pub fn assemble(parts: &[Part], generation: Generation) -> Assembly {
     };
     let mut by_index: BTreeMap<u32, &Part> = BTreeMap::new();
     for part in parts {
-        if (&part.writer, part.n, part.of) != (&first.writer, first.n, first.of)
-            || part.index >= part.of
-        {
+        if !belongs_with(part, first) {
             return Assembly::Conflict(format!(
                 "part {} of {} of commit {} and part {} of {} of commit {} do not belong together",
                 part.index, part.of, part.n, first.index, first.of, first.n
             ));
         }
         if let Some(other) = by_index.insert(part.index, part)
-            && other.source_offsets != part.source_offsets
+            && (&other.source_offsets, &other.segments) != (&part.source_offsets, &part.segments)
         {
             return Assembly::Conflict(format!(
-                "part {} came with offsets {} and with {}",
+                "part {} came with offsets {} and with {}, or with other segments",
                 part.index, other.source_offsets, part.source_offsets
             ));
         }
@@ -72,14 +70,23 @@ pub fn assemble(parts: &[Part], generation: Generation) -> Assembly {
         return Assembly::Waiting(missing);
     }
     let mut source_offsets = SourceOffsets::default();
-    for part in by_index.values() {
-        source_offsets.0.extend(part.source_offsets.0.clone());
+    for (source, position) in by_index.values().flat_map(|part| &part.source_offsets.0) {
+        let before = source_offsets.0.insert(source.clone(), position.clone());
+        if before.is_some_and(|before| before != *position) {
+            return Assembly::Conflict(format!("two parts disagree where source {source} stood"));
+        }
     }
     Assembly::Ready(Commit {
         writer: first.writer.clone(),
         generation,
         n: first.n,
-        run: first.run.clone(),
+        // Of the parts' runs the least: whichever arrived first would depend on the order.
+        run: parts
+            .iter()
+            .map(|part| &part.run)
+            .min()
+            .cloned()
+            .unwrap_or_default(),
         source_offsets,
         schema_version: first.schema_version,
         watermark_ms: None,
@@ -91,4 +98,10 @@ pub fn assemble(parts: &[Part], generation: Generation) -> Assembly {
             .collect(),
         manifest: None,
     })
+}
+
+/// Whether two parts can be pieces of one commit.
+fn belongs_with(part: &Part, first: &Part) -> bool {
+    let key = |part: &Part| (part.n, part.of, part.schema_version);
+    part.writer == first.writer && key(part) == key(first) && part.index < part.of
 }

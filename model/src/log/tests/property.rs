@@ -1,0 +1,122 @@
+//! Whatever is written: the fold is one function of the slots.
+
+use super::*;
+use proptest::prelude::*;
+
+fn intents() -> impl Strategy<Value = Vec<Intent>> {
+    let generation = 1..4_u64;
+    let n = 1..6_u64;
+    let slot = 1..10_u64;
+    let one = prop_oneof![
+        (generation.clone(), 0..6_u64, any::<bool>()).prop_map(|(generation, restored, rewind)| {
+            let incarnation = format!("{generation}");
+            Intent::Fence {
+                writer: writer(),
+                generation,
+                restored,
+                rewind,
+                incarnation,
+            }
+        }),
+        (generation.clone(), n.clone()).prop_map(|(generation, n)| epoch(generation, n)),
+        (generation, n.clone()).prop_map(|(generation, n)| abort(generation, n, &format!("s{n}"))),
+        (1..5_u32).prop_map(|version| Intent::Schema {
+            version,
+            schema: format!("v{version}")
+        }),
+        (slot.clone(), slot.clone(), slot.clone(), n).prop_map(|(read_at, first, last, n)| {
+            let with = Replacement::Overwrite(commit(1, n, n * 10, &[&format!("r{n}")]));
+            Intent::Replace {
+                read_at,
+                first,
+                last,
+                with,
+            }
+        }),
+        (slot.clone(), slot).prop_map(|(read_at, through)| Intent::Expire { read_at, through }),
+    ];
+    prop::collection::vec(one, 0..40)
+}
+
+/// The slots that these intents become; what is refused or there already leaves none.
+fn slots(intents: &[Intent]) -> Vec<Slot> {
+    let mut view = View::empty();
+    let mut slots = Vec::new();
+    for intent in intents {
+        if let Decision::Create(attempt) = view.decide(intent) {
+            view.apply(attempt.slot, &attempt.body).unwrap();
+            slots.push(attempt.body);
+        }
+    }
+    slots
+}
+
+fn fold(mut view: View, slots: &[Slot]) -> View {
+    for slot in slots {
+        view.apply(view.head() + 1, slot).unwrap();
+    }
+    view
+}
+
+fn restored(view: &View) -> View {
+    let stored = serde_json::to_vec(&Snapshot::from(view)).unwrap();
+    View::try_from(serde_json::from_slice::<Snapshot>(&stored).unwrap()).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_snapshot_and_the_tail_give_the_same_view(intents in intents(), cut in 0..40_usize) {
+        let slots = slots(&intents);
+        let cut = cut.min(slots.len());
+        let whole = fold(View::empty(), &slots);
+        let head = fold(View::empty(), &slots[..cut]);
+        prop_assert_eq!(fold(restored(&head), &slots[cut..]), whole);
+    }
+
+    #[test]
+    fn every_slot_survives_its_bytes(intents in intents()) {
+        for (index, body) in slots(&intents).into_iter().enumerate() {
+            let record = SlotRecord {
+                format: 1,
+                log: LogId(uuid::Uuid::nil()),
+                slot: index as u64 + 1,
+                committed_at_ms: 0,
+                body,
+            };
+            prop_assert_eq!(SlotRecord::decode(&record.encode().unwrap()).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn a_writer_has_one_commit_for_each_number_and_one_owner(intents in intents()) {
+        let mut generation = 0;
+        let mut numbers = std::collections::BTreeSet::new();
+        for slot in slots(&intents) {
+            match slot {
+                Slot::Fence { generation: next, .. } => {
+                    prop_assert!(next > generation);
+                    generation = next;
+                }
+                Slot::Epoch(commit) | Slot::Replace { with: Replacement::Overwrite(commit), .. } => {
+                    prop_assert_eq!(commit.generation, generation);
+                    prop_assert!(numbers.insert(commit.n));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_created_is_done_when_it_is_wanted_again(intents in intents()) {
+        let mut view = View::empty();
+        for intent in &intents {
+            let Decision::Create(attempt) = view.decide(intent) else { continue };
+            view.apply(attempt.slot, &attempt.body).unwrap();
+            if let Intent::Commit(_) | Intent::Abort { .. } = intent {
+                prop_assert!(matches!(view.decide(intent), Decision::Done(done) if done.slot == attempt.slot));
+            }
+        }
+    }
+}
