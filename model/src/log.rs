@@ -28,8 +28,9 @@ pub use parts::{Assembly, Part, assemble};
 pub use proposer::{Appended, Attempt, Proposer, Step};
 pub use refusal::Refusal;
 pub use slot::{
-    Commit, Generation, LogId, Manifest, Ordinal, Pending, Receipt, Replacement, SegmentFormat,
-    SegmentName, SegmentRef, Slot, SlotRecord, SourceOffsets, WriterName,
+    Commit, Generation, LogId, Manifest, Ordinal, Pending, Receipt, Replacement, SLOT_BYTES_MAX,
+    SLOT_FORMAT_VERSION, SegmentFormat, SegmentName, SegmentRef, Slot, SlotRecord, SourceOffsets,
+    WriterName,
 };
-pub use snapshot::Snapshot;
-pub use view::{Committed, LiveEpoch, View, WriterState};
+pub use snapshot::{SNAPSHOT_FORMAT_VERSION, Snapshot};
+pub use view::{Committed, LiveEpoch, Rewrite, View, WriterState};
