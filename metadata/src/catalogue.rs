@@ -3,6 +3,7 @@
 //! Owns the hand-over between async callers, the writer's thread and blocking reads. Never holds a
 //! lock across an await. Invariant: a lookup sees every change that was acknowledged before it began.
 
+use crate::blobs::BlobRef;
 use crate::disk::{Disk, LocalDisk};
 use crate::error;
 use crate::index::Index;
@@ -163,7 +164,7 @@ impl Drop for Catalogue {
 /// What a lookup finds without touching a large record's file.
 enum Found {
     Dataset(Arc<Dataset>),
-    Large(Document),
+    Large(BlobRef),
 }
 
 impl Shared {
@@ -177,7 +178,7 @@ impl Shared {
         }
         match View::new(index, &self.documents).document(id)? {
             None => Ok(None),
-            Some(large @ Document::External(_)) => Ok(Some(Found::Large(large))),
+            Some(Document::External(reference)) => Ok(Some(Found::Large(reference))),
             Some(document) => {
                 let dataset = Arc::new(document.dataset(&self.documents.blobs)?);
                 self.cache.put(&dataset);
@@ -189,7 +190,10 @@ impl Shared {
     fn resolve(&self, found: Found) -> Result<Arc<Dataset>> {
         match found {
             Found::Dataset(dataset) => Ok(dataset),
-            Found::Large(document) => document.dataset(&self.documents.blobs).map(Arc::new),
+            Found::Large(reference) => {
+                let document = Document::External(reference);
+                document.dataset(&self.documents.blobs).map(Arc::new)
+            }
         }
     }
 

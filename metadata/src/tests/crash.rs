@@ -83,14 +83,34 @@ fn start(dir: &Path, from: u64, point: &str, after: usize) -> Child {
         .unwrap()
 }
 
-/// Reads what the child was told is kept until it is dead.
-fn acknowledged(child: &mut Child) -> Vec<u64> {
-    let lines = BufReader::new(child.stdout.take().unwrap())
-        .lines()
-        .map_while(std::io::Result::ok);
-    lines
-        .filter_map(|line| line.split("kept ").nth(1)?.trim().parse().ok())
-        .collect()
+/// What a child says on stdout.
+struct Told(BufReader<std::process::ChildStdout>);
+
+impl Told {
+    fn by(child: &mut Child) -> Self {
+        Self(BufReader::new(child.stdout.take().unwrap()))
+    }
+
+    /// The next number that the child was told is kept; `None` when it is dead.
+    fn next(&mut self) -> Option<u64> {
+        loop {
+            let mut line = String::new();
+            if self.0.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            // The harness writes its own text in front of the first one; a torn line was not told.
+            if let Some(number) = line
+                .strip_suffix('\n')
+                .and_then(|line| line.split("kept ").nth(1))
+            {
+                return number.parse().ok();
+            }
+        }
+    }
+
+    fn rest(mut self) -> Vec<u64> {
+        std::iter::from_fn(|| self.next()).collect()
+    }
 }
 
 /// Opens what the child left: all that was acknowledged is there, and nothing that it never tried.
@@ -130,10 +150,13 @@ fn a_kill_at_a_random_moment_takes_nothing_that_was_acknowledged() {
     let (mut kept, mut from, mut silent) = (Vec::new(), 0, 0);
     for round in 0..30 {
         let mut child = start(dir.path(), from, "-", 0);
-        let delay = Duration::from_micros(2_000 + random.below(120_000));
+        let mut told = Told::by(&mut child);
+        // Every other child lives until its first change is kept, however busy the machine is.
+        let first = if round % 2 == 0 { told.next() } else { None };
+        let delay = Duration::from_micros(random.below(80_000));
         std::thread::sleep(delay);
         child.kill().unwrap();
-        let told = acknowledged(&mut child);
+        let told: Vec<u64> = first.into_iter().chain(told.rest()).collect();
         child.wait().unwrap();
         silent += u32::from(told.is_empty());
         let tried = told.last().map_or(from, |last| last + 1);
@@ -150,16 +173,24 @@ fn a_kill_at_a_random_moment_takes_nothing_that_was_acknowledged() {
         "30 kills, {} acknowledged changes, {silent} kills before the first one",
         kept.len()
     );
-    assert!(kept.len() > 30);
+    assert!(kept.len() >= 15);
 }
 
 #[cfg(feature = "faults")]
 #[test]
 fn a_kill_at_each_named_step_takes_nothing_that_was_acknowledged() {
     use std::os::unix::process::ExitStatusExt;
-    let points = flinkspark_model::fault::POINTS
+    let points = [
+        "catalog.open.start",
+        "catalog.open.replayed",
+        "catalog.append.written",
+        "catalog.append.synced",
+        "catalog.index.applied",
+    ];
+    let registered = flinkspark_model::fault::POINTS
         .iter()
         .filter(|point| point.starts_with("catalog."));
+    assert_eq!(registered.copied().collect::<Vec<_>>(), points);
     let mut kills = 0;
     for point in points {
         let dir = tempfile::tempdir().unwrap();
@@ -173,7 +204,7 @@ fn a_kill_at_each_named_step_takes_nothing_that_was_acknowledged() {
         } {
             let what = format!("{point}, reached {after} times");
             let mut child = start(dir.path(), from, point, after);
-            let told = acknowledged(&mut child);
+            let told = Told::by(&mut child).rest();
             assert_eq!(
                 child.wait().unwrap().signal(),
                 Some(9),
@@ -183,7 +214,7 @@ fn a_kill_at_each_named_step_takes_nothing_that_was_acknowledged() {
             let tried = told.last().map_or(from, |last| last + 1);
             kept.extend(told);
             let sequence = check(dir.path(), &kept, tried, &what);
-            if ["catalog.append.synced", "catalog.index.applied"].contains(point) {
+            if ["catalog.append.synced", "catalog.index.applied"].contains(&point) {
                 assert!(
                     sequence > kept.len() as u64,
                     "{what}: a synced change stays, acknowledged or not"
