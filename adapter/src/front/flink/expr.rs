@@ -1,0 +1,465 @@
+//! Scalar expressions: AST to typed tree.
+//!
+//! Owns the list of expression forms. Invariant: a form that is not matched here is refused by name,
+//! and each tree is at most [`EXPRESSION_DEPTH_MAX`] deep.
+
+use super::over::PendingOver;
+use super::query::Binder;
+use super::scope::Scope;
+use super::{call, fold, literal, types};
+use crate::plan::expr::{EXPRESSION_DEPTH_MAX, Expr, ExprKind};
+use crate::plan::types::{FlinkType, Root};
+use crate::plan::value::Value;
+use crate::semantics::aggregate::Signature;
+use crate::semantics::cast::{self, common_root};
+use crate::semantics::function::{array, find, operator, time};
+use crate::semantics::{broken, invalid, refuse};
+use datafusion::sql::sqlparser::ast::{
+    self, AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DateTimeField, UnaryOperator,
+};
+use flinkspark_model::{Error, Kind, Result};
+
+/// An aggregate call that a SELECT has met.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct PendingAggregate {
+    pub(super) signature: Signature,
+    pub(super) argument: Option<Expr>,
+    pub(super) filter: Option<Expr>,
+}
+
+/// The calls that a SELECT computes beside its rows, in the order in which they were met.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    pub(super) aggregates: Vec<PendingAggregate>,
+    pub(super) overs: Vec<PendingOver>,
+    pub(super) windows: Vec<(String, ast::WindowSpec)>,
+    /// The grouping keys, and the keys that each grouping set leaves out.
+    pub(super) group_keys: Vec<Expr>,
+    pub(super) group_lists: Vec<Vec<usize>>,
+    /// Whether the SELECT groups, so that no group is empty.
+    pub(super) grouped: bool,
+    /// Whether aggregates may stand here.
+    pub(super) allow_aggregates: bool,
+    /// Whether OVER calls may stand here.
+    pub(super) allow_overs: bool,
+}
+
+/// Binds expressions over one scope.
+pub(super) struct Exprs<'e, 't> {
+    pub(super) binder: &'e mut Binder<'t>,
+    pub(super) scope: &'e Scope,
+    pub(super) calls: &'e mut Calls,
+}
+
+impl Exprs<'_, '_> {
+    /// The typed tree of a whole expression, constants folded.
+    pub(super) fn bind(&mut self, expr: &ast::Expr) -> Result<Expr> {
+        let bound = fold::fold(self.tree(expr)?)?;
+        if bound.depth() > EXPRESSION_DEPTH_MAX {
+            return Err(Error::new(
+                Kind::Invalid,
+                "FS0807",
+                "an expression is nested too deeply",
+            )
+            .with_detail(format!(
+                "it has {} levels; the limit is {EXPRESSION_DEPTH_MAX}",
+                bound.depth()
+            ))
+            .with_hint("split it over subqueries"));
+        }
+        Ok(bound)
+    }
+
+    /// A whole expression that must be BOOLEAN.
+    pub(super) fn condition(&mut self, expr: &ast::Expr) -> Result<Expr> {
+        let bound = self.bind(expr)?;
+        if bound.ty.root != Root::Boolean {
+            return Err(invalid(format!(
+                "the condition {expr} is {} and not BOOLEAN",
+                bound.ty
+            )));
+        }
+        Ok(bound)
+    }
+
+    pub(super) fn tree(&mut self, expr: &ast::Expr) -> Result<Expr> {
+        use ast::Expr as E;
+        match expr {
+            E::Nested(inner) => self.tree(inner),
+            E::Identifier(name) => Ok(self.scope.resolve(None, &name.value)?.expr.clone()),
+            E::CompoundIdentifier(parts) => match parts.as_slice() {
+                [table, name] => Ok(self
+                    .scope
+                    .resolve(Some(&table.value), &name.value)?
+                    .expr
+                    .clone()),
+                _ => Err(refuse(format!("the name {expr}"), "syntax")),
+            },
+            E::Value(value) => literal::plain(&value.value),
+            E::TypedString(typed) => literal::typed(typed),
+            E::Interval(interval) => literal::interval(interval),
+            E::IsNull(inner) => self.call(&operator::IS_NULL, [inner]),
+            E::IsNotNull(inner) => negated(self.call(&operator::IS_NULL, [inner])?),
+            E::IsTrue(inner) => self.call(&operator::IS_TRUE, [inner]),
+            E::IsNotTrue(inner) => negated(self.call(&operator::IS_TRUE, [inner])?),
+            E::IsFalse(inner) => self.call(&operator::IS_FALSE, [inner]),
+            E::IsNotFalse(inner) => negated(self.call(&operator::IS_FALSE, [inner])?),
+            E::IsUnknown(inner) => self.call(&operator::IS_NULL, [inner]),
+            E::IsNotUnknown(inner) => negated(self.call(&operator::IS_NULL, [inner])?),
+            E::IsDistinctFrom(left, right) => negated(self.call(&operator::SAME, [left, right])?),
+            E::IsNotDistinctFrom(left, right) => self.call(&operator::SAME, [left, right]),
+            E::UnaryOp { op, expr: inner } => self.unary(*op, inner),
+            E::BinaryOp { left, op, right } => self.binary(left, op, right, expr),
+            E::Between {
+                expr: inner,
+                negated: not,
+                low,
+                high,
+            } => {
+                let inner = self.tree(inner)?;
+                let (low, high) = (self.tree(low)?, self.tree(high)?);
+                let low = operator::GREATER_EQUAL.call(vec![inner.clone(), low])?;
+                let both = connective(
+                    vec![low, operator::LESS_EQUAL.call(vec![inner, high])?],
+                    true,
+                );
+                if *not { negated(both) } else { Ok(both) }
+            }
+            E::InList {
+                expr: inner,
+                list,
+                negated: not,
+            } => self.in_list(inner, list, *not),
+            E::Like {
+                negated: not,
+                any: false,
+                expr: inner,
+                pattern,
+                escape_char,
+            } => {
+                let mut args = vec![self.tree(inner)?, self.tree(pattern)?];
+                if let Some(escape) = escape_char {
+                    args.push(literal::plain(&escape.value)?);
+                }
+                let like = named("LIKE", args)?;
+                if *not { negated(like) } else { Ok(like) }
+            }
+            E::Cast {
+                kind,
+                expr: inner,
+                data_type,
+                format: None,
+                array: false,
+            } => self.cast(kind, inner, data_type),
+            E::Case {
+                operand,
+                conditions,
+                else_result,
+                ..
+            } => self.case(operand.as_deref(), conditions, else_result.as_deref()),
+            E::Function(function) => call::function(self, function),
+            E::Array(array) => {
+                let items: Result<Vec<Expr>> =
+                    array.elem.iter().map(|item| self.tree(item)).collect();
+                array::MAKE.call(items?)
+            }
+            E::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain, expr),
+            _ => self.special_form(expr),
+        }
+    }
+
+    /// Functions with a grammar of their own.
+    fn special_form(&mut self, expr: &ast::Expr) -> Result<Expr> {
+        use ast::Expr as E;
+        match expr {
+            E::Substring {
+                expr: inner,
+                substring_from: Some(from),
+                substring_for,
+                ..
+            } => {
+                let mut args = vec![self.tree(inner)?, self.tree(from)?];
+                if let Some(length) = substring_for {
+                    args.push(self.tree(length)?);
+                }
+                named("SUBSTRING", args)
+            }
+            E::Position { expr: needle, r#in } => {
+                named("POSITION", vec![self.tree(needle)?, self.tree(r#in)?])
+            }
+            E::Trim {
+                trim_where,
+                trim_what,
+                expr: inner,
+                trim_characters: None,
+            } => {
+                let name = match trim_where {
+                    None | Some(ast::TrimWhereField::Both) => "TRIM",
+                    Some(ast::TrimWhereField::Leading) => "LTRIM",
+                    Some(ast::TrimWhereField::Trailing) => "RTRIM",
+                };
+                let mut args = vec![self.tree(inner)?];
+                if let Some(what) = trim_what {
+                    args.push(self.tree(what)?);
+                }
+                named(name, args)
+            }
+            E::Overlay {
+                expr: inner,
+                overlay_what,
+                overlay_from,
+                overlay_for,
+            } => {
+                let mut args = vec![
+                    self.tree(inner)?,
+                    self.tree(overlay_what)?,
+                    self.tree(overlay_from)?,
+                ];
+                if let Some(length) = overlay_for {
+                    args.push(self.tree(length)?);
+                }
+                named("OVERLAY", args)
+            }
+            E::Extract {
+                field, expr: inner, ..
+            } => time::EXTRACT.call(vec![
+                literal::text_literal(&field.to_string()),
+                self.tree(inner)?,
+            ]),
+            E::Floor { expr: inner, field } => match field {
+                CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) => {
+                    named("FLOOR", vec![self.tree(inner)?])
+                }
+                CeilFloorKind::DateTimeField(unit) => time::FLOOR_TO.call(vec![
+                    literal::text_literal(&unit.to_string()),
+                    self.tree(inner)?,
+                ]),
+                CeilFloorKind::Scale(_) => Err(refuse(expr, "syntax")),
+            },
+            E::Ceil {
+                expr: inner,
+                field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
+            } => named("CEIL", vec![self.tree(inner)?]),
+            E::InSubquery { .. } => Err(refuse(expr, "in-subquery")),
+            E::Exists { .. } => Err(refuse(expr, "correlated-subquery")),
+            E::Subquery(query) => self.binder.scalar_subquery(query),
+            other => Err(refuse(format!("the expression {other}"), "syntax")),
+        }
+    }
+
+    fn call<const N: usize>(
+        &mut self,
+        function: &'static crate::semantics::function::Function,
+        args: [&ast::Expr; N],
+    ) -> Result<Expr> {
+        let args: Result<Vec<Expr>> = args.into_iter().map(|arg| self.tree(arg)).collect();
+        function.call(args?)
+    }
+
+    fn unary(&mut self, op: UnaryOperator, inner: &ast::Expr) -> Result<Expr> {
+        match (op, inner) {
+            (UnaryOperator::Minus, ast::Expr::Value(value)) => match &value.value {
+                ast::Value::Number(digits, false) => literal::number(digits, true),
+                other => Err(refuse(format!("-{other}"), "implicit-conversion")),
+            },
+            (UnaryOperator::Minus, _) => self.call(&operator::NEGATE, [inner]),
+            (UnaryOperator::Plus, _) => {
+                let inner = self.tree(inner)?;
+                if inner.ty.root.is_numeric() {
+                    Ok(inner)
+                } else {
+                    Err(invalid("the operand of + is no number"))
+                }
+            }
+            (UnaryOperator::Not, _) => {
+                let inner = self.tree(inner)?;
+                negated(inner)
+            }
+            (op, _) => Err(refuse(format!("the operator {op}"), "syntax")),
+        }
+    }
+
+    fn binary(
+        &mut self,
+        left: &ast::Expr,
+        op: &BinaryOperator,
+        right: &ast::Expr,
+        whole: &ast::Expr,
+    ) -> Result<Expr> {
+        let (left, right) = (self.tree(left)?, self.tree(right)?);
+        let interval =
+            |expr: &Expr| matches!(expr.ty.root, Root::IntervalMonths | Root::IntervalMillis);
+        let function = match op {
+            BinaryOperator::And => return truths(vec![left, right], true),
+            BinaryOperator::Or => return truths(vec![left, right], false),
+            BinaryOperator::Plus if interval(&right) => {
+                return time::ADD_INTERVAL.call(vec![left, right]);
+            }
+            BinaryOperator::Plus if interval(&left) => {
+                return time::ADD_INTERVAL.call(vec![right, left]);
+            }
+            BinaryOperator::Minus if interval(&right) => {
+                return time::SUBTRACT_INTERVAL.call(vec![left, right]);
+            }
+            BinaryOperator::Plus => &operator::PLUS,
+            BinaryOperator::Minus => &operator::MINUS,
+            BinaryOperator::Multiply => &operator::TIMES,
+            BinaryOperator::Divide => &operator::DIVIDE,
+            BinaryOperator::Modulo => return named("MOD", vec![left, right]),
+            BinaryOperator::StringConcat => return named("||", vec![left, right]),
+            BinaryOperator::Eq => &operator::EQUAL,
+            BinaryOperator::NotEq => &operator::NOT_EQUAL,
+            BinaryOperator::Lt => &operator::LESS,
+            BinaryOperator::LtEq => &operator::LESS_EQUAL,
+            BinaryOperator::Gt => &operator::GREATER,
+            BinaryOperator::GtEq => &operator::GREATER_EQUAL,
+            _ => return Err(refuse(whole, "syntax")),
+        };
+        function.call(vec![left, right])
+    }
+
+    fn in_list(&mut self, inner: &ast::Expr, list: &[ast::Expr], not: bool) -> Result<Expr> {
+        let inner = self.tree(inner)?;
+        let mut tests = Vec::with_capacity(list.len());
+        for item in list {
+            let item = self.tree(item)?;
+            if inner.ty.root.is_text() != item.ty.root.is_text() {
+                return Err(refuse(
+                    format!("IN over {} and {}", inner.ty, item.ty),
+                    "implicit-conversion",
+                ));
+            }
+            tests.push(operator::EQUAL.call(vec![inner.clone(), item])?);
+        }
+        let any = connective(tests, false);
+        if not { negated(any) } else { Ok(any) }
+    }
+
+    fn cast(&mut self, kind: &CastKind, inner: &ast::Expr, to: &ast::DataType) -> Result<Expr> {
+        let root = types::sql_type(to)?;
+        let inner = self.tree(inner)?;
+        match kind {
+            CastKind::Cast => cast::bind(inner, &root, false),
+            CastKind::TryCast => cast::bind(inner, &root, true),
+            _ => Err(refuse("a cast that is neither CAST nor TRY_CAST", "syntax")),
+        }
+    }
+
+    fn case(
+        &mut self,
+        operand: Option<&ast::Expr>,
+        conditions: &[ast::CaseWhen],
+        otherwise: Option<&ast::Expr>,
+    ) -> Result<Expr> {
+        let operand = operand.map(|operand| self.tree(operand)).transpose()?;
+        let mut whens = Vec::with_capacity(conditions.len());
+        for ast::CaseWhen { condition, result } in conditions {
+            let when = self.tree(condition)?;
+            let when = match &operand {
+                Some(operand) => operator::EQUAL.call(vec![operand.clone(), when])?,
+                None if when.ty.root == Root::Boolean => when,
+                None => return Err(invalid(format!("the condition {condition} is not BOOLEAN"))),
+            };
+            whens.push((when, self.tree(result)?));
+        }
+        let otherwise = match otherwise {
+            Some(otherwise) => self.tree(otherwise)?,
+            None => Expr::literal(Value::Null, FlinkType::nullable(Root::Null)),
+        };
+        case_of(whens, otherwise)
+    }
+
+    fn access(
+        &mut self,
+        root: &ast::Expr,
+        chain: &[AccessExpr],
+        whole: &ast::Expr,
+    ) -> Result<Expr> {
+        let mut value = self.tree(root)?;
+        for access in chain {
+            let AccessExpr::Subscript(ast::Subscript::Index { index }) = access else {
+                return Err(refuse(whole, "syntax"));
+            };
+            let index = self.tree(index)?;
+            value = array::ITEM.call(vec![value, index])?;
+        }
+        Ok(value)
+    }
+}
+
+/// A call of the function with this name; it exists.
+fn named(name: &'static str, args: Vec<Expr>) -> Result<Expr> {
+    find(name)
+        .ok_or_else(|| broken(format!("{name} is not declared")))?
+        .call(args)
+}
+
+/// `NOT expr`.
+pub(super) fn negated(expr: Expr) -> Result<Expr> {
+    operator::NOT.call(vec![expr])
+}
+
+/// `AND` or `OR` over operands that must be BOOLEAN.
+fn truths(args: Vec<Expr>, and: bool) -> Result<Expr> {
+    match args.iter().find(|arg| arg.ty.root != Root::Boolean) {
+        Some(arg) => Err(invalid(format!("an operand of AND or OR is {}", arg.ty))),
+        None => Ok(connective(args, and)),
+    }
+}
+
+/// `AND` or `OR` over BOOLEAN operands.
+pub(super) fn connective(args: Vec<Expr>, and: bool) -> Expr {
+    let ty = FlinkType {
+        root: Root::Boolean,
+        nullable: args.iter().any(|arg| arg.ty.nullable),
+    };
+    Expr {
+        kind: if and {
+            ExprKind::And(args)
+        } else {
+            ExprKind::Or(args)
+        },
+        ty,
+    }
+}
+
+/// A CASE whose branches are brought to their common type.
+pub(super) fn case_of(whens: Vec<(Expr, Expr)>, otherwise: Expr) -> Result<Expr> {
+    let results: Vec<&Expr> = whens
+        .iter()
+        .map(|(_, then)| then)
+        .chain([&otherwise])
+        .collect();
+    let ty = united(&results, "CASE")?;
+    let whens = whens
+        .into_iter()
+        .map(|(when, then)| (when, cast::to_root(then, &ty.root)))
+        .collect();
+    let otherwise = Box::new(cast::to_root(otherwise, &ty.root));
+    Ok(Expr {
+        kind: ExprKind::Case(whens, otherwise),
+        ty,
+    })
+}
+
+/// The type that unites the expressions; nullable if any is.
+pub(super) fn united(exprs: &[&Expr], what: &str) -> Result<FlinkType> {
+    let nullable = exprs.iter().any(|expr| expr.ty.nullable);
+    let mut root = Root::Null;
+    for expr in exprs {
+        root = common_root(&root, &expr.ty.root).ok_or_else(|| {
+            refuse(
+                format!(
+                    "{what} over {} and {}",
+                    FlinkType::nullable(root.clone()),
+                    expr.ty
+                ),
+                "implicit-conversion",
+            )
+        })?;
+    }
+    if root == Root::Null {
+        return Err(invalid(format!("illegal use of NULL in {what}")));
+    }
+    Ok(FlinkType { root, nullable })
+}

@@ -1,0 +1,185 @@
+//! The Flink dialect: text to statement to typed plan.
+//!
+//! Owns the grammar and the binder. The binder is an allow-list: it knows the forms that are written
+//! here and refuses all others by name. Never runs anything. Invariant: names have case, NULLs are low,
+//! and every implicit conversion in the plan is one that Flink makes.
+
+mod call;
+mod dialect;
+mod expr;
+mod fold;
+mod from;
+mod grouping;
+mod literal;
+mod over;
+mod query;
+mod scope;
+mod select;
+mod setop;
+mod subquery;
+mod types;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use types::arrow_type;
+
+use crate::plan::{Column, Home, Job};
+use crate::semantics::{invalid, refuse};
+use arrow_schema::SchemaRef;
+use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::parser::Parser;
+use flinkspark_model::name::DatasetName;
+use flinkspark_model::{Error, Kind, Result};
+
+/// The longest statement, in bytes.
+pub const STATEMENT_BYTES_MAX: usize = 1024 * 1024;
+/// The deepest nesting of the grammar, in levels.
+pub const STATEMENT_DEPTH_MAX: usize = 60;
+
+/// A parsed statement that is not bound to any dataset.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    sink: Option<DatasetName>,
+    query: Box<ast::Query>,
+}
+
+impl Statement {
+    /// The dataset of `INSERT INTO`, none for a bare query.
+    pub fn sink(&self) -> Option<&DatasetName> {
+        self.sink.as_ref()
+    }
+}
+
+/// What a binder needs to know of a dataset.
+#[derive(Debug, Clone)]
+pub struct TableInfo {
+    /// The columns.
+    pub schema: SchemaRef,
+    /// The name of the event-time column.
+    pub time_attribute: Option<String>,
+    /// The watermark's delay behind the largest event time, in milliseconds.
+    pub watermark_delay_ms: Option<i64>,
+    /// Whether the dataset ends.
+    pub bounded: bool,
+}
+
+/// The datasets that a statement may name.
+pub trait Tables {
+    /// The dataset with this name, none where there is none.
+    fn table(&self, name: &DatasetName) -> Result<Option<TableInfo>>;
+}
+
+/// No datasets at all.
+#[derive(Debug, Clone, Copy)]
+pub struct NoTables;
+
+impl Tables for NoTables {
+    fn table(&self, _name: &DatasetName) -> Result<Option<TableInfo>> {
+        Ok(None)
+    }
+}
+
+/// Parses one `INSERT INTO dataset query` or one query; a trailing semicolon and comments are allowed.
+///
+/// `FS0801` where the text is not in the grammar, `FS0803` where the form is not supported.
+pub fn parse(sql: &str) -> Result<Statement> {
+    if sql.len() > STATEMENT_BYTES_MAX {
+        return Err(syntax(format!(
+            "the statement has {} bytes; the limit is {STATEMENT_BYTES_MAX}",
+            sql.len()
+        )));
+    }
+    let statements = Parser::new(&dialect::FlinkDialect)
+        .with_recursion_limit(STATEMENT_DEPTH_MAX)
+        .try_with_sql(sql)
+        .and_then(|mut parser| parser.parse_statements())
+        .map_err(|error| syntax(error.to_string()))?;
+    match <[ast::Statement; 1]>::try_from(statements) {
+        Ok([ast::Statement::Query(query)]) => Ok(Statement { sink: None, query }),
+        Ok([ast::Statement::Insert(insert)]) => insertion(insert),
+        Ok([other]) => Err(refuse(
+            format!("the statement {}", first_words(&other.to_string())),
+            "clause",
+        )),
+        Err(_) => Err(syntax("a job is exactly one statement".into())),
+    }
+}
+
+fn syntax(detail: String) -> Error {
+    Error::new(Kind::Invalid, "FS0801", "the statement is not Flink SQL")
+        .with_detail(detail)
+        .with_hint("see docs/errors/FS0801.md for the forms that are supported")
+}
+
+fn first_words(text: &str) -> String {
+    text.split_whitespace()
+        .take(3)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Accepts `INSERT INTO name query` and nothing beside it.
+fn insertion(insert: ast::Insert) -> Result<Statement> {
+    let plain = insert.into
+        && !insert.overwrite
+        && insert.columns.is_empty()
+        && insert.partitioned.is_none()
+        && insert.assignments.is_empty()
+        && insert.on.is_none()
+        && insert.returning.is_none();
+    let (ast::TableObject::TableName(name), Some(query), true) =
+        (&insert.table, insert.source, plain)
+    else {
+        return Err(refuse(
+            "an INSERT that is not INSERT INTO dataset query",
+            "clause",
+        ));
+    };
+    Ok(Statement {
+        sink: Some(dataset_name(name)?),
+        query,
+    })
+}
+
+/// The dataset that a possibly dotted and quoted name means.
+fn dataset_name(name: &ast::ObjectName) -> Result<DatasetName> {
+    let parts: Option<Vec<&str>> = name
+        .0
+        .iter()
+        .map(|part| part.as_ident().map(|ident| ident.value.as_str()))
+        .collect();
+    DatasetName::new(
+        &parts
+            .ok_or_else(|| invalid(format!("\"{name}\" is no dataset name")))?
+            .join("."),
+    )
+}
+
+/// Resolves every name and type of the statement; the job's home is `flink/batch`.
+///
+/// `FS0802` where Flink's own rules refuse it, `FS0803` where its answer is not known to be kept,
+/// `FS0804` where a dataset does not exist.
+pub fn bind(statement: &Statement, tables: &dyn Tables) -> Result<Job> {
+    let mut binder = query::Binder::new(tables);
+    let root = binder.query(&statement.query)?;
+    if let Some(column) = root
+        .columns
+        .iter()
+        .find(|column| column.ty.root == crate::plan::types::Root::Null)
+    {
+        return Err(invalid(format!(
+            "illegal use of NULL in column `{}`",
+            column.name
+        )));
+    }
+    let columns: Vec<Column> = root.columns.clone();
+    Ok(Job {
+        home: Home::FlinkBatch,
+        sink: statement.sink.clone(),
+        root,
+        columns,
+        relied_on: binder.relied_on,
+    })
+}

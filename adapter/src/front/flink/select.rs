@@ -1,0 +1,451 @@
+//! SELECT: clause by clause, in the order of evaluation.
+//!
+//! Invariant: a clause that is not handled here is refused; expressions are bound over the FROM scope
+//! and rewritten once aggregates and OVER calls have their columns.
+
+use super::expr::{Calls, Exprs, connective};
+use super::query::{Binder, Scalars, one_row, output_column, sorted};
+use super::scope::Scope;
+use super::subquery::{Existence, beside, types};
+use super::{grouping, over};
+use crate::plan::expr::Expr;
+use crate::plan::rel::{Column, Node, Rel};
+use crate::semantics::{invalid, refuse};
+use datafusion::sql::sqlparser::ast::{self, Distinct, SelectItem};
+use flinkspark_model::Result;
+
+/// A SELECT's clauses, bound over its FROM scope.
+struct Bound {
+    filters: Vec<Expr>,
+    existences: Vec<Existence>,
+    groups: Option<grouping::Groups>,
+    items: Vec<(String, Expr)>,
+    having: Option<Expr>,
+    sorts: Vec<Sort>,
+    calls: Calls,
+}
+
+/// What a sort key is: an item, or an expression beside the items.
+enum Sort {
+    Item(usize),
+    Hidden(Expr),
+}
+
+impl Binder<'_> {
+    pub(super) fn select(
+        &mut self,
+        select: &ast::Select,
+        order: &[ast::OrderByExpr],
+    ) -> Result<Rel> {
+        refuse_odd_clauses(select)?;
+        let (from, scope) = if select.from.is_empty() {
+            if select.selection.is_some() {
+                return Err(invalid("WHERE needs a FROM"));
+            }
+            (one_row(), Scope::default())
+        } else {
+            self.from_clause(&select.from)?
+        };
+        let width = from.columns.len();
+        let outer = std::mem::replace(
+            &mut self.scalars,
+            Scalars {
+                base: width,
+                rels: vec![],
+                allowed: true,
+            },
+        );
+        let bound = self.clauses(select, order, &scope, width);
+        let scalars = std::mem::replace(&mut self.scalars, outer);
+        let bound = bound?;
+        let mut rel = scalars.rels.into_iter().fold(from, beside);
+        for existence in bound.existences {
+            rel = existence.apply(rel);
+        }
+        if !bound.filters.is_empty() {
+            // One condition, so that its conjuncts are evaluated from left to right.
+            rel = filtered(rel, connective(bound.filters, true));
+        }
+        let distinct = select.distinct.is_some();
+        let projection = Projection {
+            items: bound.items,
+            having: bound.having,
+            sorts: bound.sorts,
+            distinct,
+        };
+        self.project(rel, bound.groups, bound.calls, projection, order)
+    }
+
+    fn clauses(
+        &mut self,
+        select: &ast::Select,
+        order: &[ast::OrderByExpr],
+        scope: &Scope,
+        width: usize,
+    ) -> Result<Bound> {
+        let mut calls = Calls {
+            windows: over::named_windows(&select.named_window)?,
+            ..Calls::default()
+        };
+        let mut conjuncts = Vec::new();
+        if let Some(condition) = &select.selection {
+            split_and(condition, &mut conjuncts);
+        }
+        let (mut filters, mut existences) = (Vec::new(), Vec::new());
+        for conjunct in conjuncts {
+            match self.existence(conjunct, scope, width)? {
+                Some(existence) => existences.push(existence),
+                None => filters.push(
+                    Exprs {
+                        binder: self,
+                        scope,
+                        calls: &mut calls,
+                    }
+                    .condition(conjunct)?,
+                ),
+            }
+        }
+        if !existences.is_empty() && !self.scalars.rels.is_empty() {
+            return Err(refuse(
+                "scalar subqueries beside IN or EXISTS",
+                "in-subquery",
+            ));
+        }
+        let groups = grouping::bind(
+            &mut Exprs {
+                binder: self,
+                scope,
+                calls: &mut calls,
+            },
+            &select.group_by,
+        )?;
+        calls.grouped = groups
+            .as_ref()
+            .is_some_and(|groups| !groups.keys.is_empty());
+        (calls.allow_aggregates, calls.allow_overs) = (true, true);
+        if let Some(groups) = &groups {
+            calls.group_keys.clone_from(&groups.keys);
+            calls.group_lists.clone_from(&groups.lists);
+        }
+        let mut exprs = Exprs {
+            binder: self,
+            scope,
+            calls: &mut calls,
+        };
+        let items = select_items(&mut exprs, &select.projection)?;
+        exprs.calls.allow_overs = false;
+        let having = select
+            .having
+            .as_ref()
+            .map(|having| exprs.condition(having))
+            .transpose()?;
+        let sorts = sort_exprs(&mut exprs, order, &items)?;
+        Ok(Bound {
+            filters,
+            existences,
+            groups,
+            items,
+            having,
+            sorts,
+            calls,
+        })
+    }
+
+    /// Groups, filters groups, adds OVER columns, projects, removes duplicates and sorts.
+    fn project(
+        &mut self,
+        rel: Rel,
+        groups: Option<grouping::Groups>,
+        calls: Calls,
+        mut projection: Projection,
+        order: &[ast::OrderByExpr],
+    ) -> Result<Rel> {
+        let grouped =
+            groups.is_some() || !calls.aggregates.is_empty() || projection.having.is_some();
+        let mut overs = calls.overs;
+        let mut rel = rel;
+        if grouped {
+            let groups = groups.unwrap_or_default();
+            let applied = grouping::apply(rel, groups, calls.aggregates)?;
+            projection.rewrite(&mut |expr| applied.rewrite(expr))?;
+            for over in &mut overs {
+                over.rewrite(&mut |expr| applied.rewrite(expr))?;
+            }
+            rel = applied.rel;
+        }
+        if let Some(having) = projection.having.take() {
+            rel = filtered(rel, having);
+        }
+        if !overs.is_empty() {
+            let base = rel.columns.len();
+            rel = over::apply(rel, overs);
+            let types = types(&rel);
+            projection.rewrite(&mut |expr| Ok(over::rewrite(expr, base, &types)))?;
+        }
+        self.finish(rel, projection, order)
+    }
+
+    fn finish(
+        &mut self,
+        rel: Rel,
+        projection: Projection,
+        order: &[ast::OrderByExpr],
+    ) -> Result<Rel> {
+        let Projection {
+            items,
+            sorts,
+            distinct,
+            ..
+        } = projection;
+        let shown = items.len();
+        let mut exprs: Vec<Expr> = Vec::with_capacity(shown);
+        let mut columns: Vec<Column> = Vec::with_capacity(shown);
+        for (name, expr) in items {
+            columns.push(Column {
+                name,
+                ty: expr.ty.clone(),
+            });
+            exprs.push(expr);
+        }
+        let mut places = Vec::with_capacity(sorts.len());
+        for sort in sorts {
+            places.push(match sort {
+                Sort::Item(index) => index,
+                Sort::Hidden(expr) => {
+                    exprs
+                        .iter()
+                        .position(|item| *item == expr)
+                        .unwrap_or_else(|| {
+                            columns.push(Column {
+                                name: format!("$order{}", columns.len()),
+                                ty: expr.ty.clone(),
+                            });
+                            exprs.push(expr);
+                            columns.len() - 1
+                        })
+                }
+            });
+        }
+        if distinct && columns.len() > shown {
+            return Err(invalid(
+                "ORDER BY of SELECT DISTINCT names what is not selected",
+            ));
+        }
+        unique_names(&mut columns);
+        let mut rel = Rel {
+            node: Node::Project(Box::new(rel), exprs),
+            columns,
+        };
+        if distinct {
+            if rel.columns.iter().any(|column| column.ty.root.is_nested()) {
+                return Err(refuse("DISTINCT over nested values", "type"));
+            }
+            let columns = rel.columns.clone();
+            rel = Rel {
+                node: Node::Distinct(Box::new(rel)),
+                columns,
+            };
+        }
+        let mut keys = Vec::with_capacity(places.len());
+        for (column, key) in places.into_iter().zip(order) {
+            keys.push(self.sort_key(column, &rel.columns, key)?);
+        }
+        Ok(hide(sorted(rel, keys), shown))
+    }
+}
+
+/// The items that are still expressions over the current relation.
+struct Projection {
+    items: Vec<(String, Expr)>,
+    having: Option<Expr>,
+    sorts: Vec<Sort>,
+    distinct: bool,
+}
+
+impl Projection {
+    fn rewrite(&mut self, rewrite: &mut impl FnMut(Expr) -> Result<Expr>) -> Result<()> {
+        for (_, expr) in &mut self.items {
+            *expr = rewrite(expr.clone())?;
+        }
+        if let Some(having) = self.having.take() {
+            self.having = Some(rewrite(having)?);
+        }
+        for sort in &mut self.sorts {
+            if let Sort::Hidden(expr) = sort {
+                *expr = rewrite(expr.clone())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rows on which the condition is TRUE.
+pub(super) fn filtered(rel: Rel, condition: Expr) -> Rel {
+    let columns = rel.columns.clone();
+    Rel {
+        node: Node::Filter(Box::new(rel), condition),
+        columns,
+    }
+}
+
+/// The first `shown` columns.
+fn hide(rel: Rel, shown: usize) -> Rel {
+    if rel.columns.len() == shown {
+        return rel;
+    }
+    let columns: Vec<Column> = rel.columns[..shown].to_vec();
+    let exprs = columns
+        .iter()
+        .enumerate()
+        .map(|(index, column)| Expr::column(index, column.ty.clone()))
+        .collect();
+    Rel {
+        node: Node::Project(Box::new(rel), exprs),
+        columns,
+    }
+}
+
+/// A repeated name gets the first free number, as Flink names the columns of a result.
+fn unique_names(columns: &mut [Column]) {
+    for index in 1..columns.len() {
+        let taken = |name: &str, columns: &[Column]| {
+            columns[..index].iter().any(|column| column.name == name)
+        };
+        let base = columns[index].name.clone();
+        let mut name = base.clone();
+        let mut number = 0;
+        while taken(&name, columns) {
+            name = format!("{base}{number}");
+            number += 1;
+        }
+        columns[index].name = name;
+    }
+}
+
+/// The conjuncts of a condition, from left to right.
+pub(super) fn split_and<'a>(condition: &'a ast::Expr, conjuncts: &mut Vec<&'a ast::Expr>) {
+    match condition {
+        ast::Expr::BinaryOp {
+            left,
+            op: ast::BinaryOperator::And,
+            right,
+        } => {
+            split_and(left, conjuncts);
+            split_and(right, conjuncts);
+        }
+        ast::Expr::Nested(inner) => split_and(inner, conjuncts),
+        other => conjuncts.push(other),
+    }
+}
+
+fn select_items(exprs: &mut Exprs<'_, '_>, items: &[SelectItem]) -> Result<Vec<(String, Expr)>> {
+    let mut bound = Vec::new();
+    for item in items {
+        match item {
+            SelectItem::UnnamedExpr(expr) => {
+                let name = match expr {
+                    ast::Expr::Identifier(name) => name.value.clone(),
+                    ast::Expr::CompoundIdentifier(parts) => parts
+                        .last()
+                        .map(|part| part.value.clone())
+                        .unwrap_or_default(),
+                    _ => format!("EXPR${}", bound.len()),
+                };
+                bound.push((name, exprs.bind(expr)?));
+            }
+            SelectItem::ExprWithAlias { expr, alias } => {
+                bound.push((alias.value.clone(), exprs.bind(expr)?))
+            }
+            SelectItem::Wildcard(options) if options.to_string().is_empty() => {
+                let fields = exprs.scope.fields.iter().filter(|field| field.visible);
+                bound.extend(fields.map(|field| (field.name.clone(), field.expr.clone())));
+            }
+            SelectItem::QualifiedWildcard(
+                ast::SelectItemQualifiedWildcardKind::ObjectName(name),
+                options,
+            ) if options.to_string().is_empty() => {
+                let wanted = name.to_string().replace('`', "");
+                let fields = exprs
+                    .scope
+                    .fields
+                    .iter()
+                    .filter(|field| field.qualifier.as_ref() == Some(&wanted));
+                let before = bound.len();
+                bound.extend(fields.map(|field| (field.name.clone(), field.expr.clone())));
+                if bound.len() == before {
+                    return Err(invalid(format!("table '{wanted}' not found")));
+                }
+            }
+            other => return Err(refuse(other, "syntax")),
+        }
+    }
+    if bound.is_empty() {
+        return Err(invalid("a SELECT selects nothing"));
+    }
+    Ok(bound)
+}
+
+fn sort_exprs(
+    exprs: &mut Exprs<'_, '_>,
+    order: &[ast::OrderByExpr],
+    items: &[(String, Expr)],
+) -> Result<Vec<Sort>> {
+    let columns: Vec<Column> = items
+        .iter()
+        .map(|(name, expr)| Column {
+            name: name.clone(),
+            ty: expr.ty.clone(),
+        })
+        .collect();
+    let mut sorts = Vec::with_capacity(order.len());
+    for key in order {
+        if let Some(index) = output_column(&key.expr, &columns)? {
+            sorts.push(Sort::Item(index));
+            continue;
+        }
+        let text = key.expr.to_string();
+        let shadowed = |name: &str| {
+            text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
+                .any(|word| word == name)
+        };
+        let renamed = |(name, expr): &&(String, Expr)| {
+            shadowed(name)
+                && exprs
+                    .scope
+                    .resolve(None, name)
+                    .is_ok_and(|field| field.expr != *expr)
+        };
+        if items.iter().any(|item| renamed(&item)) {
+            return Err(refuse(
+                format!("ORDER BY {text}, which an alias shadows"),
+                "group-by-name",
+            ));
+        }
+        sorts.push(Sort::Hidden(exprs.bind(&key.expr)?));
+    }
+    Ok(sorts)
+}
+
+fn refuse_odd_clauses(select: &ast::Select) -> Result<()> {
+    let distinct = matches!(select.distinct, None | Some(Distinct::Distinct));
+    let plain = distinct
+        && select.optimizer_hints.is_empty()
+        && select.select_modifiers.is_none()
+        && select.top.is_none()
+        && select.exclude.is_none()
+        && select.into.is_none()
+        && select.lateral_views.is_empty()
+        && select.prewhere.is_none()
+        && select.connect_by.is_empty()
+        && select.cluster_by.is_empty()
+        && select.distribute_by.is_empty()
+        && select.sort_by.is_empty()
+        && select.qualify.is_none()
+        && select.value_table_mode.is_none()
+        && matches!(select.flavor, ast::SelectFlavor::Standard);
+    if plain {
+        Ok(())
+    } else {
+        Err(refuse("a clause of this SELECT", "clause"))
+    }
+}

@@ -1,0 +1,52 @@
+//! The typed plan of a job: what every front produces and every target lowers.
+//!
+//! Owns types, values, expressions, relational nodes and their text. Never does I/O. Invariant: every
+//! expression and column has a Flink type, and nothing in a plan needs to be resolved again.
+
+pub mod column;
+pub mod display;
+pub mod expr;
+pub mod rel;
+pub mod types;
+pub mod value;
+
+use flinkspark_model::name::DatasetName;
+use std::collections::BTreeSet;
+
+pub use rel::{Column, Rel};
+pub use types::FlinkType;
+
+/// The engine and mode whose answers a job keeps on every target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Home {
+    /// Flink SQL over unbounded input.
+    #[default]
+    FlinkStreaming,
+    /// Flink SQL in batch mode.
+    FlinkBatch,
+}
+
+impl Home {
+    /// The home's name, as in `flink/batch`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FlinkStreaming => "flink/streaming",
+            Self::FlinkBatch => "flink/batch",
+        }
+    }
+}
+
+/// A bound statement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Whose answers count.
+    pub home: Home,
+    /// Where the rows go; none for a bare query.
+    pub sink: Option<DatasetName>,
+    /// What is computed.
+    pub root: Rel,
+    /// The result's names and types.
+    pub columns: Vec<Column>,
+    /// The ledger entries that the binder relied on, for `job explain`.
+    pub relied_on: BTreeSet<&'static str>,
+}

@@ -1,0 +1,100 @@
+//! The judgement of one run.
+//!
+//! Invariant: a run that answers where Flink failed, or fails where Flink answered, is wrong.
+
+use super::answer::Answer;
+use crate::plan::Job;
+use crate::plan::expr::ExprKind;
+use crate::plan::rel::{Node, Rel};
+use flinkspark_model::{Error, Kind, Result};
+
+/// What a probe shows.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// Flink's answer, or Flink's failure.
+    Right,
+    /// Refused by name before anything ran.
+    Refused(Error),
+    /// Something else; the text says what.
+    Wrong(String),
+}
+
+impl Verdict {
+    /// Whether this is [`Verdict::Right`].
+    pub fn is_right(&self) -> bool {
+        matches!(self, Self::Right)
+    }
+
+    /// Whether this is [`Verdict::Refused`].
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
+    /// Whether this is [`Verdict::Wrong`].
+    pub fn is_wrong(&self) -> bool {
+        matches!(self, Self::Wrong(_))
+    }
+}
+
+/// Judges a run by Flink's recorded answer.
+pub fn judge(job: &Job, run: Result<Answer>, recorded: &str) -> Verdict {
+    match run {
+        Err(error) if error.kind() == Kind::Internal => {
+            Verdict::Wrong(format!("failed by a bug: {error}"))
+        }
+        Err(_) if recorded.starts_with("ERR") => Verdict::Right,
+        Err(error) => Verdict::Wrong(format!(
+            "failed while running: {error}\n  flink: {recorded}"
+        )),
+        Ok(answer) if recorded.starts_with("ERR") => Verdict::Wrong(format!(
+            "answered {} {}\n  flink: {recorded}",
+            answer.columns,
+            answer.rows.join(" ; ")
+        )),
+        Ok(answer) => compare(job, &answer, &Answer::parse(recorded)),
+    }
+}
+
+fn compare(job: &Job, ours: &Answer, flinks: &Answer) -> Verdict {
+    if ours.columns != flinks.columns {
+        return Verdict::Wrong(format!(
+            "columns {}\n  flink: {}",
+            ours.columns, flinks.columns
+        ));
+    }
+    let sorted = |rows: &[String]| {
+        let mut rows = rows.to_vec();
+        rows.sort();
+        rows
+    };
+    if sorted(&ours.rows) != sorted(&flinks.rows) {
+        return Verdict::Wrong(format!(
+            "rows {}\n  flink: {}",
+            ours.rows.join(" ; "),
+            flinks.rows.join(" ; ")
+        ));
+    }
+    if is_ordered(&job.root) && ours.rows != flinks.rows {
+        return Verdict::Wrong(format!(
+            "order {}\n  flink: {}",
+            ours.rows.join(" ; "),
+            flinks.rows.join(" ; ")
+        ));
+    }
+    Verdict::Right
+}
+
+/// Whether an outer ORDER BY decides the order of the result.
+fn is_ordered(root: &Rel) -> bool {
+    match &root.node {
+        Node::Sort(..) => true,
+        Node::Limit { input, .. } => is_ordered(input),
+        Node::Project(input, exprs) => {
+            matches!(input.node, Node::Sort(..))
+                && exprs
+                    .iter()
+                    .all(|expr| matches!(expr.kind, ExprKind::Column(_)))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,224 @@
+//! The walk over relational nodes.
+//!
+//! Invariant: every lowered column has a name that is unique in the whole plan, so that no join is
+//! ambiguous and no name of the statement reaches DataFusion before the last projection.
+
+use super::{BatchTables, scalar};
+use crate::plan::column::build;
+use crate::plan::expr::{Expr, ExprKind};
+use crate::plan::rel::{Column, Node, Rel};
+use crate::plan::types::FlinkType;
+use crate::plan::value::Value;
+use crate::plan::{FlinkType as Type, Job};
+use crate::semantics::broken;
+use crate::semantics::evaluate::{NoRow, evaluate};
+use arrow_array::RecordBatch;
+use arrow_schema::{Field, Schema};
+use datafusion::common::{Column as Named, DataFusionError};
+use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::logical_expr::{Expr as Plan, LogicalPlan, LogicalPlanBuilder};
+use flinkspark_model::{Error, Result};
+use std::sync::Arc;
+
+/// One lowering in progress.
+pub(super) struct Lowering<'t> {
+    pub(super) tables: &'t dyn BatchTables,
+    names: usize,
+}
+
+/// A lowered relation: its plan, and its columns' unique names and types.
+pub(super) struct Lowered {
+    pub(super) plan: LogicalPlan,
+    pub(super) names: Vec<String>,
+    pub(super) types: Vec<FlinkType>,
+}
+
+impl Lowered {
+    /// A column by position.
+    pub(super) fn column(&self, index: usize) -> Result<Plan> {
+        let name = self
+            .names
+            .get(index)
+            .ok_or_else(|| broken(format!("a lowered plan has no column {index}")))?;
+        Ok(named(name))
+    }
+
+    /// All columns.
+    pub(super) fn columns(&self) -> Vec<Plan> {
+        self.names.iter().map(|name| named(name)).collect()
+    }
+
+    /// A typed expression over the columns; a plain column stays one.
+    pub(super) fn expression(&self, expr: &Expr) -> Result<Plan> {
+        match expr.kind {
+            ExprKind::Column(index) => self.column(index),
+            _ => Ok(scalar::expression(expr, &self.columns(), &self.types)),
+        }
+    }
+
+    pub(super) fn builder(self) -> LogicalPlanBuilder {
+        LogicalPlanBuilder::from(self.plan)
+    }
+}
+
+/// A column by its exact name.
+pub(super) fn named(name: &str) -> Plan {
+    Plan::Column(Named::new_unqualified(name))
+}
+
+/// A failure of DataFusion while a plan is built: a bug here.
+pub(super) fn internal(error: DataFusionError) -> Error {
+    broken("a plan could not be built").with_source(error)
+}
+
+impl<'t> Lowering<'t> {
+    pub(super) fn new(tables: &'t dyn BatchTables) -> Self {
+        Self { tables, names: 0 }
+    }
+
+    /// The whole job: its root, NOT NULL enforced, named as its columns.
+    pub(super) fn job(mut self, job: &Job) -> Result<LogicalPlan> {
+        let root = self.rel(&job.root)?;
+        let mut exprs = Vec::with_capacity(job.columns.len());
+        for (index, column) in job.columns.iter().enumerate() {
+            let plain = root.column(index)?;
+            let enforced = if column.ty.nullable {
+                plain
+            } else {
+                scalar::not_null(plain, &column.name, &column.ty)
+            };
+            exprs.push(enforced.alias(&column.name));
+        }
+        root.builder()
+            .project(exprs)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(internal)
+    }
+
+    /// A name that no other column has.
+    pub(super) fn fresh(&mut self) -> String {
+        self.names += 1;
+        format!("c{}", self.names)
+    }
+
+    pub(super) fn rel(&mut self, rel: &Rel) -> Result<Lowered> {
+        match &rel.node {
+            Node::Values(rows) => self.values(rows, &rel.columns),
+            Node::Scan(scan) => self.scan(scan, &rel.columns),
+            Node::Project(input, exprs) => {
+                let input = self.rel(input)?;
+                let exprs: Vec<Plan> = exprs
+                    .iter()
+                    .map(|expr| input.expression(expr))
+                    .collect::<Result<_>>()?;
+                self.projected(input.builder(), exprs, &rel.columns)
+            }
+            Node::Filter(input, predicate) => {
+                let input = self.rel(input)?;
+                let predicate = input.expression(predicate)?;
+                let (names, types) = (input.names.clone(), input.types.clone());
+                let plan = input
+                    .builder()
+                    .filter(predicate)
+                    .and_then(LogicalPlanBuilder::build)
+                    .map_err(internal)?;
+                Ok(Lowered { plan, names, types })
+            }
+            Node::Tumble(input, tumble) => self.tumble(input, tumble, &rel.columns),
+            Node::Aggregate(input, grouping) => self.aggregate(input, grouping, &rel.columns),
+            Node::Expand(input, lists) => self.expand(input, lists, &rel.columns),
+            Node::Join(join) => self.join(join),
+            Node::Union(inputs) => self.union(inputs, &rel.columns),
+            Node::SetOperation(operation) => self.set_operation(operation),
+            Node::Distinct(input) => self.distinct(input),
+            Node::Over(input, calls) => self.over(input, calls, &rel.columns),
+            Node::Unnest(input, column) => self.unnest(input, *column, &rel.columns),
+            Node::Sort(input, keys) => self.sort(input, keys),
+            Node::Limit {
+                input,
+                offset,
+                fetch,
+            } => {
+                let input = self.rel(input)?;
+                let (names, types) = (input.names.clone(), input.types.clone());
+                let limited = input
+                    .builder()
+                    .limit(*offset, Some(*fetch))
+                    .and_then(LogicalPlanBuilder::build);
+                Ok(Lowered {
+                    plan: limited.map_err(internal)?,
+                    names,
+                    types,
+                })
+            }
+        }
+    }
+
+    /// A projection whose columns get fresh names and the declared types.
+    pub(super) fn projected(
+        &mut self,
+        input: LogicalPlanBuilder,
+        exprs: Vec<Plan>,
+        columns: &[Column],
+    ) -> Result<Lowered> {
+        let names: Vec<String> = exprs.iter().map(|_| self.fresh()).collect();
+        let aliased = exprs
+            .into_iter()
+            .zip(&names)
+            .map(|(expr, name)| expr.alias(name));
+        let plan = input
+            .project(aliased)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(internal)?;
+        Ok(Lowered {
+            plan,
+            names,
+            types: columns.iter().map(|column| column.ty.clone()).collect(),
+        })
+    }
+
+    /// Constant rows become a table in memory; without columns there is one empty row.
+    fn values(&mut self, rows: &[Vec<Expr>], columns: &[Column]) -> Result<Lowered> {
+        if columns.is_empty() {
+            let plan = LogicalPlanBuilder::empty(true).build().map_err(internal)?;
+            return Ok(Lowered {
+                plan,
+                names: vec![],
+                types: vec![],
+            });
+        }
+        let names: Vec<String> = columns.iter().map(|_| self.fresh()).collect();
+        let mut arrays = Vec::with_capacity(columns.len());
+        for (index, column) in columns.iter().enumerate() {
+            let constants: Result<Vec<Value>> =
+                rows.iter().map(|row| constant(row, index)).collect();
+            arrays.push(build(&column.ty, &constants?)?);
+        }
+        let fields: Vec<Field> = names
+            .iter()
+            .zip(columns)
+            .map(|(name, column)| column.ty.field(name))
+            .collect();
+        let schema = Arc::new(Schema::new(fields));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|error| {
+            broken("rows of VALUES do not fit their columns").with_source(error)
+        })?;
+        let table = MemTable::try_new(schema, vec![vec![batch]]).map_err(internal)?;
+        let name = self.fresh();
+        let scan = LogicalPlanBuilder::scan(name, provider_as_source(Arc::new(table)), None);
+        let exprs = names.iter().map(|name| named(name)).collect();
+        self.projected(scan.map_err(internal)?, exprs, columns)
+    }
+}
+
+fn constant(row: &[Expr], index: usize) -> Result<Value> {
+    let expr = row
+        .get(index)
+        .ok_or_else(|| broken("a row of VALUES is too short"))?;
+    evaluate(expr, &NoRow)
+}
+
+/// The types of columns.
+pub(super) fn types_of(columns: &[Column]) -> Vec<Type> {
+    columns.iter().map(|column| column.ty.clone()).collect()
+}

@@ -1,0 +1,255 @@
+//! Opaque scalar functions: a typed tree, a check, a window's start.
+//!
+//! Owns what DataFusion sees of an expression: columns in, one column out, volatile so that nothing is
+//! moved, merged or folded. Invariant: a row's value does not depend on the batch that it comes in.
+
+use crate::plan::column::{build, read};
+use crate::plan::expr::Expr;
+use crate::plan::types::{FlinkType, Root};
+use crate::plan::value::Value;
+use crate::semantics::evaluate::evaluate;
+use crate::semantics::failed;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type, TimestampMillisecondType};
+use arrow_array::{
+    Array, ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array, TimestampMillisecondArray,
+};
+use arrow_schema::{DataType, TimeUnit};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr as Plan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
+};
+use std::sync::Arc;
+
+/// What an opaque function computes.
+#[derive(Debug, Clone)]
+enum Work {
+    /// The tree over the arguments, which have these types.
+    Evaluate(Expr, Vec<FlinkType>),
+    /// The argument, which must have no NULLs; the text names the column.
+    NotNull(String),
+    /// The window's start for an event time: size and offset in milliseconds.
+    WindowStart(i64, i64),
+    /// A float as bits that are equal exactly where Flink groups it.
+    GroupBits,
+    /// The float of those bits.
+    FromGroupBits,
+    /// A timestamp of any unit in milliseconds; the column is named for the error.
+    EventTime(String),
+}
+
+/// One opaque function.
+#[derive(Debug)]
+struct Opaque {
+    work: Work,
+    output: DataType,
+    signature: Signature,
+    /// Identity for DataFusion's equality and hash.
+    text: String,
+}
+
+impl PartialEq for Opaque {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Opaque {}
+
+impl std::hash::Hash for Opaque {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Opaque {
+    fn name(&self) -> &str {
+        match &self.work {
+            Work::Evaluate(..) => "flink",
+            Work::NotNull(_) => "not_null",
+            Work::WindowStart(..) => "window_start",
+            Work::GroupBits => "group_bits",
+            Work::FromGroupBits => "from_group_bits",
+            Work::EventTime(_) => "event_time",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(self.output.clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let rows = args.number_rows;
+        let arrays = args
+            .args
+            .into_iter()
+            .map(|arg| arg.into_array(rows))
+            .collect::<Result<Vec<_>>>()?;
+        let column = match &self.work {
+            Work::Evaluate(expr, types) => evaluated(expr, types, &arrays, rows),
+            work => builtin(work, &arrays),
+        };
+        column
+            .map(ColumnarValue::Array)
+            .map_err(|error| DataFusionError::External(Box::new(error)))
+    }
+}
+
+fn opaque(work: Work, output: DataType, args: Vec<Plan>) -> Plan {
+    let signature = match args.len() {
+        0 => Signature::nullary(Volatility::Volatile),
+        count => Signature::any(count, Volatility::Volatile),
+    };
+    let text = format!("{work:?}");
+    ScalarUDF::new_from_impl(Opaque {
+        work,
+        output,
+        signature,
+        text,
+    })
+    .call(args)
+}
+
+/// The expression over columns, given by their plan expressions at their positions.
+pub(super) fn expression(expr: &Expr, columns: &[Plan], types: &[FlinkType]) -> Plan {
+    let used = expr.columns();
+    let place = |column: usize| used.iter().position(|other| *other == column).unwrap_or(0);
+    let narrowed = expr.clone().with_columns(&place);
+    let args = used
+        .iter()
+        .filter_map(|column| columns.get(*column).cloned())
+        .collect();
+    let arg_types = used
+        .iter()
+        .filter_map(|column| types.get(*column).cloned())
+        .collect();
+    opaque(
+        Work::Evaluate(narrowed, arg_types),
+        expr.ty.root.arrow(),
+        args,
+    )
+}
+
+/// The column, failing where it holds a NULL.
+pub(super) fn not_null(column: Plan, name: &str, ty: &FlinkType) -> Plan {
+    opaque(Work::NotNull(name.into()), ty.root.arrow(), vec![column])
+}
+
+/// The start of the tumbling window that holds an event time in milliseconds.
+pub(super) fn window_start(time: Plan, size_ms: i64, offset_ms: i64) -> Plan {
+    opaque(
+        Work::WindowStart(size_ms, offset_ms),
+        DataType::Timestamp(TimeUnit::Millisecond, None),
+        vec![time],
+    )
+}
+
+/// The grouping identity of a column: its bits for floats, itself otherwise.
+pub(super) fn group_identity(column: Plan, root: &Root) -> Plan {
+    match root {
+        Root::Float => opaque(Work::GroupBits, DataType::Int32, vec![column]),
+        Root::Double => opaque(Work::GroupBits, DataType::Int64, vec![column]),
+        _ => column,
+    }
+}
+
+/// The column of a grouping identity.
+pub(super) fn from_group_identity(column: Plan, root: &Root) -> Plan {
+    match root {
+        Root::Float | Root::Double => opaque(Work::FromGroupBits, root.arrow(), vec![column]),
+        _ => column,
+    }
+}
+
+/// A timestamp column read as event time.
+pub(super) fn event_time(column: Plan, name: &str) -> Plan {
+    opaque(
+        Work::EventTime(name.into()),
+        DataType::Timestamp(TimeUnit::Millisecond, None),
+        vec![column],
+    )
+}
+
+fn evaluated(
+    expr: &Expr,
+    types: &[FlinkType],
+    arrays: &[ArrayRef],
+    rows: usize,
+) -> flinkspark_model::Result<ArrayRef> {
+    let mut values = Vec::with_capacity(rows);
+    let mut row: Vec<Value> = Vec::with_capacity(arrays.len());
+    for index in 0..rows {
+        row.clear();
+        for (array, ty) in arrays.iter().zip(types) {
+            row.push(read(array.as_ref(), &ty.root, index)?);
+        }
+        values.push(evaluate(expr, row.as_slice())?);
+    }
+    build(&expr.ty, &values)
+}
+
+fn builtin(work: &Work, arrays: &[ArrayRef]) -> flinkspark_model::Result<ArrayRef> {
+    let [array] = arrays else {
+        return Err(crate::semantics::broken("an opaque function of one column"));
+    };
+    Ok(match work {
+        Work::NotNull(name) if array.null_count() > 0 => {
+            return Err(failed(format!(
+                "column '{name}' is NOT NULL, however, a null value is being written into it"
+            )));
+        }
+        Work::WindowStart(size, offset) => {
+            let times = array.as_primitive::<TimestampMillisecondType>();
+            let start = |time: i64| time - (time - offset).rem_euclid(*size);
+            Arc::new(times.unary::<_, TimestampMillisecondType>(start)) as ArrayRef
+        }
+        Work::GroupBits if array.data_type() == &DataType::Float32 => {
+            let canonical = |x: f32| if x.is_nan() { f32::NAN } else { x }.to_bits() as i32;
+            Arc::new(
+                array
+                    .as_primitive::<Float32Type>()
+                    .iter()
+                    .map(|x| x.map(canonical))
+                    .collect::<Int32Array>(),
+            )
+        }
+        Work::GroupBits => {
+            let canonical = |x: f64| if x.is_nan() { f64::NAN } else { x }.to_bits() as i64;
+            Arc::new(
+                array
+                    .as_primitive::<Float64Type>()
+                    .iter()
+                    .map(|x| x.map(canonical))
+                    .collect::<Int64Array>(),
+            )
+        }
+        Work::FromGroupBits if array.data_type() == &DataType::Int32 => {
+            let bits = array.as_primitive::<arrow_array::types::Int32Type>();
+            Arc::new(
+                bits.iter()
+                    .map(|x| x.map(|x| f32::from_bits(x as u32)))
+                    .collect::<Float32Array>(),
+            )
+        }
+        Work::FromGroupBits => {
+            let bits = array.as_primitive::<arrow_array::types::Int64Type>();
+            Arc::new(
+                bits.iter()
+                    .map(|x| x.map(|x| f64::from_bits(x as u64)))
+                    .collect::<Float64Array>(),
+            )
+        }
+        Work::EventTime(name) => super::scan::event_time_millis(array, name)?,
+        _ => Arc::clone(array),
+    })
+}
+
+/// A column of timestamps from milliseconds.
+pub(super) fn millis_array(values: impl Iterator<Item = Option<i64>>) -> TimestampMillisecondArray {
+    values.collect()
+}
