@@ -11,7 +11,8 @@ use super::transactions::{Standing, Txn, standing};
 use flinkspark_model::Result;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{
-    Generation, JobFacts, LogId, Manifest, Owner, Replacement, SegmentName, Slot, Staged, Verdict, View, verdict,
+    Generation, JobFacts, LogId, Manifest, Owner, Replacement, SegmentName, Slot, Staged, Verdict,
+    View, verdict,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +34,12 @@ impl Logs {
         let root = driver.root().join("segments")?;
         let listed = self.shared().store.list(&root).await?;
         let view = driver.refresh().await?;
-        let mut facts = Facts { logs: self, driver: &driver, view: &view, jobs: BTreeMap::new() };
+        let mut facts = Facts {
+            logs: self,
+            driver: &driver,
+            view: &view,
+            jobs: BTreeMap::new(),
+        };
         let mut collected = Collected::default();
         for file in listed {
             let name = names::from_file(&file.name);
@@ -65,7 +71,11 @@ struct Facts<'a> {
 
 impl Facts<'_> {
     async fn verdict(&mut self, name: &SegmentName) -> Result<Verdict> {
-        let keep = |owner| Staged { name: name.clone(), receipted: true, owner };
+        let keep = |owner| Staged {
+            name: name.clone(),
+            receipted: true,
+            owner,
+        };
         // What the log reaches or has given up needs no further facts.
         if self.view.is_live(name) || self.view.is_void(name) {
             return Ok(verdict(&keep(Owner::Elsewhere), self.view, None));
@@ -74,12 +84,23 @@ impl Facts<'_> {
             None | Some(Named::Anybody) => Ok(verdict(&keep(Owner::Elsewhere), self.view, None)),
             Some(Named::Transaction(txn)) => {
                 let (owner, receipted) = self.transaction(name, &txn).await?;
-                Ok(verdict(&Staged { name: name.clone(), receipted, owner }, self.view, None))
+                Ok(verdict(
+                    &Staged {
+                        name: name.clone(),
+                        receipted,
+                        owner,
+                    },
+                    self.view,
+                    None,
+                ))
             }
             Some(Named::Job(job, generation)) => {
                 let view = self.view;
                 let (current, retained) = self.job(job).await?;
-                let facts = JobFacts { generation: *current, retained };
+                let facts = JobFacts {
+                    generation: *current,
+                    retained,
+                };
                 Ok(verdict(&keep(Owner::Job(generation)), view, Some(facts)))
             }
         }
@@ -100,9 +121,11 @@ impl Facts<'_> {
 
     async fn named_in(&self, slot: u64, name: &SegmentName) -> Result<bool> {
         Ok(match self.driver.slot(slot).await?.body {
-            Slot::Epoch(commit) | Slot::Replace { with: Replacement::Overwrite(commit), .. } => {
-                commit.segments.iter().any(|segment| segment.name == *name)
-            }
+            Slot::Epoch(commit)
+            | Slot::Replace {
+                with: Replacement::Overwrite(commit),
+                ..
+            } => commit.segments.iter().any(|segment| segment.name == *name),
             _ => true,
         })
     }
@@ -113,15 +136,23 @@ impl Facts<'_> {
             self.jobs.insert(job, state);
         }
         let state = self.jobs.get(&job);
-        Ok(state.map_or((&0, &[]), |(generation, manifests)| (generation, manifests.as_slice())))
+        Ok(state.map_or((&0, &[]), |(generation, manifests)| {
+            (generation, manifests.as_slice())
+        }))
     }
 
     async fn read_job(&self, job: LogId) -> Result<JobState> {
         let driver = self.logs.job_driver(job)?;
         let view = driver.refresh().await?;
-        let generation = view.writers().map(|(_, state)| state.generation).max().unwrap_or(0);
-        let slots: BTreeSet<u64> =
-            view.writers().flat_map(|(_, state)| state.commits.values().map(|there| there.slot)).collect();
+        let generation = view
+            .writers()
+            .map(|(_, state)| state.generation)
+            .max()
+            .unwrap_or(0);
+        let slots: BTreeSet<u64> = view
+            .writers()
+            .flat_map(|(_, state)| state.commits.values().map(|there| there.slot))
+            .collect();
         let mut manifests = Vec::new();
         for slot in slots.into_iter().filter(|slot| *slot > view.horizon()) {
             if let Slot::Epoch(commit) = driver.slot(slot).await?.body {

@@ -18,8 +18,12 @@ struct Envelope<T> {
 }
 
 pub(super) fn encode(key: &Key, record: &impl Serialize) -> Result<Bytes> {
-    let envelope = Envelope { format: FORMAT, record };
-    let mut bytes = serde_json::to_vec(&envelope).map_err(|cause| damaged(key, &cause.to_string()))?;
+    let envelope = Envelope {
+        format: FORMAT,
+        record,
+    };
+    let mut bytes =
+        serde_json::to_vec(&envelope).map_err(|cause| damaged(key, &cause.to_string()))?;
     let checksum = crc32c::crc32c(&bytes);
     bytes.extend_from_slice(format!("\ncrc32c {checksum:08x}\n").as_bytes());
     Ok(bytes.into())
@@ -27,7 +31,9 @@ pub(super) fn encode(key: &Key, record: &impl Serialize) -> Result<Bytes> {
 
 pub(super) fn decode<T: DeserializeOwned>(key: &Key, bytes: &[u8]) -> Result<T> {
     let text = std::str::from_utf8(bytes).map_err(|_| damaged(key, "it is not UTF-8"))?;
-    let parts = text.strip_suffix('\n').and_then(|text| text.rsplit_once('\n'));
+    let parts = text
+        .strip_suffix('\n')
+        .and_then(|text| text.rsplit_once('\n'));
     let (json, trailer) = parts.ok_or_else(|| damaged(key, "it ends early"))?;
     if trailer != format!("crc32c {:08x}", crc32c::crc32c(json.as_bytes())) {
         return Err(damaged(key, "its checksum does not match its content"));
@@ -35,10 +41,15 @@ pub(super) fn decode<T: DeserializeOwned>(key: &Key, bytes: &[u8]) -> Result<T> 
     let format: Envelope<serde::de::IgnoredAny> =
         serde_json::from_str(json).map_err(|cause| damaged(key, &cause.to_string()))?;
     if format.format > FORMAT {
-        let newer = format!("it has format {}; this build reads up to {FORMAT}", format.format);
-        return Err(damaged(key, &newer).with_hint("start a build at least as new as the one that wrote it"));
+        let newer = format!(
+            "it has format {}; this build reads up to {FORMAT}",
+            format.format
+        );
+        return Err(damaged(key, &newer)
+            .with_hint("start a build at least as new as the one that wrote it"));
     }
-    let envelope: Envelope<T> = serde_json::from_str(json).map_err(|cause| damaged(key, &cause.to_string()))?;
+    let envelope: Envelope<T> =
+        serde_json::from_str(json).map_err(|cause| damaged(key, &cause.to_string()))?;
     Ok(envelope.record)
 }
 
@@ -56,12 +67,23 @@ mod tests {
     fn every_cut_and_every_flip_of_a_record_is_refused() {
         let key = Key::new("k").unwrap();
         let bytes = encode(&key, &("text", 7)).unwrap();
-        assert_eq!(decode::<(String, u32)>(&key, &bytes).unwrap(), ("text".into(), 7));
+        assert_eq!(
+            decode::<(String, u32)>(&key, &bytes).unwrap(),
+            ("text".into(), 7)
+        );
         for at in 0..bytes.len() {
-            assert_eq!(decode::<(String, u32)>(&key, &bytes[..at]).unwrap_err().code(), "FS1021");
+            assert_eq!(
+                decode::<(String, u32)>(&key, &bytes[..at])
+                    .unwrap_err()
+                    .code(),
+                "FS1021"
+            );
             let mut bad = bytes.to_vec();
             bad[at] ^= 1;
-            assert_eq!(decode::<(String, u32)>(&key, &bad).unwrap_err().code(), "FS1021");
+            assert_eq!(
+                decode::<(String, u32)>(&key, &bad).unwrap_err().code(),
+                "FS1021"
+            );
         }
     }
 

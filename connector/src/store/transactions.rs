@@ -7,11 +7,14 @@
 
 mod id;
 mod leases;
+mod request;
+mod service;
 #[cfg(test)]
 mod tests;
 
 pub(super) use id::Txn;
 pub use id::TxnId;
+pub use request::{Begin, Begun, Mode, Status, TxnCommit};
 
 use super::log::Driver;
 use super::logs::{Logs, Shared};
@@ -19,10 +22,9 @@ use super::names::{self, Owner};
 use super::{Created, Key, LogDataset, record};
 use arrow_schema::SchemaRef;
 use flinkspark_model::dataset::DatasetId;
-use flinkspark_model::digest::Digest;
-use flinkspark_model::lineage::SlotRange;
 use flinkspark_model::log::{
-    Appended, Commit, Intent, Receipt, Replacement, SegmentFormat, SegmentName, SegmentRef, Slot, SourceOffsets, View,
+    Appended, Commit, Intent, Receipt, Replacement, SegmentFormat, SegmentName, SegmentRef, Slot,
+    SourceOffsets, View,
 };
 use flinkspark_model::port::{Dataset, SegmentSpec, SegmentWriter};
 use flinkspark_model::position::SlotNo;
@@ -33,82 +35,6 @@ use std::sync::Arc;
 
 /// Transactions that may be open in one dataset.
 pub const TRANSACTIONS_OPEN_MAX: usize = 1024;
-
-/// What a commit does with the rows that are there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// They stay.
-    #[default]
-    Append,
-    /// They go, in the same write: everything up to the head of the log at `begin`.
-    Replace,
-}
-
-/// What is asked of [`Transactions::begin`].
-#[derive(Debug, Clone)]
-pub struct Begin {
-    /// The dataset.
-    pub dataset: DatasetId,
-    /// Its registered schema.
-    pub schema: SchemaRef,
-    /// Makes the transaction repeatable: one key commits once into one dataset, ever.
-    pub key: Option<String>,
-    /// What its commit does with the rows that are there.
-    pub mode: Mode,
-}
-
-/// What is asked of [`Transactions::commit`].
-#[derive(Debug, Clone, Default)]
-pub struct TxnCommit {
-    /// Exactly the segments to commit: at most one for each partition.
-    pub receipts: Vec<Receipt>,
-    /// Where the sources stood; the transaction's id where there are none.
-    pub source_offsets: Option<SourceOffsets>,
-    /// No row with an earlier event time follows, in milliseconds since the epoch.
-    pub watermark_ms: Option<i64>,
-    /// What the rows were computed from.
-    pub lineage: Vec<SlotRange>,
-}
-
-/// How a transaction stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// It accepts puts, a commit or an abort.
-    Open {
-        /// When its lease ends unless it is used, in milliseconds since the epoch.
-        expires_at_ms: u64,
-    },
-    /// Its rows are data.
-    Committed {
-        /// Where.
-        slot: SlotNo,
-        /// Rows committed.
-        rows: u64,
-        /// Their size in the store.
-        bytes: u64,
-        /// Of those rows.
-        digest: Digest,
-    },
-    /// It will never commit.
-    Aborted {
-        /// The slot that says so.
-        slot: SlotNo,
-    },
-}
-
-/// What was begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Begun {
-    /// The transaction.
-    pub txn: TxnId,
-    /// How it stands: a key that was used before finds what became of it.
-    pub status: Status,
-    /// What its commit does with the rows that are there.
-    pub mode: Mode,
-    /// Whether it was there before this call.
-    pub replayed: bool,
-}
 
 /// The durable `begin`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -156,7 +82,10 @@ pub struct Transactions {
 impl Transactions {
     /// Transactions over these logs.
     pub fn new(logs: Logs) -> Self {
-        Self { logs, leases: Arc::default() }
+        Self {
+            logs,
+            leases: Arc::default(),
+        }
     }
 
     fn shared(&self) -> &Shared {
@@ -166,7 +95,10 @@ impl Transactions {
     /// Opens a transaction, durably. A key that was used before returns the same transaction in
     /// whatever state it is; after an abort it opens the next one. Another mode is `Conflict`.
     pub async fn begin(&self, begin: Begin) -> Result<Begun> {
-        let dataset = self.logs.open_dataset(begin.dataset, Arc::clone(&begin.schema)).await?;
+        let dataset = self
+            .logs
+            .open_dataset(begin.dataset, Arc::clone(&begin.schema))
+            .await?;
         let driver = self.logs.dataset_driver(begin.dataset)?;
         let id = match &begin.key {
             Some(key) => id::from_key(begin.dataset, key),
@@ -175,25 +107,40 @@ impl Transactions {
         let view = driver.refresh().await?;
         let txn = TxnId::next(begin.dataset, id, &view);
         if let Standing::Committed(_) = standing(&view, &txn.txn) {
-            let status = self.status(txn).await?;
-            return Ok(Begun { txn, status, mode: begin.mode, replayed: true });
+            let (status, mode) = self.describe(txn).await?;
+            same_mode(&txn, begin.mode, mode)?;
+            return Ok(Begun {
+                txn,
+                status,
+                mode,
+                replayed: true,
+            });
         }
         self.fence(&driver, &txn).await?;
-        let (opening, replayed) = self.write_opening(&driver, &dataset, txn, begin.mode).await?;
-        if opening.mode != begin.mode {
-            return Err(Error::new(Kind::Conflict, "FS1028", "the transaction was begun in another mode")
-                .with_detail(format!("transaction {txn}: a commit replaces rows in one mode and adds to them in the other"))
-                .with_hint("repeat it in the same mode, or take another id"));
-        }
+        let (opening, replayed) = self
+            .write_opening(&driver, &dataset, txn, begin.mode)
+            .await?;
+        same_mode(&txn, begin.mode, opening.mode)?;
         self.leases.touch(txn, self.shared().clock.now_ms());
-        let status = Status::Open { expires_at_ms: self.expires_at_ms(&opening) };
-        Ok(Begun { txn, status, mode: opening.mode, replayed })
+        let status = Status::Open {
+            expires_at_ms: self.expires_at_ms(&opening),
+        };
+        Ok(Begun {
+            txn,
+            status,
+            mode: opening.mode,
+            replayed,
+        })
     }
 
     /// The writer's only fence; whoever wrote it, it is this transaction's.
     async fn fence(&self, driver: &Driver, txn: &TxnId) -> Result<()> {
         let writer = txn.txn.writer();
-        if driver.view().writer(&writer).is_some_and(|state| state.generation >= id::GENERATION) {
+        if driver
+            .view()
+            .writer(&writer)
+            .is_some_and(|state| state.generation >= id::GENERATION)
+        {
             return Ok(());
         }
         let fence = Intent::Fence {
@@ -222,9 +169,14 @@ impl Transactions {
             return Ok((record::decode(&key, &bytes)?, true));
         }
         if store.list(&driver.root().join("txn")?).await?.len() >= TRANSACTIONS_OPEN_MAX {
-            return Err(Error::new(Kind::Unavailable, "FS1018", "a limit was reached")
-                .with_detail(format!("dataset {} has {TRANSACTIONS_OPEN_MAX} open transactions", txn.dataset))
-                .with_hint("commit or abort some, or wait until their leases end"));
+            return Err(
+                Error::new(Kind::Unavailable, "FS1018", "a limit was reached")
+                    .with_detail(format!(
+                        "dataset {} has {TRANSACTIONS_OPEN_MAX} open transactions",
+                        txn.dataset
+                    ))
+                    .with_hint("commit or abort some, or wait until their leases end"),
+            );
         }
         let view = driver.view();
         let opening = Opening {
@@ -250,31 +202,57 @@ impl Transactions {
 
     /// Opens a segment of an open transaction, at the schema that was in force when it began.
     /// A transaction that has ended is `Conflict`, one that does not exist `Invalid`.
-    pub async fn stage(&self, txn: TxnId, partition: u32, attempt: u32) -> Result<Box<dyn SegmentWriter>> {
+    pub async fn stage(
+        &self,
+        txn: TxnId,
+        partition: u32,
+        attempt: u32,
+    ) -> Result<Box<dyn SegmentWriter>> {
         let driver = self.logs.dataset_driver(txn.dataset)?;
         let view = driver.refresh().await?;
         match standing(&view, &txn.txn) {
             Standing::Open => {}
             Standing::Unknown => return Err(unknown(&txn)),
-            Standing::Committed(slot) => return Err(ended(&txn, &format!("it was committed in slot {slot}"))),
-            Standing::Aborted(slot) => return Err(ended(&txn, &format!("it was aborted in slot {slot}"))),
+            Standing::Committed(slot) => {
+                return Err(ended(&txn, &format!("it was committed in slot {slot}")));
+            }
+            Standing::Aborted(slot) => {
+                return Err(ended(&txn, &format!("it was aborted in slot {slot}")));
+            }
         }
-        let opening = self.opening(&driver, &txn).await?.ok_or_else(|| unknown(&txn))?;
+        let opening = self
+            .opening(&driver, &txn)
+            .await?
+            .ok_or_else(|| unknown(&txn))?;
         if opening.schema_version != view.schema_version() {
-            return Err(Error::new(Kind::Conflict, "FS1022", "the dataset's schema changed during the transaction")
-                .with_detail(format!(
-                    "transaction {txn} began at schema version {}, version {} is in force",
-                    opening.schema_version,
-                    view.schema_version()
-                ))
-                .with_hint("abort it and begin again"));
+            return Err(Error::new(
+                Kind::Conflict,
+                "FS1022",
+                "the dataset's schema changed during the transaction",
+            )
+            .with_detail(format!(
+                "transaction {txn} began at schema version {}, version {} is in force",
+                opening.schema_version,
+                view.schema_version()
+            ))
+            .with_hint("abort it and begin again"));
         }
         self.leases.touch(txn, self.shared().clock.now_ms());
         let schema: SchemaRef = Arc::new(schema::from_json(&opening.schema)?);
-        let spec = SegmentSpec { partition, attempt, format: SegmentFormat::Arrow, schema: Arc::clone(&schema) };
+        let spec = SegmentSpec {
+            partition,
+            attempt,
+            format: SegmentFormat::Arrow,
+            schema: Arc::clone(&schema),
+        };
         let dataset = LogDataset::new(driver, schema);
         let writer = dataset.stage_as(&Owner::Transaction(txn.txn), spec).await?;
-        Ok(Box::new(Leased::new(writer, txn, Arc::clone(&self.leases), Arc::clone(&self.shared().clock))))
+        Ok(Box::new(Leased::new(
+            writer,
+            txn,
+            Arc::clone(&self.leases),
+            Arc::clone(&self.shared().clock),
+        )))
     }
 
     /// Makes exactly these receipts data. Idempotent: a committed transaction says where it stands,
@@ -283,7 +261,12 @@ impl Transactions {
         let driver = self.logs.dataset_driver(txn.dataset)?;
         let view = driver.refresh().await?;
         let opening = self.opening(&driver, &txn).await?;
-        if opening.is_none() && matches!(standing(&view, &txn.txn), Standing::Unknown | Standing::Open) {
+        if opening.is_none()
+            && matches!(
+                standing(&view, &txn.txn),
+                Standing::Unknown | Standing::Open
+            )
+        {
             return Err(unknown(&txn));
         }
         let commit = Commit {
@@ -291,8 +274,12 @@ impl Transactions {
             generation: id::GENERATION,
             n: txn.txn.n,
             run: txn.to_string(),
-            source_offsets: request.source_offsets.unwrap_or_else(|| SourceOffsets::of("transaction", txn.txn.id)),
-            schema_version: opening.as_ref().map_or(view.schema_version(), |opening| opening.schema_version),
+            source_offsets: request
+                .source_offsets
+                .unwrap_or_else(|| SourceOffsets::of("transaction", txn.txn.id)),
+            schema_version: opening
+                .as_ref()
+                .map_or(view.schema_version(), |opening| opening.schema_version),
             watermark_ms: request.watermark_ms,
             checkpoint_ref: None,
             lineage: request.lineage,
@@ -300,7 +287,11 @@ impl Transactions {
             manifest: None,
         };
         let intent = match &opening {
-            Some(Opening { mode: Mode::Replace, read_at, .. }) => Intent::Replace {
+            Some(Opening {
+                mode: Mode::Replace,
+                read_at,
+                ..
+            }) => Intent::Replace {
                 read_at: *read_at,
                 first: view.horizon() + 1,
                 last: *read_at,
@@ -317,23 +308,34 @@ impl Transactions {
     fn segments(&self, txn: &TxnId, receipts: Vec<Receipt>) -> Result<Vec<SegmentRef>> {
         let mut by_partition: BTreeMap<u32, SegmentRef> = BTreeMap::new();
         for receipt in receipts {
-            self.logs.signer().verify_receipt(txn.dataset.into(), &receipt)?;
+            self.logs
+                .signer()
+                .verify_receipt(txn.dataset.into(), &receipt)?;
             let segment = receipt.segment;
             if Owner::of(&segment.name) != Some(Owner::Transaction(txn.txn)) {
-                return Err(Error::new(Kind::Invalid, "FS1008", "a receipt was not given here")
-                    .with_detail(format!("segment {} was not put into transaction {txn}", segment.name))
-                    .with_hint("commit the receipts of this transaction's own puts"));
+                return Err(
+                    Error::new(Kind::Invalid, "FS1008", "a receipt was not given here")
+                        .with_detail(format!(
+                            "segment {} was not put into transaction {txn}",
+                            segment.name
+                        ))
+                        .with_hint("commit the receipts of this transaction's own puts"),
+                );
             }
             let partition = segment.partition;
             if let Some(other) = by_partition.insert(partition, segment.clone())
                 && other.name != segment.name
             {
-                return Err(Error::new(Kind::Invalid, "FS1015", "two receipts are for one partition")
-                    .with_detail(format!(
-                        "partition {partition} has segments {} (attempt {}) and {} (attempt {})",
-                        other.name, other.attempt, segment.name, segment.attempt
-                    ))
-                    .with_hint("commit the receipt of one finished attempt for each partition"));
+                return Err(Error::new(
+                    Kind::Invalid,
+                    "FS1015",
+                    "two receipts are for one partition",
+                )
+                .with_detail(format!(
+                    "partition {partition} has segments {} (attempt {}) and {} (attempt {})",
+                    other.name, other.attempt, segment.name, segment.attempt
+                ))
+                .with_hint("commit the receipt of one finished attempt for each partition"));
             }
         }
         Ok(by_partition.into_values().collect())
@@ -345,7 +347,9 @@ impl Transactions {
         let driver = self.logs.dataset_driver(txn.dataset)?;
         let view = driver.refresh().await?;
         let here = standing(&view, &txn.txn);
-        if here == Standing::Unknown || here == Standing::Open && self.opening(&driver, &txn).await?.is_none() {
+        if here == Standing::Unknown
+            || here == Standing::Open && self.opening(&driver, &txn).await?.is_none()
+        {
             return Err(unknown(&txn));
         }
         let staged = self.staged(&driver, &txn).await?;
@@ -369,7 +373,9 @@ impl Transactions {
         let root = driver.root().join("segments")?;
         let mut staged = Vec::new();
         for listed in self.shared().store.list(&root).await? {
-            let Some(name) = names::from_file(&listed.name) else { continue };
+            let Some(name) = names::from_file(&listed.name) else {
+                continue;
+            };
             if Owner::of(&name) == Some(Owner::Transaction(txn.txn)) {
                 staged.push((name, root.join(&listed.name)?));
             }
@@ -391,36 +397,53 @@ impl Transactions {
 
     /// How the transaction stands. One that does not exist is `Invalid`.
     pub async fn status(&self, txn: TxnId) -> Result<Status> {
+        self.describe(txn).await.map(|(status, _)| status)
+    }
+
+    /// How it stands, and what its commit does; of an aborted one nobody knows the mode any more.
+    async fn describe(&self, txn: TxnId) -> Result<(Status, Mode)> {
         let driver = self.logs.dataset_driver(txn.dataset)?;
         let view = driver.refresh().await?;
         match standing(&view, &txn.txn) {
             Standing::Unknown => Err(unknown(&txn)),
-            Standing::Aborted(slot) => Ok(Status::Aborted { slot }),
+            Standing::Aborted(slot) => Ok((Status::Aborted { slot }, Mode::Append)),
             Standing::Open => {
-                let opening = self.opening(&driver, &txn).await?.ok_or_else(|| unknown(&txn))?;
-                Ok(Status::Open { expires_at_ms: self.expires_at_ms(&opening) })
+                let opening = self
+                    .opening(&driver, &txn)
+                    .await?
+                    .ok_or_else(|| unknown(&txn))?;
+                Ok((
+                    Status::Open {
+                        expires_at_ms: self.expires_at_ms(&opening),
+                    },
+                    opening.mode,
+                ))
             }
-            Standing::Committed(slot) => {
-                let record = driver.slot(slot).await?;
-                let segments = match &record.body {
-                    Slot::Epoch(commit) | Slot::Replace { with: Replacement::Overwrite(commit), .. } => &commit.segments[..],
-                    _ => &[],
-                };
-                let rows = segments.iter().map(|segment| segment.rows).sum();
-                let bytes = segments.iter().map(|segment| segment.bytes).sum();
-                let digest = segments.iter().map(|segment| segment.digest).sum();
-                Ok(Status::Committed { slot, rows, bytes, digest })
-            }
+            Standing::Committed(slot) => match &driver.slot(slot).await?.body {
+                Slot::Epoch(commit) => Ok((committed(slot, &commit.segments), Mode::Append)),
+                Slot::Replace {
+                    with: Replacement::Overwrite(commit),
+                    ..
+                } => Ok((committed(slot, &commit.segments), Mode::Replace)),
+                _ => Err(unknown(&txn)),
+            },
         }
     }
 
     /// The dataset's open transactions and when their leases end, in milliseconds since the epoch.
     pub async fn live(&self, dataset: DatasetId) -> Result<Vec<(TxnId, u64)>> {
         let driver = self.logs.dataset_driver(dataset)?;
-        let listed = self.shared().store.list(&driver.root().join("txn")?).await?;
+        let listed = self
+            .shared()
+            .store
+            .list(&driver.root().join("txn")?)
+            .await?;
         let view = driver.refresh().await?;
         let mut live = Vec::new();
-        for txn in listed.iter().filter_map(|listed| TxnId::from_file(dataset, &listed.name)) {
+        for txn in listed
+            .iter()
+            .filter_map(|listed| TxnId::from_file(dataset, &listed.name))
+        {
             if standing(&view, &txn.txn) != Standing::Open {
                 self.close(&driver, &txn).await;
             } else if let Some(opening) = self.opening(&driver, &txn).await? {
@@ -434,7 +457,12 @@ impl Transactions {
     pub async fn expire(&self, dataset: DatasetId) -> Result<Vec<TxnId>> {
         let now = self.shared().clock.now_ms();
         let mut expired = Vec::new();
-        for (txn, _) in self.live(dataset).await?.into_iter().filter(|(_, end)| *end <= now) {
+        for (txn, _) in self
+            .live(dataset)
+            .await?
+            .into_iter()
+            .filter(|(_, end)| *end <= now)
+        {
             match self.abort(txn).await {
                 Ok(()) => expired.push(txn),
                 // It was committed in the meantime.
@@ -447,13 +475,40 @@ impl Transactions {
 
     fn expires_at_ms(&self, opening: &Opening) -> u64 {
         let used = self.leases.used(&opening.txn).unwrap_or(0);
-        let from = opening.begun_at_ms.max(self.shared().opened_at_ms).max(used);
+        let from = opening
+            .begun_at_ms
+            .max(self.shared().opened_at_ms)
+            .max(used);
         from.saturating_add(opening.lease_ms)
+    }
+}
+
+fn committed(slot: SlotNo, segments: &[SegmentRef]) -> Status {
+    Status::Committed {
+        slot,
+        rows: segments.iter().map(|segment| segment.rows).sum(),
+        bytes: segments.iter().map(|segment| segment.bytes).sum(),
+        digest: segments.iter().map(|segment| segment.digest).sum(),
     }
 }
 
 fn opening_key(root: &Key, txn: &TxnId) -> Result<Key> {
     root.join(format_args!("txn/{}", txn.file()))
+}
+
+fn same_mode(txn: &TxnId, wanted: Mode, there: Mode) -> Result<()> {
+    if wanted == there {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Conflict,
+        "FS1028",
+        "the transaction was begun in another mode",
+    )
+    .with_detail(format!(
+        "transaction {txn}: a commit replaces rows in one mode and adds to them in the other"
+    ))
+    .with_hint("repeat it in the same mode, or take another id"))
 }
 
 fn unknown(txn: &TxnId) -> Error {

@@ -10,9 +10,7 @@ use flinkspark_model::digest::Digest;
 use flinkspark_model::log::{
     Appended, Commit, Generation, Intent, Ordinal, Receipt, SegmentFormat, SourceOffsets,
 };
-use flinkspark_model::port::{
-    Clock, Dataset, Entropy, PositionedBatch, ReadOptions, SegmentSpec,
-};
+use flinkspark_model::port::{Clock, Dataset, Entropy, PositionedBatch, ReadOptions, SegmentSpec};
 use flinkspark_model::position::{Position, SlotNo};
 use flinkspark_model::{Result, digest};
 use futures::TryStreamExt;

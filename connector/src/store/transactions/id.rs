@@ -27,7 +27,9 @@ impl Txn {
 }
 
 /// A transaction: `DATASET.ID.N`, the first two as 32 hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct TxnId {
     pub(super) dataset: DatasetId,
@@ -47,7 +49,10 @@ impl TxnId {
             0 => state.aborted.last_key_value().map_or(1, |(n, _)| n + 1),
             committed => committed,
         });
-        Self { dataset, txn: Txn { id, n } }
+        Self {
+            dataset,
+            txn: Txn { id, n },
+        }
     }
 
     /// The name of the object that says that it was begun.
@@ -57,7 +62,13 @@ impl TxnId {
 
     pub(super) fn from_file(dataset: DatasetId, file: &str) -> Option<Self> {
         let (id, n) = file.strip_suffix(".json")?.split_once('.')?;
-        Some(Self { dataset, txn: Txn { id: Uuid::try_parse(id).ok()?, n: n.parse().ok()? } })
+        Some(Self {
+            dataset,
+            txn: Txn {
+                id: Uuid::try_parse(id).ok()?,
+                n: n.parse().ok()?,
+            },
+        })
     }
 }
 
@@ -69,7 +80,13 @@ pub(super) fn from_key(dataset: DatasetId, key: &str) -> Uuid {
 
 impl fmt::Display for TxnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.dataset.0.simple(), self.txn.id.simple(), self.txn.n)
+        write!(
+            f,
+            "{}.{}.{}",
+            self.dataset.0.simple(),
+            self.txn.id.simple(),
+            self.txn.n
+        )
     }
 }
 
@@ -85,7 +102,10 @@ impl FromStr for TxnId {
         };
         parse().ok_or_else(|| {
             Error::new(Kind::Invalid, "FS1013", "there is no such transaction")
-                .with_detail(format!("\"{}\" is not a transaction's id", text.escape_debug()))
+                .with_detail(format!(
+                    "\"{}\" is not a transaction's id",
+                    text.escape_debug()
+                ))
                 .with_hint("begin one, and pass its id on unchanged")
         })
     }

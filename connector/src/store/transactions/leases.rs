@@ -49,7 +49,12 @@ impl Leased {
         leases: Arc<Leases>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { writer, txn, leases, clock }
+        Self {
+            writer,
+            txn,
+            leases,
+            clock,
+        }
     }
 }
 
