@@ -1,4 +1,6 @@
 //! Moves datasets: formats, the dataset log's stores, Arrow Flight.
 
 pub mod flight;
+pub mod format;
 pub mod store;
+pub mod transfer;

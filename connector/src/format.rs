@@ -1,0 +1,261 @@
+//! Files: Arrow IPC, Parquet and CSV, read and written batch by batch.
+//!
+//! Owns the conversion between a file and a sequence of record batches. It knows nothing of
+//! datasets and never casts a value to another type: it changes encodings only (dictionaries and
+//! run-ends are written and read as plain columns, views are read as plain strings). Blocking:
+//! callers move it off an async runtime. Invariant: what is read back has the digest of what was
+//! written, or there was an error; one batch is in memory at a time (Parquet's writer: one row
+//! group of at most [`ROW_GROUP_BYTES_MAX`]).
+//!
+//! ```
+//! use arrow_array::{Int64Array, RecordBatch};
+//! use flinkspark_connector::format::{Format, ReadOptions, WriteOptions};
+//! use std::{io::Cursor, sync::Arc};
+//!
+//! let batch = RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from(vec![1, 2])) as _)])?;
+//! let file = tempfile::NamedTempFile::with_suffix(".csv")?;
+//! let format = Format::from_path(file.path())?;
+//! let mut writer = format.create(file.path(), batch.schema(), &WriteOptions::default())?;
+//! writer.write(&batch)?;
+//! writer.finish()?;
+//! assert_eq!(std::fs::read_to_string(file.path())?, "n\n1\n2\n");
+//! let mut reader = format.open(file.path(), &ReadOptions::default())?;
+//! assert_eq!(reader.next().transpose()?.map(|batch| batch.num_rows()), Some(2));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod bounds;
+mod conform;
+mod csv;
+mod error;
+mod file;
+mod ipc;
+mod parquet;
+#[cfg(test)]
+mod tests;
+
+pub use conform::stored_schema;
+pub use csv::CsvOptions;
+pub use parquet::ROW_GROUP_BYTES_MAX;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use flinkspark_model::Result;
+use std::fmt;
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+/// Rows of a batch unless told otherwise.
+pub const BATCH_ROWS: usize = 32_768;
+
+/// Bytes of a batch unless told otherwise; a single larger row is a batch of its own.
+pub const BATCH_BYTES: usize = 8 << 20;
+
+/// A kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Arrow IPC: the file format; on reading the stream format, too.
+    Arrow,
+    /// Apache Parquet.
+    Parquet,
+    /// Comma-separated values, RFC 4180.
+    Csv,
+}
+
+/// How files are read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadOptions {
+    /// The largest batch, in rows; at least 1.
+    pub batch_rows: usize,
+    /// The largest batch, in bytes; at least one row.
+    pub batch_bytes: usize,
+    /// The schema that a CSV file is read at; inferred where there is none. Other formats carry
+    /// their own and do not look at it.
+    pub schema: Option<SchemaRef>,
+    /// What only CSV needs.
+    pub csv: CsvOptions,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self {
+            batch_rows: BATCH_ROWS,
+            batch_bytes: BATCH_BYTES,
+            schema: None,
+            csv: CsvOptions::default(),
+        }
+    }
+}
+
+/// How files are written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WriteOptions {
+    /// The largest batch that a file holds, in rows; at least 1.
+    pub batch_rows: usize,
+    /// The largest batch that a file holds, in bytes; at least one row.
+    pub batch_bytes: usize,
+    /// What only CSV needs.
+    pub csv: CsvOptions,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self {
+            batch_rows: BATCH_ROWS,
+            batch_bytes: BATCH_BYTES,
+            csv: CsvOptions::default(),
+        }
+    }
+}
+
+/// What a file is read from.
+pub trait Input: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Input for T {}
+
+/// The batches of one file, in its order.
+///
+/// After an error there are no more batches. Errors of kind `Data` name the file.
+pub trait BatchReader: Iterator<Item = Result<RecordBatch>> + Send {
+    /// The schema of every batch.
+    fn schema(&self) -> SchemaRef;
+
+    /// The file's rows, where its metadata says how many.
+    fn rows_total(&self) -> Option<u64> {
+        None
+    }
+}
+
+impl fmt::Debug for dyn BatchReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BatchReader({})", self.schema())
+    }
+}
+
+/// Writes one file; it is whole only after [`BatchWriter::finish`].
+pub trait BatchWriter: Send {
+    /// Writes the batch's rows. Its columns must be encodings of the file's types (`FS0304`).
+    fn write(&mut self, batch: &RecordBatch) -> Result<()>;
+
+    /// Ends the file. A file of a path is synced and takes its name only now; dropped before, it
+    /// leaves nothing behind.
+    fn finish(self: Box<Self>) -> Result<()>;
+}
+
+impl fmt::Debug for dyn BatchWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BatchWriter")
+    }
+}
+
+/// Opens a file of the format that its name ends in.
+pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Box<dyn BatchReader>> {
+    Format::from_path(path.as_ref())?.open(path, options)
+}
+
+/// Creates a file of the format that its name ends in.
+pub fn create(
+    path: impl AsRef<Path>,
+    schema: SchemaRef,
+    options: &WriteOptions,
+) -> Result<Box<dyn BatchWriter>> {
+    Format::from_path(path.as_ref())?.create(path, schema, options)
+}
+
+impl Format {
+    /// The format that the file's name ends in: `.arrow`, `.arrows`, `.ipc`, `.feather`;
+    /// `.parquet`, `.pq`; `.csv`. Any other name is `FS0301`.
+    pub fn from_path(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let suffix = path
+            .extension()
+            .and_then(|suffix| suffix.to_str())
+            .map(str::to_ascii_lowercase);
+        match suffix.as_deref() {
+            Some("arrow" | "arrows" | "ipc" | "feather") => Ok(Self::Arrow),
+            Some("parquet" | "pq") => Ok(Self::Parquet),
+            Some("csv") => Ok(Self::Csv),
+            _ => Err(error::unknown_format(path)),
+        }
+    }
+
+    /// The format's name in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Arrow => "Arrow IPC",
+            Self::Parquet => "Parquet",
+            Self::Csv => "CSV",
+        }
+    }
+
+    /// Opens a file; `FS0302` where the system refuses, `FS0305` where it is torn or foreign.
+    pub fn open(
+        self,
+        path: impl AsRef<Path>,
+        options: &ReadOptions,
+    ) -> Result<Box<dyn BatchReader>> {
+        let (input, name) = file::open(path.as_ref())?;
+        self.read(Box::new(input), &name, options)
+    }
+
+    /// Reads from any input; `name` stands for it in errors.
+    pub fn read(
+        self,
+        input: Box<dyn Input>,
+        name: &str,
+        options: &ReadOptions,
+    ) -> Result<Box<dyn BatchReader>> {
+        let reader: Box<dyn BatchReader> = match self {
+            Self::Arrow => Box::new(ipc::Reader::new(input, name)?),
+            Self::Parquet => Box::new(parquet::Reader::new(input, name, options)?),
+            Self::Csv => Box::new(csv::Reader::new(input, name, options)?),
+        };
+        Ok(Box::new(bounds::Bounded::new(
+            reader,
+            options.batch_rows,
+            options.batch_bytes,
+        )))
+    }
+
+    /// Creates a file, replacing one of that name when it is finished.
+    ///
+    /// `FS0303` where the system refuses, `FS0306` where the format cannot hold a column.
+    pub fn create(
+        self,
+        path: impl AsRef<Path>,
+        schema: SchemaRef,
+        options: &WriteOptions,
+    ) -> Result<Box<dyn BatchWriter>> {
+        let (pending, output, name) = file::create(path.as_ref())?;
+        let writer = self.write(output, &name, schema, options)?;
+        Ok(Box::new(file::Published::new(writer, pending)))
+    }
+
+    /// Writes to any output; `name` stands for it in errors.
+    pub fn write(
+        self,
+        output: Box<dyn Write + Send>,
+        name: &str,
+        schema: SchemaRef,
+        options: &WriteOptions,
+    ) -> Result<Box<dyn BatchWriter>> {
+        let schema = stored_schema(&schema)?;
+        let writer: Box<dyn BatchWriter> = match self {
+            Self::Arrow => Box::new(ipc::Writer::new(output, name, &schema)?),
+            Self::Parquet => Box::new(parquet::Writer::new(output, name, &schema)?),
+            Self::Csv => Box::new(csv::Writer::new(output, name, &schema, &options.csv)?),
+        };
+        Ok(Box::new(conform::Conformed::new(
+            writer,
+            schema,
+            options.batch_rows,
+            options.batch_bytes,
+        )))
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

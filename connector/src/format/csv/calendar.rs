@@ -1,0 +1,187 @@
+//! Dates and times of day as ISO 8601 text, for every value that Arrow can hold.
+//!
+//! The proleptic Gregorian calendar, by Howard Hinnant's `days_from_civil`. Years outside of 0 to
+//! 9999 have a sign. Invariant: what is printed parses to the same value.
+
+use super::text::put;
+
+pub(super) const SECONDS_PER_DAY: i64 = 86_400;
+
+/// Prints the day, counted from 1970-01-01.
+pub(super) fn put_date(days: i64, out: &mut Vec<u8>) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    if (0..=9999).contains(&year) {
+        put(out, format_args!("{year:04}-{month:02}-{day:02}"));
+    } else {
+        put(out, format_args!("{year:+05}-{month:02}-{day:02}"));
+    }
+}
+
+/// Prints the time of day; the fraction counts `per_second` and is left out where it is 0.
+pub(super) fn put_time(second_of_day: i64, fraction: i64, per_second: i64, out: &mut Vec<u8>) {
+    let (hour, minute, second) = (
+        second_of_day / 3600,
+        second_of_day / 60 % 60,
+        second_of_day % 60,
+    );
+    put(out, format_args!("{hour:02}:{minute:02}:{second:02}"));
+    if fraction != 0 {
+        let digits = per_second.ilog10() as usize;
+        put(out, format_args!(".{fraction:0digits$}"));
+    }
+}
+
+/// The day, counted from 1970-01-01, at the text's start, and the rest of the text.
+fn split_date(text: &str) -> Option<(i64, &str)> {
+    let signed = text.starts_with(['+', '-']);
+    let digits = text.get(usize::from(signed)..)?;
+    let length = digits.bytes().position(|byte| !byte.is_ascii_digit())?;
+    if length < 4 || (length > 4 && !signed) || length > 12 {
+        return None;
+    }
+    let (year, rest) = text.split_at(length + usize::from(signed));
+    let year: i64 = year.parse().ok()?;
+    let (month, rest) = two_digits(rest.strip_prefix('-')?)?;
+    let (day, rest) = two_digits(rest.strip_prefix('-')?)?;
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 => 28 + i64::from(leap),
+        _ => return None,
+    };
+    if !(1..=last).contains(&day) {
+        return None;
+    }
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let shifted = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_era =
+        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * shifted + 2) / 5 + day - 1;
+    Some((era * 146_097 + day_of_era - 719_468, rest))
+}
+
+fn two_digits(text: &str) -> Option<(i64, &str)> {
+    let [tens, ones] = *text.as_bytes().first_chunk::<2>()?;
+    if !(tens.is_ascii_digit() && ones.is_ascii_digit()) {
+        return None;
+    }
+    Some((
+        i64::from(tens - b'0') * 10 + i64::from(ones - b'0'),
+        text.get(2..)?,
+    ))
+}
+
+/// The day, counted from 1970-01-01.
+pub(super) fn parse_date(text: &str) -> Option<i64> {
+    split_date(text)
+        .filter(|(_, rest)| rest.is_empty())
+        .map(|(days, _)| days)
+}
+
+/// A moment of a day with nine digits of fraction.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Time {
+    pub(super) second_of_day: i64,
+    pub(super) nanos: i64,
+    /// Digits of the fraction that the text has.
+    pub(super) digits: usize,
+}
+
+impl Time {
+    /// The fraction in units of `1 / per_second`; `None` where it has a finer part.
+    pub(super) fn fraction(&self, per_second: i64) -> Option<i64> {
+        let nanos = 1_000_000_000 / per_second;
+        (self.nanos % nanos == 0).then(|| self.nanos / nanos)
+    }
+}
+
+fn split_time(text: &str) -> Option<(Time, &str)> {
+    let (hour, rest) = two_digits(text)?;
+    let (minute, rest) = two_digits(rest.strip_prefix(':')?)?;
+    let (second, rest) = match rest.strip_prefix(':') {
+        Some(rest) => two_digits(rest)?,
+        None => (0, rest),
+    };
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let mut time = Time {
+        second_of_day: hour * 3600 + minute * 60 + second,
+        nanos: 0,
+        digits: 0,
+    };
+    let Some(fraction) = rest.strip_prefix('.') else {
+        return Some((time, rest));
+    };
+    time.digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    if !(1..=9).contains(&time.digits) {
+        return None;
+    }
+    let (digits, rest) = fraction.split_at(time.digits);
+    time.nanos = format!("{digits:0<9}").parse().ok()?;
+    Some((time, rest))
+}
+
+/// A time of day.
+pub(super) fn parse_time(text: &str) -> Option<Time> {
+    split_time(text)
+        .filter(|(_, rest)| rest.is_empty())
+        .map(|(time, _)| time)
+}
+
+/// A moment: whole seconds since 1970-01-01T00:00:00, in UTC where it has an offset.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Moment {
+    pub(super) seconds: i128,
+    pub(super) time: Time,
+    pub(super) zoned: bool,
+}
+
+impl Moment {
+    /// Ticks of `1 / per_second` since 1970; `None` where it has a finer part or is out of range.
+    pub(super) fn ticks(&self, per_second: i64) -> Option<i64> {
+        let whole = self.seconds * i128::from(per_second);
+        i64::try_from(whole + i128::from(self.time.fraction(per_second)?)).ok()
+    }
+}
+
+/// A date and a time, joined by `T` or a space, with `Z`, an offset such as `+01:00`, or neither.
+pub(super) fn parse_moment(text: &str) -> Option<Moment> {
+    let (days, rest) = split_date(text)?;
+    let (time, rest) = split_time(rest.strip_prefix(['T', ' '])?)?;
+    let offset = match rest {
+        "" => None,
+        "Z" => Some(0),
+        _ => {
+            let sign = if rest.starts_with('-') { -1 } else { 1 };
+            let (hours, rest) = two_digits(rest.strip_prefix(['+', '-'])?)?;
+            let (minutes, rest) = two_digits(rest.strip_prefix(':')?)?;
+            if hours > 23 || minutes > 59 || !rest.is_empty() {
+                return None;
+            }
+            Some(sign * (hours * 3600 + minutes * 60))
+        }
+    };
+    let seconds = i128::from(days) * i128::from(SECONDS_PER_DAY)
+        + i128::from(time.second_of_day - offset.unwrap_or(0));
+    Some(Moment {
+        seconds,
+        time,
+        zoned: offset.is_some(),
+    })
+}

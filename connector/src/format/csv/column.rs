@@ -1,0 +1,282 @@
+//! Columns that are built from text, one parser for each type.
+//!
+//! Strict: what the type does not hold whole is refused, never rounded or cut. Invariant: each
+//! parser reads what the printer of its type writes.
+
+use super::calendar::{SECONDS_PER_DAY, parse_date, parse_moment, parse_time};
+use super::infer::parse_bool;
+use super::text::{per_second, printer};
+use arrow_array::builder::{
+    BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, PrimitiveBuilder, StringBuilder,
+};
+use arrow_array::types::*;
+use arrow_array::{ArrayRef, ArrowPrimitiveType, NullArray, new_empty_array};
+use arrow_buffer::i256;
+use arrow_schema::{DataType, TimeUnit};
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// One column under construction.
+pub(super) trait Column: Send {
+    /// Appends the value of this text; false where it is none.
+    fn push(&mut self, text: &str) -> bool;
+
+    /// Appends a null.
+    fn push_null(&mut self);
+
+    /// The column so far; the next one begins empty.
+    fn finish(&mut self) -> ArrayRef;
+}
+
+/// A column of the type; `None` where CSV has no text for it.
+pub(super) fn column(data_type: &DataType) -> Option<Box<dyn Column>> {
+    use {DataType as D, TimeUnit as U};
+    Some(match data_type {
+        D::Null => Box::new(Nulls(0)),
+        D::Boolean => Box::new(BooleanBuilder::new()),
+        D::Utf8 | D::LargeUtf8 => Box::new(StringBuilder::new()),
+        D::Binary | D::LargeBinary => Box::new(BinaryBuilder::new()),
+        D::FixedSizeBinary(length) => Box::new(FixedSizeBinaryBuilder::new(*length)),
+        D::Int8 => number::<Int8Type>(),
+        D::Int16 => number::<Int16Type>(),
+        D::Int32 => number::<Int32Type>(),
+        D::Int64 => number::<Int64Type>(),
+        D::UInt8 => number::<UInt8Type>(),
+        D::UInt16 => number::<UInt16Type>(),
+        D::UInt32 => number::<UInt32Type>(),
+        D::UInt64 => number::<UInt64Type>(),
+        D::Float32 => of::<Float32Type>(data_type, |text| {
+            text.parse()
+                .ok()
+                .filter(|value: &f32| !value.is_infinite() || names_infinity(text))
+        }),
+        D::Float64 => of::<Float64Type>(data_type, |text| {
+            text.parse()
+                .ok()
+                .filter(|value: &f64| !value.is_infinite() || names_infinity(text))
+        }),
+        D::Decimal32(..) => decimal::<Decimal32Type>(data_type, |digits| digits.parse().ok())?,
+        D::Decimal64(..) => decimal::<Decimal64Type>(data_type, |digits| digits.parse().ok())?,
+        D::Decimal128(..) => decimal::<Decimal128Type>(data_type, |digits| digits.parse().ok())?,
+        D::Decimal256(..) => decimal::<Decimal256Type>(data_type, i256::from_string)?,
+        D::Date32 => of::<Date32Type>(data_type, |text| parse_date(text)?.try_into().ok()),
+        D::Time32(unit) => match unit {
+            U::Second => {
+                of::<Time32SecondType>(data_type, |text| time(text, U::Second)?.try_into().ok())
+            }
+            _ => of::<Time32MillisecondType>(data_type, |text| {
+                time(text, U::Millisecond)?.try_into().ok()
+            }),
+        },
+        D::Time64(U::Microsecond) => {
+            of::<Time64MicrosecondType>(data_type, |text| time(text, U::Microsecond))
+        }
+        D::Time64(_) => of::<Time64NanosecondType>(data_type, |text| time(text, U::Nanosecond)),
+        D::Timestamp(unit, zone) => {
+            let (unit, zoned) = (*unit, zone.is_some());
+            let parse = move |text: &str| {
+                let moment = parse_moment(text).filter(|moment| moment.zoned == zoned)?;
+                moment.ticks(per_second(unit))
+            };
+            match unit {
+                U::Second => of::<TimestampSecondType>(data_type, parse),
+                U::Millisecond => of::<TimestampMillisecondType>(data_type, parse),
+                U::Microsecond => of::<TimestampMicrosecondType>(data_type, parse),
+                U::Nanosecond => of::<TimestampNanosecondType>(data_type, parse),
+            }
+        }
+        _ => return None,
+    })
+}
+
+/// Tells an infinity from a number that is too large.
+fn names_infinity(text: &str) -> bool {
+    text.contains(['i', 'I'])
+}
+
+fn time(text: &str, unit: TimeUnit) -> Option<i64> {
+    let (time, per_second) = (parse_time(text)?, per_second(unit));
+    debug_assert!(time.second_of_day < SECONDS_PER_DAY);
+    Some(time.second_of_day * per_second + time.fraction(per_second)?)
+}
+
+struct Parsed<T: ArrowPrimitiveType, F> {
+    builder: PrimitiveBuilder<T>,
+    parse: F,
+}
+
+impl<T, F> Column for Parsed<T, F>
+where
+    T: ArrowPrimitiveType,
+    F: Fn(&str) -> Option<T::Native> + Send,
+{
+    fn push(&mut self, text: &str) -> bool {
+        let value = (self.parse)(text);
+        value
+            .inspect(|value| self.builder.append_value(*value))
+            .is_some()
+    }
+
+    fn push_null(&mut self) {
+        self.builder.append_null();
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.builder.finish())
+    }
+}
+
+fn of<T: ArrowPrimitiveType>(
+    data_type: &DataType,
+    parse: impl Fn(&str) -> Option<T::Native> + Send + 'static,
+) -> Box<dyn Column> {
+    let builder = PrimitiveBuilder::<T>::new().with_data_type(data_type.clone());
+    Box::new(Parsed { builder, parse })
+}
+
+fn number<T: ArrowPrimitiveType>() -> Box<dyn Column>
+where
+    T::Native: FromStr,
+{
+    of::<T>(&T::DATA_TYPE, |text| text.parse().ok())
+}
+
+fn decimal<T: ArrowPrimitiveType>(
+    data_type: &DataType,
+    parse: impl Fn(&str) -> Option<T::Native> + Send + 'static,
+) -> Option<Box<dyn Column>> {
+    let (precision, scale) = match *data_type {
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale)
+        | DataType::Decimal256(precision, scale) => {
+            (usize::from(precision), usize::try_from(scale).ok()?)
+        }
+        _ => return None,
+    };
+    Some(of::<T>(data_type, move |text| {
+        parse(&unscaled(text, precision, scale)?)
+    }))
+}
+
+/// The digits of a decimal at the scale; `None` where it does not fit without rounding.
+fn unscaled(text: &str, precision: usize, scale: usize) -> Option<String> {
+    let (sign, rest) = text
+        .strip_prefix('-')
+        .map_or(("", text), |rest| ("-", rest));
+    let (whole, fraction) = rest.split_once('.').unwrap_or((rest, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
+        return None;
+    }
+    let (kept, cut) = fraction.split_at(fraction.len().min(scale));
+    if cut.bytes().any(|digit| digit != b'0') {
+        return None;
+    }
+    let digits = format!("{whole}{kept:0<scale$}");
+    let digits = digits.trim_start_matches('0');
+    if digits.len() > precision {
+        return None;
+    }
+    Some(if digits.is_empty() {
+        "0".into()
+    } else {
+        format!("{sign}{digits}")
+    })
+}
+
+struct Nulls(usize);
+
+impl Column for Nulls {
+    fn push(&mut self, _text: &str) -> bool {
+        false
+    }
+
+    fn push_null(&mut self) {
+        self.0 += 1;
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        Arc::new(NullArray::new(std::mem::take(&mut self.0)))
+    }
+}
+
+impl Column for BooleanBuilder {
+    fn push(&mut self, text: &str) -> bool {
+        parse_bool(text)
+            .inspect(|value| self.append_value(*value))
+            .is_some()
+    }
+
+    fn push_null(&mut self) {
+        self.append_null();
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.finish())
+    }
+}
+
+impl Column for StringBuilder {
+    fn push(&mut self, text: &str) -> bool {
+        self.append_value(text);
+        true
+    }
+
+    fn push_null(&mut self) {
+        self.append_null();
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.finish())
+    }
+}
+
+impl Column for BinaryBuilder {
+    fn push(&mut self, text: &str) -> bool {
+        base16(text)
+            .inspect(|bytes| self.append_value(bytes))
+            .is_some()
+    }
+
+    fn push_null(&mut self) {
+        self.append_null();
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.finish())
+    }
+}
+
+impl Column for FixedSizeBinaryBuilder {
+    fn push(&mut self, text: &str) -> bool {
+        base16(text).is_some_and(|bytes| self.append_value(bytes).is_ok())
+    }
+
+    fn push_null(&mut self) {
+        self.append_null();
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.finish())
+    }
+}
+
+fn base16(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let (pairs, odd) = text.as_bytes().as_chunks::<2>();
+    let bytes = pairs
+        .iter()
+        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
+        .collect();
+    if odd.is_empty() { bytes } else { None }
+}
+
+/// Whether CSV has a text for each value of the type.
+pub(super) fn is_held(data_type: &DataType) -> bool {
+    column(data_type).is_some() && printer(new_empty_array(data_type).as_ref()).is_some()
+}

@@ -1,0 +1,224 @@
+//! Splits bytes into records and fields.
+//!
+//! Knows quotes and line ends, nothing of types. Invariant: a record is whole: a file that ends
+//! within quotes is an error, not a short record.
+
+use std::io::{BufRead, BufReader, Read};
+
+/// The longest record, in bytes.
+pub(super) const RECORD_BYTES_MAX: usize = 64 << 20;
+/// The most fields of a record.
+const FIELDS_MAX: usize = 1 << 16;
+const READ_BUFFER_BYTES: usize = 128 << 10;
+/// What some writers begin a file with.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Why there is no next record.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// The system could not read.
+    Io(std::io::Error),
+    /// The bytes are no CSV; the text says what and in which line.
+    Damaged(String),
+}
+
+impl From<std::io::Error> for Broken {
+    fn from(cause: std::io::Error) -> Self {
+        Self::Io(cause)
+    }
+}
+
+/// The records of one input; the present one is overwritten by the next.
+pub(super) struct Records<R> {
+    input: BufReader<R>,
+    delimiter: u8,
+    text: Vec<u8>,
+    fields: Vec<Field>,
+    line: u64,
+    next_line: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Field {
+    start: usize,
+    end: usize,
+    quoted: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum At {
+    /// At the beginning of a field.
+    Start,
+    /// In a field without quotes.
+    Plain,
+    /// Within quotes.
+    Quoted,
+    /// After a quote within quotes: the end of the field, or the first of two.
+    Quote,
+    /// After the carriage return behind a quoted field.
+    Return,
+}
+
+impl<R: Read> Records<R> {
+    pub(super) fn new(input: R, delimiter: u8) -> std::io::Result<Self> {
+        let mut input = BufReader::with_capacity(READ_BUFFER_BYTES, input);
+        if input.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
+            input.consume(BYTE_ORDER_MARK.len());
+        }
+        Ok(Self {
+            input,
+            delimiter,
+            text: Vec::new(),
+            fields: Vec::new(),
+            line: 0,
+            next_line: 1,
+        })
+    }
+
+    /// The line in which the present record begins, from 1.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// How many fields the present record has.
+    pub(super) fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// A field's bytes and whether it was quoted.
+    pub(super) fn field(&self, index: usize) -> Option<(&[u8], bool)> {
+        let field = self.fields.get(index)?;
+        Some((self.text.get(field.start..field.end)?, field.quoted))
+    }
+
+    /// Goes on to the next record; false at the end.
+    pub(super) fn advance(&mut self) -> Result<bool, Broken> {
+        self.text.clear();
+        self.fields.clear();
+        self.line = self.next_line;
+        let (mut at, mut start) = (At::Start, 0);
+        loop {
+            if self.input.fill_buf()?.is_empty() {
+                return self.end(at, start);
+            }
+            let chunk = self.input.buffer();
+            let (used, ended) = Self::scan(
+                chunk,
+                self.delimiter,
+                &mut at,
+                &mut start,
+                &mut self.text,
+                &mut self.fields,
+                &mut self.next_line,
+            )
+            .map_err(|what| Broken::Damaged(format!("line {}: {what}", self.line)))?;
+            self.input.consume(used);
+            if self.text.len() > RECORD_BYTES_MAX || self.fields.len() > FIELDS_MAX {
+                let why = format!(
+                    "line {}: the record is longer than {RECORD_BYTES_MAX} bytes or {FIELDS_MAX} fields",
+                    self.line
+                );
+                return Err(Broken::Damaged(why));
+            }
+            if ended {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn end(&mut self, at: At, start: usize) -> Result<bool, Broken> {
+        match at {
+            At::Quoted => Err(Broken::Damaged(format!(
+                "line {}: the file ends within a quoted field",
+                self.line
+            ))),
+            At::Start if self.fields.is_empty() => Ok(false),
+            _ => {
+                let quoted = matches!(at, At::Quote | At::Return);
+                self.fields.push(Field {
+                    start,
+                    end: self.text.len(),
+                    quoted,
+                });
+                Ok(true)
+            }
+        }
+    }
+
+    /// Consumes bytes up to the record's or the chunk's end: how many, and which of the two.
+    fn scan(
+        chunk: &[u8],
+        delimiter: u8,
+        at: &mut At,
+        start: &mut usize,
+        text: &mut Vec<u8>,
+        fields: &mut Vec<Field>,
+        line: &mut u64,
+    ) -> Result<(usize, bool), &'static str> {
+        let mut used = 0;
+        while let Some(rest) = chunk.get(used..).filter(|rest| !rest.is_empty()) {
+            if *at == At::Quoted {
+                let length = rest
+                    .iter()
+                    .position(|byte| *byte == b'"')
+                    .unwrap_or(rest.len());
+                let (inner, after) = rest.split_at(length);
+                *line += inner.iter().filter(|byte| **byte == b'\n').count() as u64;
+                text.extend_from_slice(inner);
+                used += length + usize::from(!after.is_empty());
+                if !after.is_empty() {
+                    *at = At::Quote;
+                }
+                continue;
+            }
+            if *at == At::Plain {
+                let ends = |byte: &u8| *byte == delimiter || *byte == b'\n';
+                let length = rest.iter().position(ends).unwrap_or(rest.len());
+                text.extend_from_slice(&rest[..length]);
+                used += length;
+                if length == rest.len() {
+                    break;
+                }
+            }
+            let byte = chunk[used];
+            used += 1;
+            if byte == delimiter && *at != At::Return {
+                fields.push(Field {
+                    start: *start,
+                    end: text.len(),
+                    quoted: *at == At::Quote,
+                });
+                (*at, *start) = (At::Start, text.len());
+            } else if byte == b'\n' {
+                let quoted = matches!(at, At::Quote | At::Return);
+                let carriage = !quoted && text.len() > *start && text.last() == Some(&b'\r');
+                fields.push(Field {
+                    start: *start,
+                    end: text.len() - usize::from(carriage),
+                    quoted,
+                });
+                *line += 1;
+                return Ok((used, true));
+            } else {
+                *at = match (*at, byte) {
+                    (At::Start, b'"') => At::Quoted,
+                    (At::Start, _) => {
+                        text.push(byte);
+                        At::Plain
+                    }
+                    (At::Quote, b'"') => {
+                        text.push(byte);
+                        At::Quoted
+                    }
+                    (At::Quote, b'\r') => At::Return,
+                    _ => {
+                        return Err(
+                            "a quoted field is followed by something else than the end of the field",
+                        );
+                    }
+                };
+            }
+        }
+        Ok((used, false))
+    }
+}

@@ -1,0 +1,131 @@
+//! Files by path: opened as they are, created under a temporary name.
+//!
+//! Invariant: a file of the target's name is either what was there before or whole.
+
+use super::BatchWriter;
+use super::error::{cannot_open, cannot_write};
+use arrow_array::RecordBatch;
+use flinkspark_model::Result;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Bytes that are gathered before they go to the system.
+const WRITE_BUFFER_BYTES: usize = 256 << 10;
+
+pub(super) fn open(path: &Path) -> Result<(File, String)> {
+    let name = path.display().to_string();
+    let open = || {
+        let file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(io::Error::new(
+                io::ErrorKind::IsADirectory,
+                "it is a directory",
+            ));
+        }
+        Ok(file)
+    };
+    open()
+        .map(|file| (file, name.clone()))
+        .map_err(|cause| cannot_open(&name, cause))
+}
+
+/// A file that has not got its name yet.
+pub(super) struct Pending {
+    file: File,
+    name: String,
+    /// Where it is now and where it goes; `None` for what is no regular file, such as a pipe.
+    paths: Option<(PathBuf, PathBuf)>,
+}
+
+pub(super) fn create(path: &Path) -> Result<(Pending, Box<dyn Write + Send>, String)> {
+    let name = path.display().to_string();
+    let create = || {
+        if path.is_dir() {
+            return Err(io::Error::new(
+                io::ErrorKind::IsADirectory,
+                "it is a directory",
+            ));
+        }
+        let regular = fs::metadata(path).map_or(true, |metadata| metadata.is_file());
+        let paths = regular.then(|| (partial(path), path.to_owned()));
+        let file = match &paths {
+            Some((partial, _)) => File::create(partial)?,
+            None => File::options().write(true).open(path)?,
+        };
+        let output = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file.try_clone()?);
+        Ok((
+            Pending {
+                file,
+                name: name.clone(),
+                paths,
+            },
+            Box::new(output) as _,
+        ))
+    };
+    create()
+        .map(|(pending, output)| (pending, output, name.clone()))
+        .map_err(|cause| cannot_write(&name, cause))
+}
+
+fn partial(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.partial", std::process::id()));
+    path.with_file_name(name)
+}
+
+impl Pending {
+    fn publish(&mut self) -> io::Result<()> {
+        let Some((partial, path)) = &self.paths else {
+            return Ok(());
+        };
+        self.file.sync_all()?;
+        fs::rename(partial, path)?;
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let synced =
+            File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
+        self.paths = None;
+        synced
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some((partial, _)) = &self.paths {
+            // Whatever keeps it from going, the file was never published under its name.
+            let _ = fs::remove_file(partial);
+        }
+    }
+}
+
+/// Gives the file its name when its writer has finished.
+pub(super) struct Published {
+    writer: Box<dyn BatchWriter>,
+    pending: Pending,
+}
+
+impl Published {
+    pub(super) fn new(writer: Box<dyn BatchWriter>, pending: Pending) -> Self {
+        Self { writer, pending }
+    }
+}
+
+impl BatchWriter for Published {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.writer.write(batch)
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        let Self {
+            writer,
+            mut pending,
+        } = *self;
+        writer.finish()?;
+        pending
+            .publish()
+            .map_err(|cause| cannot_write(&pending.name, cause))
+    }
+}

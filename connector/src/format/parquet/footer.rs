@@ -1,0 +1,206 @@
+//! A look at a Parquet footer before the decoder's: is it there, and how deep is it nested?
+//!
+//! Reads just enough of Thrift's compact protocol to walk the schema; see `parquet.thrift`,
+//! `FileMetaData.schema` (field 2) and `SchemaElement.num_children` (field 5). Invariant: what
+//! passes can be decoded by recursion without exhausting the stack.
+
+use crate::format::Input;
+use std::io::SeekFrom;
+
+/// The deepest schema, in Parquet's levels: a list or a map takes two of them.
+const LEVELS_MAX: usize = 96;
+/// The deepest Thrift value within the footer.
+const THRIFT_DEPTH_MAX: usize = 24;
+/// The largest footer, in bytes.
+const FOOTER_BYTES_MAX: u64 = 256 << 20;
+/// Footer length and magic at the end of a file, in bytes.
+const TRAILER_BYTES: u64 = 8;
+
+type Result<T> = std::result::Result<T, String>;
+
+/// Refuses a file without a whole footer or with one nested too deep, saying why.
+pub(super) fn check(input: &mut dyn Input, length: u64) -> Result<()> {
+    let torn =
+        || "it ends before its footer: the writer did not finish, or the copy is short".to_owned();
+    if length < TRAILER_BYTES + 4 {
+        return Err(torn());
+    }
+    if read(input, 0, 4)? != b"PAR1" {
+        return Err("it does not begin with PAR1".into());
+    }
+    let trailer = read(input, length - TRAILER_BYTES, TRAILER_BYTES)?;
+    let (bytes, magic) = trailer.split_at(4);
+    match magic {
+        b"PAR1" => {}
+        b"PARE" => return Err("its footer is encrypted".into()),
+        _ => return Err(torn()),
+    }
+    let bytes = u64::from(bytes.try_into().map(u32::from_le_bytes).unwrap_or_default());
+    if bytes > FOOTER_BYTES_MAX {
+        return Err(format!("a footer of {bytes} bytes is too large"));
+    }
+    let start = (length - TRAILER_BYTES)
+        .checked_sub(bytes)
+        .ok_or("its footer is larger than the file")?;
+    let footer = read(input, start, bytes)?;
+    Thrift { rest: &footer }
+        .file_metadata()
+        .ok_or_else(|| "its footer is damaged or nested too deep".into())
+}
+
+fn read(input: &mut dyn Input, at: u64, length: u64) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; length as usize];
+    let read = input
+        .seek(SeekFrom::Start(at))
+        .and_then(|_| input.read_exact(&mut bytes));
+    read.map(|()| bytes).map_err(|cause| cause.to_string())
+}
+
+const STOP: u8 = 0;
+const I8: u8 = 3;
+const I32: u8 = 5;
+const I64: u8 = 6;
+const DOUBLE: u8 = 7;
+const BINARY: u8 = 8;
+const LIST: u8 = 9;
+const SET: u8 = 10;
+const MAP: u8 = 11;
+const STRUCT: u8 = 12;
+
+/// A cursor over compact Thrift; every method is `None` at damage.
+struct Thrift<'a> {
+    rest: &'a [u8],
+}
+
+impl Thrift<'_> {
+    fn file_metadata(&mut self) -> Option<()> {
+        let mut id = 0;
+        while let Some(kind) = self.field(&mut id)? {
+            if (id, kind) == (2, LIST) {
+                self.schema()?
+            } else {
+                self.skip(kind, 0)?
+            }
+        }
+        Some(())
+    }
+
+    /// Walks the schema's elements, which come depth first, and counts open levels.
+    fn schema(&mut self) -> Option<()> {
+        let (kind, elements) = self.list()?;
+        let mut open: Vec<i64> = Vec::new();
+        for _ in 0..elements {
+            if kind != STRUCT || open.len() > LEVELS_MAX {
+                return None;
+            }
+            let (mut id, mut children) = (0, 0);
+            while let Some(kind) = self.field(&mut id)? {
+                if (id, kind) == (5, I32) {
+                    children = self.zigzag()?
+                } else {
+                    self.skip(kind, 0)?
+                }
+            }
+            if let Some(siblings) = open.last_mut() {
+                *siblings -= 1;
+            }
+            if children > 0 {
+                open.push(children);
+            }
+            while open.last() == Some(&0) {
+                open.pop();
+            }
+        }
+        Some(())
+    }
+
+    /// The next field's type, its number in `id`; `Some(None)` at the struct's end.
+    fn field(&mut self, id: &mut i64) -> Option<Option<u8>> {
+        let byte = self.byte()?;
+        if byte == STOP {
+            return Some(None);
+        }
+        *id = if byte >> 4 == 0 {
+            self.zigzag()?
+        } else {
+            *id + i64::from(byte >> 4)
+        };
+        Some(Some(byte & 0x0f))
+    }
+
+    fn list(&mut self) -> Option<(u8, u64)> {
+        let byte = self.byte()?;
+        let count = if byte >> 4 == 15 {
+            self.varint()?
+        } else {
+            u64::from(byte >> 4)
+        };
+        Some((byte & 0x0f, count))
+    }
+
+    fn skip(&mut self, kind: u8, depth: usize) -> Option<()> {
+        if depth > THRIFT_DEPTH_MAX {
+            return None;
+        }
+        match kind {
+            1 | 2 => Some(()),
+            I8 => self.take(1),
+            4..=I64 => self.varint().map(drop),
+            DOUBLE => self.take(8),
+            BINARY => {
+                let length = self.varint()?;
+                self.take(usize::try_from(length).ok()?)
+            }
+            LIST | SET => {
+                let (kind, count) = self.list()?;
+                // Booleans take a byte within lists, though none as fields.
+                let kind = if matches!(kind, 1 | 2) { I8 } else { kind };
+                (0..count).try_for_each(|_| self.skip(kind, depth + 1))
+            }
+            MAP => {
+                let count = self.varint()?;
+                let kinds = if count == 0 { 0 } else { self.byte()? };
+                (0..count).try_for_each(|_| {
+                    self.skip(kinds >> 4, depth + 1)?;
+                    self.skip(kinds & 0x0f, depth + 1)
+                })
+            }
+            STRUCT => {
+                let mut id = 0;
+                while let Some(kind) = self.field(&mut id)? {
+                    self.skip(kind, depth + 1)?;
+                }
+                Some(())
+            }
+            _ => None,
+        }
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*byte)
+    }
+
+    fn take(&mut self, bytes: usize) -> Option<()> {
+        self.rest = self.rest.get(bytes..)?;
+        Some(())
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn zigzag(&mut self) -> Option<i64> {
+        let value = self.varint()?;
+        Some((value >> 1) as i64 ^ -((value & 1) as i64))
+    }
+}

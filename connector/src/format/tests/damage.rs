@@ -1,0 +1,114 @@
+//! Torn, foreign and hostile files.
+
+use super::*;
+
+fn outcome(format: Format, bytes: Vec<u8>, what: &str) -> Result<Vec<RecordBatch>> {
+    let result = read(format, bytes, &ReadOptions::default());
+    if let Err(error) = &result {
+        let code = error.code();
+        assert_eq!(error.kind(), Kind::Data, "{format}, {what}: {error}");
+        assert!(code.starts_with("FS03"), "{format}, {what}: {error}");
+        assert!(
+            error.detail().is_some() && error.hint().is_some(),
+            "{format}, {what}: {error}"
+        );
+    }
+    result
+}
+
+fn small() -> RecordBatch {
+    let batch = nested();
+    batch.project(&[0, 1, 3, 10, 11]).unwrap().slice(0, 4)
+}
+
+#[test]
+fn every_truncation_of_a_binary_file_is_noticed() {
+    for format in [Format::Arrow, Format::Parquet] {
+        let bytes = written(format, &[small()], &WriteOptions::default()).unwrap();
+        for length in 0..bytes.len() {
+            let error = outcome(
+                format,
+                bytes[..length].to_vec(),
+                &format!("first {length} bytes"),
+            )
+            .unwrap_err();
+            assert!(error.message().contains("\"test\""), "{error}");
+        }
+    }
+}
+
+#[test]
+fn every_flipped_byte_is_harmless_or_noticed() {
+    std::panic::set_hook(Box::new(|_| {}));
+    let batch = small();
+    for format in [Format::Arrow, Format::Parquet] {
+        let bytes = written(
+            format,
+            std::slice::from_ref(&batch),
+            &WriteOptions::default(),
+        )
+        .unwrap();
+        let mut refused = 0;
+        for at in 0..bytes.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= flip;
+                refused +=
+                    u32::from(outcome(format, damaged, &format!("byte {at} ^ {flip:#x}")).is_err());
+            }
+        }
+        assert!(
+            refused > 300,
+            "{format}: {refused} of {} were refused",
+            bytes.len() * 3
+        );
+    }
+    drop(std::panic::take_hook());
+}
+
+#[test]
+fn a_file_of_another_format_says_what_was_expected() {
+    let batch = small();
+    for (format, _) in FORMATS {
+        for (other, _) in FORMATS
+            .into_iter()
+            .filter(|(other, _)| *other != format && *other != Format::Csv)
+        {
+            let bytes = match format {
+                Format::Csv => b"a,b\n1,2\n".to_vec(),
+                _ => written(
+                    format,
+                    std::slice::from_ref(&batch),
+                    &WriteOptions::default(),
+                )
+                .unwrap(),
+            };
+            let error = outcome(other, bytes, "foreign").unwrap_err();
+            assert_eq!(error.code(), "FS0305");
+            assert!(error.message().contains(other.name()), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_footer_nested_too_deep_is_refused_before_it_is_decoded() {
+    // FileMetaData { 1: version i32, 2: schema list<SchemaElement { 4: name, 5: num_children }> }
+    let element = |children: u8| [0x48, 1, b'a', 0x15, children << 1, 0].to_vec();
+    let depth = 200_000u32;
+    let mut footer = vec![0x15, 2, 0x19, 0xfc];
+    let mut count = depth;
+    while count >= 0x80 {
+        footer.push(count as u8 | 0x80);
+        count >>= 7;
+    }
+    footer.push(count as u8);
+    (0..depth).for_each(|_| footer.extend(element(1)));
+    footer.push(0);
+    let length = u32::try_from(footer.len()).unwrap().to_le_bytes();
+    let file = [b"PAR1", footer.as_slice(), &length, b"PAR1"].concat();
+    let error = outcome(Format::Parquet, file, "deep").unwrap_err();
+    assert!(
+        error.detail().unwrap().contains("nested too deep"),
+        "{error}"
+    );
+}
