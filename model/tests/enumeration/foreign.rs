@@ -6,6 +6,8 @@
 //! checkpoint or any that it ever had, and numbers its checkpoints on or from what it restored.
 //! Invariant: whatever it restores, rows are committed once or the restore is refused by name.
 
+mod incarnation;
+mod said;
 mod steps;
 mod trace;
 
@@ -14,9 +16,10 @@ use super::network::{Message, Network};
 use super::rows;
 use super::world::{LogNo, ProposerNo, Put, World};
 use flinkspark_model::log::{
-    Assembly, Commit, Owner, Part, SegmentName, SegmentRef, Slot, SourceOffsets, Staged, Verdict,
-    assemble, verdict,
+    Assembly, Owner, Part, SegmentName, SegmentRef, SourceOffsets, Staged, Verdict, assemble,
+    verdict,
 };
+use said::{Said, canonical, said};
 use std::collections::HashMap;
 
 /// Checkpoints that the engine may ever complete, over all incarnations.
@@ -157,15 +160,6 @@ pub(crate) enum Step {
     Other,
 }
 
-/// What the output says, once per content.
-#[derive(Debug, Clone, Default)]
-struct Said {
-    generation: u64,
-    records: u8,
-    has_other: bool,
-    wrong: Option<String>,
-}
-
 pub(crate) struct Foreign {
     world: World,
     size: Size,
@@ -275,95 +269,6 @@ impl Foreign {
             .iter()
             .position(|known| *known == Some(checkpoint));
         found.expect("a completed checkpoint")
-    }
-}
-
-/// The two partitions are alike: of a state and its mirror image one is enough.
-fn canonical(state: State) -> State {
-    let mut mirrored = state;
-    mirrored
-        .incarnations
-        .iter_mut()
-        .for_each(|me| me.parts.reverse());
-    mirrored.parts.iter_mut().for_each(|parts| parts.reverse());
-    mirrored.network.mirror(PARTS);
-    let key = |state: &State| {
-        let committers = state.incarnations.map(|me| me.parts.map(|part| part as u8));
-        (committers, state.parts, state.network)
-    };
-    if key(&mirrored) < key(&state) {
-        mirrored
-    } else {
-        state
-    }
-}
-
-fn said(world: &World, log: LogNo, partitions: usize) -> Said {
-    let mut said = Said::default();
-    let mut behind = [0; PARTITIONS_MAX];
-    let mut wrong = None;
-    for (_, body) in &world.content(log).cells {
-        match world.slot(*body) {
-            Slot::Fence {
-                writer, generation, ..
-            } if *writer == rows::writer() => {
-                if *generation <= said.generation {
-                    wrong.get_or_insert(format!("generation {generation} is not above the last"));
-                }
-                said.generation = *generation;
-            }
-            Slot::Epoch(commit) if commit.writer == rows::writer() => {
-                tile(&mut behind, commit, partitions, &mut wrong);
-            }
-            Slot::Epoch(_) => said.has_other = true,
-            _ => {}
-        }
-    }
-    said.records = behind[0];
-    said.wrong = wrong;
-    said
-}
-
-/// An epoch holds every partition, and each goes on where it ended.
-fn tile(
-    behind: &mut [u8; PARTITIONS_MAX],
-    commit: &Commit,
-    partitions: usize,
-    wrong: &mut Option<String>,
-) {
-    let n = commit.n;
-    for (partition, behind) in behind.iter_mut().enumerate().take(partitions) {
-        let mut segments = commit
-            .segments
-            .iter()
-            .filter(|s| s.partition == partition as u32);
-        let (Some(segment), None) = (segments.next(), segments.next()) else {
-            wrong.get_or_insert(format!(
-                "epoch {n} is visible in part: partition {partition}"
-            ));
-            return;
-        };
-        let to = commit.source_offsets.0.get(&format!("in{partition}"));
-        let to: u8 = to
-            .and_then(|to| to.parse().ok())
-            .expect("offsets of each partition");
-        let from = to - segment.rows as u8;
-        if from < *behind {
-            wrong.get_or_insert(format!(
-                "a doubled row: epoch {n} begins at record {from} again"
-            ));
-        } else if from > *behind {
-            wrong.get_or_insert(format!("a lost row: epoch {n} begins at record {from}"));
-        }
-        *behind = to;
-    }
-    // All partitions of one epoch come from one checkpoint.
-    if commit
-        .segments
-        .iter()
-        .any(|segment| segment.rows != commit.segments[0].rows)
-    {
-        wrong.get_or_insert(format!("epoch {n} mixes two checkpoints"));
     }
 }
 

@@ -44,10 +44,6 @@ impl Network {
         self.messages.into_iter().flatten()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.iter().next().is_none()
-    }
-
     pub(crate) fn is_full(&self) -> bool {
         self.iter().count() >= usize::from(self.capacity)
     }

@@ -304,15 +304,6 @@ impl World {
         answered
     }
 
-    /// How many distinct slots, logs and proposers there were.
-    pub(crate) fn sizes(&self) -> (usize, usize, usize) {
-        (
-            self.slots.values.len(),
-            self.contents.len(),
-            self.proposers.values.len(),
-        )
-    }
-
     /// The log in one line, for people.
     pub(crate) fn show(&self, log: LogNo) -> String {
         let cells = &self.content(log).cells;
