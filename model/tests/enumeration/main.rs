@@ -13,7 +13,8 @@ mod foreign;
 mod network;
 #[cfg(test)]
 mod ours;
-#[cfg(all(test, feature = "faults"))]
+#[cfg(feature = "faults")]
+#[cfg(test)]
 mod plant;
 #[cfg(test)]
 mod rows;
