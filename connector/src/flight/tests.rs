@@ -26,12 +26,12 @@ pub(crate) struct Bridge {
 }
 
 pub(crate) async fn bridge() -> Bridge {
-    let fake = Arc::new(Fake::default());
+    let fake = Arc::new(Fake::new().await);
     let components = Components {
         catalog: fake.clone(),
         datasets: fake.clone(),
-        transactions: fake.clone(),
-        clock: fake.clone(),
+        transactions: Arc::new(fake.transactions.clone()),
+        clock: fake.clock.clone(),
         key: Key::new([9; 32]),
     };
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();

@@ -49,7 +49,7 @@ async fn every_format_goes_in_and_out_with_one_digest() {
             (imported.rows, imported.digest, imported.replayed),
             (2500, original, false)
         );
-        assert_eq!(bridge.fake.totals(&dataset), (2500, original));
+        assert_eq!(bridge.fake.totals(&dataset).await, (2500, original));
         let back = folder.path().join(name.replace("in", "out"));
         let exported = run(&bridge, &transfer(name, &there, back.display()))
             .await
@@ -82,7 +82,7 @@ async fn the_same_id_again_doubles_nothing_and_another_id_appends_after_saying_s
         let transfer = transfer(id, source.display(), "dataset://a");
         let outcome = transfer.run(&bridge.client, &said).await.unwrap();
         assert_eq!((outcome.rows, outcome.replayed), (100, replayed), "{id}");
-        assert_eq!(bridge.fake.totals(&dataset).0, rows, "{id}");
+        assert_eq!(bridge.fake.totals(&dataset).await.0, rows, "{id}");
     }
     let said = (said.0.into_inner().unwrap(), said.1.into_inner().unwrap());
     assert_eq!(said.0.len(), 2, "{said:?}");
@@ -106,7 +106,7 @@ async fn replace_takes_the_place_of_what_was_there() {
     let mut replace = transfer("two", second.display(), "dataset://a");
     replace.options.mode = Mode::Replace;
     run(&bridge, &replace).await.unwrap();
-    assert_eq!(bridge.fake.totals(&dataset).0, 7);
+    assert_eq!(bridge.fake.totals(&dataset).await.0, 7);
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn rows_are_spread_over_partitions() {
         "{partitions:?}"
     );
     assert_eq!(
-        bridge.fake.totals(&dataset),
+        bridge.fake.totals(&dataset).await,
         (1000, digest(&schema(), [&rows(0, 1000)]).unwrap())
     );
     for count in [0, PARTITIONS_MAX + 1] {
@@ -173,7 +173,7 @@ async fn a_torn_file_publishes_nothing() {
         .await
         .unwrap_err();
     assert!(error.code().starts_with("FS03"), "{error}");
-    assert_eq!(bridge.fake.totals(&dataset).0, 0);
+    assert_eq!(bridge.fake.totals(&dataset).await.0, 0);
     let outcome = run(&bridge, &transfer("one", whole.display(), "dataset://a"))
         .await
         .unwrap();
@@ -195,7 +195,10 @@ async fn an_export_that_falls_short_leaves_the_old_file() {
         .unwrap();
     let target = folder.path().join("out.csv");
     std::fs::write(&target, "before").unwrap();
-    bridge.fake.log(&dataset).lose_rows();
+    bridge
+        .fake
+        .lossy
+        .store(true, std::sync::atomic::Ordering::SeqCst);
     let error = run(&bridge, &transfer("two", "dataset://a", target.display()))
         .await
         .unwrap_err();
@@ -217,7 +220,7 @@ async fn a_file_with_other_columns_is_refused_before_a_transaction_begins() {
         arrow_schema::DataType::Int32,
         false,
     )];
-    bridge
+    let dataset = bridge
         .fake
         .dataset_named("a", std::sync::Arc::new(arrow_schema::Schema::new(fields)))
         .await;
@@ -226,7 +229,7 @@ async fn a_file_with_other_columns_is_refused_before_a_transaction_begins() {
         .await
         .unwrap_err();
     assert_eq!((error.kind(), error.code()), (Kind::Invalid, "FS0408"));
-    assert_eq!(bridge.fake.open_transactions(), 0);
+    assert_eq!(bridge.fake.open_transactions(&dataset).await, 0);
 }
 
 #[test]

@@ -15,7 +15,6 @@ use bytes::Bytes;
 use flinkspark_model::port::Reference;
 use flinkspark_model::{Error, Kind, Result};
 use futures::stream::{self, StreamExt};
-use std::collections::BTreeSet;
 
 const ACTIONS: [(&str, &str); 5] = [
     (
@@ -83,21 +82,6 @@ async fn begin(components: &Components, json: &[u8]) -> Result<Bytes> {
 
 async fn commit(components: &Components, json: &[u8]) -> Result<Bytes> {
     let request: CommitRequest = body::parse("body of commit", json)?;
-    let mut seen = BTreeSet::new();
-    if let Some(twice) = request
-        .receipts
-        .iter()
-        .find(|receipt| !seen.insert(receipt.segment.partition))
-    {
-        let partition = twice.segment.partition;
-        return Err(Error::new(
-            Kind::Invalid,
-            "FS0422",
-            format!("partition {partition} has two receipts"),
-        )
-        .with_detail("committing both would double its rows")
-        .with_hint("keep the receipt of one attempt for each partition"));
-    }
     let transaction = components
         .transactions
         .commit(&request.txn, request.receipts)

@@ -138,7 +138,8 @@ async fn an_expired_ticket_is_refused_and_renewed_by_the_client() {
     let info = bridge.client.info(&whole("a")).await.unwrap();
     bridge
         .fake
-        .now_ms
+        .clock
+        .0
         .fetch_add(limits::TICKET_LIFE_MS, Ordering::SeqCst);
     let mut raw = raw(&bridge).await;
     let status = raw
@@ -184,7 +185,10 @@ async fn a_segment_that_fell_short_is_an_error_not_an_end() {
     let bridge = bridge().await;
     let dataset = bridge.fake.dataset_named("a", schema()).await;
     bridge.commit("a", &[rows(0, 4)]).await;
-    bridge.fake.log(&dataset).lose_rows();
+    bridge
+        .fake
+        .lossy
+        .store(true, std::sync::atomic::Ordering::SeqCst);
     let info = bridge.client.info(&whole("a")).await.unwrap();
     let error = bridge
         .client
