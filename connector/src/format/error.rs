@@ -61,6 +61,15 @@ pub(super) fn unheld(format: Format, column: &str, why: impl Into<String>, hint:
     .with_hint(hint)
 }
 
+/// An error's message and detail as the detail of another.
+pub(super) fn described(error: &Error) -> String {
+    format!(
+        "{}: {}",
+        error.message(),
+        error.detail().unwrap_or_default()
+    )
+}
+
 /// Runs a decoder that may panic on hostile bytes, and makes that an error like any other.
 ///
 /// The decoder's state is not used again after an error, so that it need not be unwind safe.

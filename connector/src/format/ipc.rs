@@ -5,7 +5,7 @@
 //! without its footer, or a stream without its end marker, is torn.
 
 use super::conform::{conform, stored_schema};
-use super::error::{cannot_open, cannot_write, damaged, guarded};
+use super::error::{cannot_open, cannot_write, damaged, described, guarded};
 use super::{BatchReader, BatchWriter, Format, Input};
 use arrow_array::RecordBatch;
 use arrow_buffer::{Buffer, MutableBuffer};
@@ -177,7 +177,10 @@ impl Reader {
                 .read_record_batch(&block, &message)
                 .map_err(|cause| self.bytes.wrong(cause))?;
             if let Some(batch) = batch {
-                return conform(&batch, &self.stored).map(Some);
+                let stored = conform(&batch, &self.stored);
+                return stored
+                    .map(Some)
+                    .map_err(|misfit| self.bytes.damaged(described(&misfit)));
             }
         }
     }

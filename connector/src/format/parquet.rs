@@ -6,7 +6,7 @@
 mod footer;
 
 use super::conform::{conform, stored_schema};
-use super::error::{cannot_open, cannot_write, damaged, guarded, unheld};
+use super::error::{cannot_open, cannot_write, damaged, described, guarded, unheld};
 use super::{BatchReader, BatchWriter, Format, Input, ReadOptions};
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -80,7 +80,9 @@ impl Reader {
         match self.reader.next() {
             Some(Ok(batch)) => {
                 self.rows_read += batch.num_rows() as u64;
-                conform(&batch, &self.stored).map(Some)
+                conform(&batch, &self.stored)
+                    .map(Some)
+                    .map_err(|misfit| wrong(described(&misfit)))
             }
             Some(Err(cause)) => Err(wrong(cause.to_string())),
             None if self.rows_read != self.rows_total => Err(wrong(format!(

@@ -5,7 +5,7 @@ use super::infer::{check_width, infer, utf8};
 use super::record::{Broken, Records};
 use super::{CsvOptions, write};
 use crate::format::conform::{conform, stored_schema};
-use crate::format::error::{cannot_open, damaged};
+use crate::format::error::{cannot_open, damaged, described};
 use crate::format::{BatchReader, Format, Input, ReadOptions};
 use arrow_array::RecordBatch;
 use arrow_schema::{Field, Schema, SchemaRef};
@@ -151,7 +151,9 @@ impl Reader {
         let wrong =
             |cause: arrow_schema::ArrowError| damaged(Format::Csv, &self.name, cause.to_string());
         let batch = RecordBatch::try_new(Arc::clone(&self.built), columns).map_err(wrong)?;
-        conform(&batch, &self.schema).map(Some)
+        conform(&batch, &self.schema)
+            .map(Some)
+            .map_err(|misfit| damaged(Format::Csv, &self.name, described(&misfit)))
     }
 
     /// Appends the present record's field to its column; how many bytes it had.

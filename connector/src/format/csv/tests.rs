@@ -484,7 +484,7 @@ mod property {
                 Arc::new(UInt64Array::from(vec![bits; length])),
                 Arc::new(Decimal128Array::from(vec![unscaled / 100; length]).with_precision_and_scale(38, 7).unwrap()),
                 Arc::new(BinaryArray::from(vec![&bits.to_le_bytes()[..(bits % 9) as usize]; length])),
-                Arc::new(FixedSizeBinaryArray::from(vec![&bits.to_le_bytes()[..]; length])),
+                Arc::new(FixedSizeBinaryArray::try_from_iter(std::iter::repeat_n(bits.to_le_bytes(), length)).unwrap()),
             ].into_iter().enumerate().map(|(index, column)| (index.to_string(), column)).collect();
             let batch = RecordBatch::try_from_iter(columns).unwrap();
             let back = read(&write(&batch, CsvOptions::default()), Some(batch.schema()), CsvOptions::default()).unwrap();

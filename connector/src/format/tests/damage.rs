@@ -6,6 +6,10 @@ fn outcome(format: Format, bytes: Vec<u8>, what: &str) -> Result<Vec<RecordBatch
     let result = read(format, bytes, &ReadOptions::default());
     if let Err(error) = &result {
         let code = error.code();
+        // A flipped byte can make a type of another: a union, which is no damage but is refused.
+        if ["FS0110", "FS0111"].contains(&code) {
+            return result;
+        }
         assert_eq!(error.kind(), Kind::Data, "{format}, {what}: {error}");
         assert!(code.starts_with("FS03"), "{format}, {what}: {error}");
         assert!(
@@ -39,7 +43,6 @@ fn every_truncation_of_a_binary_file_is_noticed() {
 
 #[test]
 fn every_flipped_byte_is_harmless_or_noticed() {
-    std::panic::set_hook(Box::new(|_| {}));
     let batch = small();
     for format in [Format::Arrow, Format::Parquet] {
         let bytes = written(
@@ -63,7 +66,6 @@ fn every_flipped_byte_is_harmless_or_noticed() {
             bytes.len() * 3
         );
     }
-    drop(std::panic::take_hook());
 }
 
 #[test]
