@@ -37,8 +37,12 @@ pub mod transactions;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(all(test, feature = "faults"))]
+mod crash;
 #[cfg(any(test, feature = "faults"))]
 pub mod faulty;
+#[cfg(test)]
+mod property;
 #[cfg(test)]
 mod tests;
 

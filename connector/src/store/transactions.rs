@@ -5,6 +5,8 @@
 //! open. Ending a stream never commits. Invariant: of all puts into a transaction at most one
 //! receipt for each partition becomes data, and only by one slot.
 
+mod begin;
+mod ending;
 mod id;
 mod leases;
 mod request;
@@ -18,15 +20,14 @@ pub use request::{Begin, Begun, Mode, Status, TxnCommit};
 
 use super::log::Driver;
 use super::logs::{Logs, Shared};
-use super::names::{self, Owner};
-use super::{Created, Key, LogDataset, record};
+use super::names::Owner;
+use super::{Key, LogDataset, record};
 use arrow_schema::SchemaRef;
-use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{
-    Appended, Commit, Intent, Receipt, Replacement, SegmentFormat, SegmentName, SegmentRef, Slot,
-    SourceOffsets, View,
+    Appended, Commit, Intent, Receipt, Replacement, SegmentFormat, SegmentRef, Slot, SourceOffsets,
+    View,
 };
-use flinkspark_model::port::{Dataset, SegmentSpec, SegmentWriter};
+use flinkspark_model::port::{SegmentSpec, SegmentWriter};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result, schema};
 use leases::{Leased, Leases};
@@ -90,108 +91,6 @@ impl Transactions {
 
     fn shared(&self) -> &Shared {
         self.logs.shared()
-    }
-
-    /// Opens a transaction, durably. A key that was used before returns the same transaction in
-    /// whatever state it is; after an abort it opens the next one. Another mode is `Conflict`.
-    pub async fn begin(&self, begin: Begin) -> Result<Begun> {
-        let dataset = self
-            .logs
-            .open_dataset(begin.dataset, Arc::clone(&begin.schema))
-            .await?;
-        let driver = self.logs.dataset_driver(begin.dataset)?;
-        let id = match &begin.key {
-            Some(key) => id::from_key(begin.dataset, key),
-            None => names::unique(&*self.shared().clock, &*self.shared().entropy),
-        };
-        let view = driver.refresh().await?;
-        let txn = TxnId::next(begin.dataset, id, &view);
-        if let Standing::Committed(_) = standing(&view, &txn.txn) {
-            let (status, mode) = self.describe(txn).await?;
-            same_mode(&txn, begin.mode, mode)?;
-            return Ok(Begun {
-                txn,
-                status,
-                mode,
-                replayed: true,
-            });
-        }
-        self.fence(&driver, &txn).await?;
-        let (opening, replayed) = self
-            .write_opening(&driver, &dataset, txn, begin.mode)
-            .await?;
-        same_mode(&txn, begin.mode, opening.mode)?;
-        self.leases.touch(txn, self.shared().clock.now_ms());
-        let status = Status::Open {
-            expires_at_ms: self.expires_at_ms(&opening),
-        };
-        Ok(Begun {
-            txn,
-            status,
-            mode: opening.mode,
-            replayed,
-        })
-    }
-
-    /// The writer's only fence; whoever wrote it, it is this transaction's.
-    async fn fence(&self, driver: &Driver, txn: &TxnId) -> Result<()> {
-        let writer = txn.txn.writer();
-        if driver
-            .view()
-            .writer(&writer)
-            .is_some_and(|state| state.generation >= id::GENERATION)
-        {
-            return Ok(());
-        }
-        let fence = Intent::Fence {
-            incarnation: writer.to_string(),
-            writer: writer.clone(),
-            generation: id::GENERATION,
-            restored: 0,
-            rewind: false,
-        };
-        match driver.append(fence).await {
-            Err(cause) if driver.view().writer(&writer).is_none() => Err(cause),
-            _ => Ok(()),
-        }
-    }
-
-    async fn write_opening(
-        &self,
-        driver: &Driver,
-        dataset: &LogDataset,
-        txn: TxnId,
-        mode: Mode,
-    ) -> Result<(Opening, bool)> {
-        let key = opening_key(driver.root(), &txn)?;
-        let store = &self.shared().store;
-        if let Some(bytes) = store.read(&key).await? {
-            return Ok((record::decode(&key, &bytes)?, true));
-        }
-        if store.list(&driver.root().join("txn")?).await?.len() >= TRANSACTIONS_OPEN_MAX {
-            return Err(
-                Error::new(Kind::Unavailable, "FS1018", "a limit was reached")
-                    .with_detail(format!(
-                        "dataset {} has {TRANSACTIONS_OPEN_MAX} open transactions",
-                        txn.dataset
-                    ))
-                    .with_hint("commit or abort some, or wait until their leases end"),
-            );
-        }
-        let view = driver.view();
-        let opening = Opening {
-            txn,
-            mode,
-            schema: schema::to_json(&dataset.schema())?,
-            schema_version: view.schema_version(),
-            read_at: view.head(),
-            begun_at_ms: self.shared().clock.now_ms(),
-            lease_ms: self.shared().settings.lease_ms,
-        };
-        match store.create(&key, record::encode(&key, &opening)?).await? {
-            Created::New => Ok((opening, false)),
-            Created::Exists(other) => Ok((record::decode(&key, &other)?, true)),
-        }
     }
 
     async fn opening(&self, driver: &Driver, txn: &TxnId) -> Result<Option<Opening>> {
@@ -341,48 +240,6 @@ impl Transactions {
         Ok(by_partition.into_values().collect())
     }
 
-    /// Makes sure that the transaction never commits, then removes what it staged. Idempotent; a
-    /// committed one is `Conflict`.
-    pub async fn abort(&self, txn: TxnId) -> Result<()> {
-        let driver = self.logs.dataset_driver(txn.dataset)?;
-        let view = driver.refresh().await?;
-        let here = standing(&view, &txn.txn);
-        if here == Standing::Unknown
-            || here == Standing::Open && self.opening(&driver, &txn).await?.is_none()
-        {
-            return Err(unknown(&txn));
-        }
-        let staged = self.staged(&driver, &txn).await?;
-        let abort = Intent::Abort {
-            writer: txn.txn.writer(),
-            generation: id::GENERATION,
-            n: txn.txn.n,
-            segments: staged.iter().map(|(name, _)| name.clone()).collect(),
-        };
-        driver.append(abort).await?;
-        for (_, key) in staged {
-            if let Err(cause) = self.shared().store.delete(&key).await {
-                tracing::warn!(%key, %cause, "an aborted segment stays until garbage is collected");
-            }
-        }
-        self.close(&driver, &txn).await;
-        Ok(())
-    }
-
-    async fn staged(&self, driver: &Driver, txn: &TxnId) -> Result<Vec<(SegmentName, Key)>> {
-        let root = driver.root().join("segments")?;
-        let mut staged = Vec::new();
-        for listed in self.shared().store.list(&root).await? {
-            let Some(name) = names::from_file(&listed.name) else {
-                continue;
-            };
-            if Owner::of(&name) == Some(Owner::Transaction(txn.txn)) {
-                staged.push((name, root.join(&listed.name)?));
-            }
-        }
-        Ok(staged)
-    }
-
     /// Removes the durable `begin` of a transaction whose end is in the log.
     async fn close(&self, driver: &Driver, txn: &TxnId) {
         self.leases.forget(txn);
@@ -429,58 +286,6 @@ impl Transactions {
             },
         }
     }
-
-    /// The dataset's open transactions and when their leases end, in milliseconds since the epoch.
-    pub async fn live(&self, dataset: DatasetId) -> Result<Vec<(TxnId, u64)>> {
-        let driver = self.logs.dataset_driver(dataset)?;
-        let listed = self
-            .shared()
-            .store
-            .list(&driver.root().join("txn")?)
-            .await?;
-        let view = driver.refresh().await?;
-        let mut live = Vec::new();
-        for txn in listed
-            .iter()
-            .filter_map(|listed| TxnId::from_file(dataset, &listed.name))
-        {
-            if standing(&view, &txn.txn) != Standing::Open {
-                self.close(&driver, &txn).await;
-            } else if let Some(opening) = self.opening(&driver, &txn).await? {
-                live.push((txn, self.expires_at_ms(&opening)));
-            }
-        }
-        Ok(live)
-    }
-
-    /// Aborts the dataset's transactions whose leases have ended; which they were.
-    pub async fn expire(&self, dataset: DatasetId) -> Result<Vec<TxnId>> {
-        let now = self.shared().clock.now_ms();
-        let mut expired = Vec::new();
-        for (txn, _) in self
-            .live(dataset)
-            .await?
-            .into_iter()
-            .filter(|(_, end)| *end <= now)
-        {
-            match self.abort(txn).await {
-                Ok(()) => expired.push(txn),
-                // It was committed in the meantime.
-                Err(cause) if cause.kind() == Kind::Conflict => {}
-                Err(cause) => return Err(cause),
-            }
-        }
-        Ok(expired)
-    }
-
-    fn expires_at_ms(&self, opening: &Opening) -> u64 {
-        let used = self.leases.used(&opening.txn).unwrap_or(0);
-        let from = opening
-            .begun_at_ms
-            .max(self.shared().opened_at_ms)
-            .max(used);
-        from.saturating_add(opening.lease_ms)
-    }
 }
 
 fn committed(slot: SlotNo, segments: &[SegmentRef]) -> Status {
@@ -494,21 +299,6 @@ fn committed(slot: SlotNo, segments: &[SegmentRef]) -> Status {
 
 fn opening_key(root: &Key, txn: &TxnId) -> Result<Key> {
     root.join(format_args!("txn/{}", txn.file()))
-}
-
-fn same_mode(txn: &TxnId, wanted: Mode, there: Mode) -> Result<()> {
-    if wanted == there {
-        return Ok(());
-    }
-    Err(Error::new(
-        Kind::Conflict,
-        "FS1028",
-        "the transaction was begun in another mode",
-    )
-    .with_detail(format!(
-        "transaction {txn}: a commit replaces rows in one mode and adds to them in the other"
-    ))
-    .with_hint("repeat it in the same mode, or take another id"))
 }
 
 fn unknown(txn: &TxnId) -> Error {
