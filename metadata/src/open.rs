@@ -18,11 +18,15 @@ use flinkspark_model::{Error, Result, fault};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where the index lies within the catalogue's folder.
 pub(crate) const INDEX_NAME: &str = "index";
 /// Records that one transaction of the index holds while it is derived.
 const REPLAY_RECORDS_MAX: u64 = 1024;
+/// Attempts to take the folder's lock, and the pause after each.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// How to open a catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,11 +84,15 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => Err(error::held(dir)),
-            Err(TryLockError::Error(cause)) => Err(failed(cause)),
+        for _ in 0..LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                // A process that is just ending, or a child between fork and exec, has it a moment longer.
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+            }
         }
+        Err(error::held(dir))
     }
 }
 

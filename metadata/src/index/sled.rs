@@ -13,9 +13,15 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// How often sled writes out what it holds, in milliseconds; what a kill loses is replayed.
 const FLUSH_EVERY_MS: u64 = 1000;
+/// Attempts to take sled's own lock, and the pause between two of them.
+const LOCK_TRIES: u32 = 200;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+/// How sled 0.34.7 says that its lock is held; it has no kind of its own for that.
+const LOCK_HELD: &str = "could not acquire lock";
 const CHECKSUM_BYTES: usize = 4;
 const META: &str = "meta";
 const APPLIED: &[u8] = b"applied";
@@ -37,7 +43,7 @@ impl SledIndex {
             .cache_capacity(cache_bytes)
             .flush_every_ms(Some(FLUSH_EVERY_MS));
         caught(|| {
-            let db = config.open()?;
+            let db = open_when_free(&config)?;
             let trees = Tree::ALL
                 .iter()
                 .map(|tree| db.open_tree(tree.name()))
@@ -180,6 +186,20 @@ impl Index for SledIndex {
             })
         })
     }
+}
+
+/// A sled that was dropped a moment ago lets go of its lock on a thread of its own. Whoever opens the
+/// index holds the catalogue's lock, so no other process can have this one.
+fn open_when_free(config: &::sled::Config) -> ::sled::Result<::sled::Db> {
+    for _ in 1..LOCK_TRIES {
+        match config.open() {
+            Err(::sled::Error::Io(cause)) if cause.to_string().contains(LOCK_HELD) => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            opened => return opened,
+        }
+    }
+    config.open()
 }
 
 impl From<::sled::Error> for Error {
