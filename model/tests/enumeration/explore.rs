@@ -10,8 +10,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::BitOr;
 use std::time::Instant;
 
-/// The most states that an exploration may hold; at about 60 bytes each this is 2.4 GB.
-const STATES_MAX: usize = 40_000_000;
+/// The most states that an exploration may hold; at about 60 bytes each this is 3 GB.
+const STATES_MAX: usize = 50_000_000;
 
 /// What was remarkable about a step, as a set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -247,15 +247,17 @@ pub(crate) fn explore<M: Model>(model: &mut M) -> Report {
             }
             for (choice, next) in out.drain(..).enumerate() {
                 let choice = choice as u32;
-                let wrong = next.wrong.or_else(|| model.violation(&next.state));
-                if let Some(what) = wrong {
+                report.mark(next.marks);
+                let new = seen.add::<M>(&next.state, *number, choice);
+                // A state that was seen before was checked before.
+                let unchecked = new.and_then(|_| model.violation(&next.state));
+                if let Some(what) = next.wrong.or(unchecked) {
                     let mut choices = seen.choices(*number);
                     choices.push(choice);
                     report.violation = Some(retrace(model, what, &choices));
                     break 'layers;
                 }
-                report.mark(next.marks);
-                if let Some(new) = seen.add::<M>(&next.state, *number, choice) {
+                if let Some(new) = new {
                     below.push((new, next.state));
                 }
             }

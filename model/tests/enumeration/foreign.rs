@@ -14,13 +14,12 @@ mod trace;
 use super::explore::{Ending, Marks, Model, Next};
 use super::network::{Message, Network};
 use super::rows;
-use super::world::{LogNo, ProposerNo, Put, World};
+use super::world::{ByNumber, LogNo, ProposerNo, Put, World};
 use flinkspark_model::log::{
     Assembly, Owner, Part, SegmentName, SegmentRef, SourceOffsets, Staged, Verdict, assemble,
     verdict,
 };
 use said::{Said, canonical, said};
-use std::collections::HashMap;
 
 /// Checkpoints that the engine may ever complete, over all incarnations.
 const CHECKPOINTS_MAX: usize = 9;
@@ -154,6 +153,7 @@ pub(crate) enum Step {
     Crash(u8),
     BridgeRestarts(u8),
     Answered(Message),
+    AnsweredTwice(Message),
     GivenUp(Message),
     Landed(Message),
     Lost(Message),
@@ -163,9 +163,9 @@ pub(crate) enum Step {
 pub(crate) struct Foreign {
     world: World,
     size: Size,
-    said: HashMap<LogNo, Said>,
+    said: ByNumber<LogNo, Said>,
     /// Whether a log holds a checkpoint's segments, and whether they may be deleted.
-    held: HashMap<(LogNo, Checkpoint), (bool, bool)>,
+    held: ByNumber<(LogNo, Checkpoint), (bool, bool)>,
 }
 
 fn segment(checkpoint: Checkpoint, partition: usize) -> SegmentRef {
@@ -200,8 +200,8 @@ impl Foreign {
         Self {
             world: World::new(),
             size,
-            said: HashMap::new(),
-            held: HashMap::new(),
+            said: ByNumber::default(),
+            held: ByNumber::default(),
         }
     }
 

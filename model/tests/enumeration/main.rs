@@ -84,12 +84,18 @@ mod enumeration {
         })
     }
 
-    const ZOMBIES: [Marks; 4] = [Marks::LATE, Marks::RACE, Marks::REPLAY, Marks::FENCED];
+    const ZOMBIES: [Marks; 5] = [
+        Marks::LATE,
+        Marks::RACE,
+        Marks::REPLAY,
+        Marks::FENCED,
+        Marks::DOUBLED,
+    ];
 
     #[test]
     fn a_job_with_its_own_log_loses_and_doubles_nothing() {
         let report = sound("ours", Ours::new(ours(2)), &ZOMBIES);
-        assert!(report.marked(Marks::DELETED) > 0 && report.marked(Marks::DOUBLED) > 0);
+        assert!(report.marked(Marks::DELETED) > 0);
     }
 
     #[test]

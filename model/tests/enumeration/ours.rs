@@ -17,10 +17,9 @@ mod trace;
 use super::explore::{Ending, Marks, Model, Next};
 use super::network::{Message, Network};
 use super::rows;
-use super::world::{BodyNo, LogNo, ProposerNo, Put, World};
+use super::world::{BodyNo, ByNumber, LogNo, ProposerNo, Put, World};
 use flinkspark_model::log::{Commit, LogId, SegmentName};
 use said::{Said, said};
-use std::collections::HashMap;
 use uuid::Uuid;
 
 /// The most incarnations of any configuration.
@@ -136,8 +135,8 @@ pub(crate) enum Step {
 pub(crate) struct Ours {
     world: World,
     size: Size,
-    said: HashMap<(u8, LogNo), Said>,
-    garbage: HashMap<(LogNo, LogNo), u32>,
+    said: ByNumber<(u8, LogNo), Said>,
+    garbage: ByNumber<(LogNo, LogNo), u32>,
 }
 
 fn output() -> LogId {
@@ -176,8 +175,8 @@ impl Ours {
         Self {
             world: World::new(),
             size,
-            said: HashMap::new(),
-            garbage: HashMap::new(),
+            said: ByNumber::default(),
+            garbage: ByNumber::default(),
         }
     }
 

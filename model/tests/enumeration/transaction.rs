@@ -97,6 +97,7 @@ pub(crate) enum Step {
     Crash,
     Again,
     Answered(Message),
+    AnsweredTwice(Message),
     AnsweredUnheard(Message),
     GivenUp(Message),
     Landed(Message),
@@ -341,6 +342,10 @@ impl Model for Transaction {
             Step::Answered(message) => {
                 format!("a create arrives and is answered: {}", create(message))
             }
+            Step::AnsweredTwice(message) => format!(
+                "a create arrives twice, the second is answered: {}",
+                create(message)
+            ),
             Step::AnsweredUnheard(message) => {
                 format!(
                     "a create is answered, the client does not hear: {}",

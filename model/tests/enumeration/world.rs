@@ -10,7 +10,7 @@ use flinkspark_model::log::{
 };
 use flinkspark_model::position::SlotNo;
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use uuid::Uuid;
 
 /// A log's content, by number; 0 is the empty log.
@@ -19,6 +19,41 @@ pub(crate) type LogNo = u32;
 pub(crate) type BodyNo = u16;
 /// A proposer with what it has attempted, by number.
 pub(crate) type ProposerNo = u32;
+
+/// A map whose keys are small numbers.
+pub(crate) type ByNumber<K, V> = HashMap<K, V, BuildHasherDefault<Multiplied>>;
+
+/// Hashes small numbers by rotating and multiplying; keys here come from nobody's input.
+#[derive(Default)]
+pub(crate) struct Multiplied(u64);
+
+impl Hasher for Multiplied {
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes
+            .iter()
+            .for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u16(&mut self, number: u16) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0xf135_7aea_2e62_a9c5);
+    }
+}
 
 /// Numbers for values.
 struct Interner<T> {
@@ -85,13 +120,13 @@ pub(crate) struct World {
     slots: Interner<Slot>,
     contents: Vec<Content>,
     by_cells: HashMap<Vec<(SlotNo, BodyNo)>, LogNo>,
-    puts: HashMap<(LogNo, SlotNo, BodyNo), Put>,
+    puts: ByNumber<(LogNo, SlotNo, BodyNo), Put>,
     proposers: Interner<Proposer>,
     refusals: Interner<Refusal>,
-    asked: HashMap<(ProposerNo, LogNo), (ProposerNo, Answer)>,
-    won: HashMap<ProposerNo, (ProposerNo, Answer)>,
-    lost: HashMap<(ProposerNo, BodyNo), (ProposerNo, Answer)>,
-    doubted: HashMap<ProposerNo, (ProposerNo, Answer)>,
+    asked: ByNumber<(ProposerNo, LogNo), (ProposerNo, Answer)>,
+    won: ByNumber<ProposerNo, (ProposerNo, Answer)>,
+    lost: ByNumber<(ProposerNo, BodyNo), (ProposerNo, Answer)>,
+    doubted: ByNumber<ProposerNo, (ProposerNo, Answer)>,
 }
 
 impl World {
@@ -105,13 +140,13 @@ impl World {
             slots: Interner::new(),
             contents: vec![empty],
             by_cells: HashMap::from([(Vec::new(), 0)]),
-            puts: HashMap::new(),
+            puts: ByNumber::default(),
             proposers: Interner::new(),
             refusals: Interner::new(),
-            asked: HashMap::new(),
-            won: HashMap::new(),
-            lost: HashMap::new(),
-            doubted: HashMap::new(),
+            asked: ByNumber::default(),
+            won: ByNumber::default(),
+            lost: ByNumber::default(),
+            doubted: ByNumber::default(),
         }
     }
 

@@ -187,6 +187,22 @@ impl Foreign {
         landed.incarnations[who].proposer = moved;
         let (marks, wrong) = self.follow(&mut landed, who, answer);
         self.push(out, Step::Answered(message), landed, marks, wrong);
+        if let Put::Created(log) = put {
+            // The create came twice, and the second answer is the one that arrives.
+            let mut doubled = *state;
+            doubled.network.remove(message);
+            doubled.log = log;
+            let (moved, answer) = self.world.hear(proposer, Put::Exists(message.body));
+            doubled.incarnations[who].proposer = moved;
+            let (marks, wrong) = self.follow(&mut doubled, who, answer);
+            self.push(
+                out,
+                Step::AnsweredTwice(message),
+                doubled,
+                marks | Marks::DOUBLED,
+                wrong,
+            );
+        }
         let mut given_up = *state;
         given_up.network.abandon(message.sender);
         let (moved, answer) = self.world.doubt(proposer);

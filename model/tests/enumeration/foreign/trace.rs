@@ -47,6 +47,10 @@ impl Foreign {
             Step::Answered(message) => {
                 format!("a create arrives and is answered: {}", self.create(message))
             }
+            Step::AnsweredTwice(message) => format!(
+                "a create arrives twice, the second is answered: {}",
+                self.create(message)
+            ),
             Step::GivenUp(message) => format!("a create is given up: {}", self.create(message)),
             Step::Landed(message) => format!("a late create arrives: {}", self.create(message)),
             Step::Lost(message) => format!("a create is lost: {}", self.create(message)),

@@ -203,6 +203,14 @@ impl Transaction {
         }
         let who = usize::from(message.sender);
         let proposer = state.activities[who].proposer;
+        if let Put::Created(_) = put {
+            // The create came twice, and the second answer is the one that arrives.
+            let mut doubled = landed;
+            let (moved, answer) = self.world.hear(proposer, Put::Exists(message.body));
+            doubled.activities[who].proposer = moved;
+            let steps = [Step::AnsweredTwice(message), Step::AnsweredUnheard(message)];
+            self.follow(out, steps, doubled, who, answer, Marks::DOUBLED);
+        }
         let (moved, answer) = self.world.hear(proposer, put);
         landed.activities[who].proposer = moved;
         let steps = [Step::Answered(message), Step::AnsweredUnheard(message)];
