@@ -1,111 +1,60 @@
 //! Schemas at the border: what is sent, what is accepted, and the cast between them.
 //!
 //! A dataset's rows are sent without dictionaries, run ends or views: Spark's and Flink's readers do
-//! not take them, and a slice of a view carries all of its buffers. Rows that arrive must have the dataset's columns; text, binary and lists may
-//! come with 32-bit or 64-bit offsets or as views. Invariant: a batch that passed [`conform`] has
-//! exactly the dataset's schema, null-checked.
+//! not take them, and a slice of a view carries all of its buffers. Rows that arrive must have the
+//! dataset's columns; text, binary and lists may come with 32-bit or 64-bit offsets or as views.
+//! Invariant: a batch that passed [`conform`] has exactly the dataset's schema, null-checked.
 
+use crate::format;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_cast::{CastOptions, cast_with_options};
-use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use flinkspark_model::schema::type_name;
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
 
-/// The schema with every dictionary, run-end encoding and view replaced by the plain type.
-pub(super) fn plain(schema: &Schema) -> Schema {
-    let fields: Fields = schema.fields().iter().map(plain_field).collect();
-    Schema::new_with_metadata(fields, schema.metadata().clone())
-}
-
-fn plain_field(field: &FieldRef) -> FieldRef {
-    let data_type = plain_type(field.data_type());
-    if data_type == *field.data_type() {
-        return Arc::clone(field);
-    }
-    let metadata = field.metadata().clone();
-    Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(metadata))
-}
-
-fn plain_type(data_type: &DataType) -> DataType {
-    use DataType as D;
-    match data_type {
-        D::Dictionary(_, values) => plain_type(values),
-        D::RunEndEncoded(_, values) => plain_type(values.data_type()),
-        D::Utf8View => D::Utf8,
-        D::BinaryView => D::Binary,
-        D::List(item) | D::ListView(item) => D::List(plain_field(item)),
-        D::LargeList(item) | D::LargeListView(item) => D::LargeList(plain_field(item)),
-        D::FixedSizeList(item, length) => D::FixedSizeList(plain_field(item), *length),
-        D::Struct(fields) => D::Struct(fields.iter().map(plain_field).collect()),
-        D::Map(entries, sorted) => D::Map(plain_field(entries), *sorted),
-        other => other.clone(),
-    }
+/// The schema that is sent for rows of `schema`: plain columns only.
+pub(super) fn plain(schema: &Schema) -> Result<SchemaRef> {
+    format::stored_schema(schema)
 }
 
 /// Refuses a schema that is not the dataset's, before anything is staged.
 pub(crate) fn check(dataset: &str, expected: &Schema, given: &Schema) -> Result<()> {
-    let refuse = |message: String, why: String| {
-        Error::new(Kind::Invalid, "FS0408", message).with_detail(format!("{why} (dataset {dataset})")).with_hint(
-            format!("`flinkspark dataset show {dataset}` prints the columns; cast, rename or reorder them before the put"),
-        )
-    };
-    for (index, field) in expected.fields().iter().enumerate() {
-        let name = field.name();
-        let Some(came) = given.fields().get(index) else {
-            return Err(refuse(
-                format!("column \"{name}\" is missing"),
-                format!(
-                    "expected {} columns, got {}",
-                    expected.fields().len(),
-                    given.fields().len()
-                ),
-            ));
+    let expected = plain(expected)?;
+    let (wanted, got) = (expected.fields().len(), given.fields().len());
+    let count = format!("expected {wanted} columns, got {got}");
+    for index in 0..wanted.max(got) {
+        let (message, why) = match (expected.fields().get(index), given.fields().get(index)) {
+            (Some(field), None) => (format!("column \"{}\" is missing", field.name()), count),
+            (None, Some(extra)) => {
+                let name = extra.name().escape_debug();
+                (format!("column \"{name}\" is not in the dataset"), count)
+            }
+            (Some(field), Some(came)) if field.name() != came.name() => {
+                let name = came.name().escape_debug();
+                let why = format!("expected \"{}\", got \"{name}\"", field.name());
+                (format!("column {} is named \"{name}\"", index + 1), why)
+            }
+            (Some(field), Some(came)) if !fits(field.data_type(), came.data_type()) => {
+                let (wanted, got) = (type_name(field.data_type()), type_name(came.data_type()));
+                let message = format!("column \"{}\" has another type", field.name());
+                (message, format!("expected {wanted}, got {got}"))
+            }
+            _ => continue,
         };
-        if came.name() != name {
-            return Err(refuse(
-                format!(
-                    "column {} is named \"{}\"",
-                    index + 1,
-                    came.name().escape_debug()
-                ),
-                format!(
-                    "expected \"{name}\", got \"{}\"",
-                    came.name().escape_debug()
-                ),
-            ));
-        }
-        if !fits(field.data_type(), came.data_type()) {
-            return Err(refuse(
-                format!("column \"{name}\" has another type"),
-                format!(
-                    "expected {}, got {}",
-                    type_name(field.data_type()),
-                    type_name(came.data_type())
-                ),
-            ));
-        }
+        return Err(Error::new(Kind::Invalid, "FS0408", message)
+            .with_detail(format!("{why} (dataset {dataset})"))
+            .with_hint(format!(
+                "`flinkspark dataset show {dataset}` prints the columns; cast, rename or reorder them"
+            )));
     }
-    match given.fields().get(expected.fields().len()) {
-        None => Ok(()),
-        Some(extra) => Err(refuse(
-            format!(
-                "column \"{}\" is not in the dataset",
-                extra.name().escape_debug()
-            ),
-            format!(
-                "expected {} columns, got {}",
-                expected.fields().len(),
-                given.fields().len()
-            ),
-        )),
-    }
+    Ok(())
 }
 
 /// Whether rows of type `given` can be stored as `expected` without a change of any value.
 fn fits(expected: &DataType, given: &DataType) -> bool {
     use DataType as D;
-    match (plain_type(expected), given) {
+    match (expected, given) {
         (D::Utf8 | D::LargeUtf8, D::Utf8 | D::LargeUtf8 | D::Utf8View)
         | (D::Binary | D::LargeBinary, D::Binary | D::LargeBinary | D::BinaryView) => true,
         (
@@ -113,7 +62,7 @@ fn fits(expected: &DataType, given: &DataType) -> bool {
             D::List(given) | D::LargeList(given) | D::ListView(given) | D::LargeListView(given),
         ) => fits(expected.data_type(), given.data_type()),
         (D::FixedSizeList(expected, length), D::FixedSizeList(given, got)) => {
-            length == *got && fits(expected.data_type(), given.data_type())
+            length == got && fits(expected.data_type(), given.data_type())
         }
         (D::Struct(expected), D::Struct(given)) => {
             let named = |(e, g): (&FieldRef, &FieldRef)| {
@@ -134,7 +83,7 @@ fn fits(expected: &DataType, given: &DataType) -> bool {
                 _ => false,
             }
         }
-        (expected, given) => expected == *given,
+        (expected, given) => expected == given,
     }
 }
 

@@ -58,15 +58,13 @@ pub(super) async fn run(
             info.metadata.name, info.metadata.rows
         ));
     }
-    let receipts = put(
-        client,
-        &transaction.txn,
-        &info.schema,
-        reader,
-        partitions,
-        progress,
-    )
-    .await?;
+    // A run before this one may have staged the first attempt.
+    let first = PutCommand {
+        txn: transaction.txn.clone(),
+        partition: 0,
+        attempt: u32::from(transaction.replayed),
+    };
+    let receipts = put(client, &first, &info.schema, reader, partitions, progress).await?;
     let sent: Digest = receipts.iter().map(|receipt| receipt.segment.digest).sum();
     let transaction = client.commit(&transaction.txn, receipts).await?;
     let outcome =
@@ -105,7 +103,7 @@ async fn open(
 /// the thread that reads.
 async fn put(
     client: &Client,
-    txn: &str,
+    first: &PutCommand,
     schema: &SchemaRef,
     reader: Box<dyn BatchReader>,
     partitions: u32,
@@ -128,9 +126,8 @@ async fn put(
                 }
             });
         let command = PutCommand {
-            txn: txn.into(),
             partition,
-            attempt: 0,
+            ..first.clone()
         };
         async move { client.put(&command, schema, counted.boxed(), &|_| {}).await }
     });

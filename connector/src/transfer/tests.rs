@@ -188,7 +188,7 @@ async fn a_torn_file_publishes_nothing() {
 async fn an_export_that_falls_short_leaves_the_old_file() {
     let bridge = bridge().await;
     let folder = tempfile::tempdir().unwrap();
-    let dataset = bridge.fake.dataset_named("a", schema()).await;
+    bridge.fake.dataset_named("a", schema()).await;
     let source = write(folder.path(), "in.parquet", 100);
     run(&bridge, &transfer("one", source.display(), "dataset://a"))
         .await

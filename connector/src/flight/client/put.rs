@@ -12,7 +12,6 @@ use flinkspark_model::log::Receipt;
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::from_status;
 use futures::stream::{self, BoxStream, StreamExt};
-use std::sync::Arc;
 use tokio::sync::mpsc;
 
 impl Client {
@@ -76,7 +75,7 @@ async fn produce(
     mut rows: BoxStream<'_, Result<RecordBatch>>,
     messages: mpsc::Sender<FlightData>,
 ) -> Result<()> {
-    let plain = Arc::new(wire::plain(schema));
+    let plain = wire::plain(schema)?;
     let mut digester = Digester::new(schema)?;
     let mut encoder = Encoder::new();
     if messages

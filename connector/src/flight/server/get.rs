@@ -19,7 +19,6 @@ use flinkspark_model::position::Position;
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
 use futures::stream::{self, StreamExt};
-use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// `DoGet`.
@@ -39,12 +38,7 @@ pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answer
     let log = components.open(&dataset).await?;
     let partition = segment(&*log.refresh().await?, &dataset, &ticket)?.partition;
     let columns = ticket.columns.as_deref();
-    let schema = Arc::new(read::result_schema(
-        &dataset.schema,
-        columns,
-        ticket.profile,
-        ticket.lossy,
-    )?);
+    let schema = read::result_schema(&dataset.schema, columns, ticket.profile, ticket.lossy)?;
     let from = Position {
         slot: ticket.slot,
         segment: ticket.segment,

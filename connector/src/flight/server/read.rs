@@ -28,7 +28,7 @@ struct Selection {
     dataset: Arc<Dataset>,
     command: ReadCommand,
     columns: Option<Vec<usize>>,
-    schema: Schema,
+    schema: SchemaRef,
 }
 
 /// The columns and casts of a read: indexes of the dataset's columns, and the schema that is sent.
@@ -37,14 +37,12 @@ pub(super) fn result_schema(
     columns: Option<&[usize]>,
     profile: profile::Profile,
     lossy: profile::Lossy,
-) -> Result<Schema> {
+) -> Result<SchemaRef> {
     let projected = match columns {
         None => Schema::clone(schema),
         Some(columns) => schema.project(columns).map_err(not_written)?,
     };
-    Ok(wire::plain(
-        &profile::check(&projected, profile, lossy)?.schema,
-    ))
+    wire::plain(&profile::check(&projected, profile, lossy)?.schema)
 }
 
 async fn select(components: &Components, descriptor: &FlightDescriptor) -> Result<Selection> {
@@ -337,7 +335,7 @@ async fn listed(components: Arc<Components>, dataset: Arc<Dataset>) -> Result<Fl
     };
     let metadata = metadata(&dataset, &view, (all.first <= all.last).then_some(all));
     flight(
-        &wire::plain(&dataset.schema),
+        &*wire::plain(&dataset.schema)?,
         FlightDescriptor::new_path(vec![dataset.name.to_string()]),
         &metadata,
     )

@@ -10,8 +10,8 @@ use flinkspark_model::lineage::Edge;
 use flinkspark_model::log::{Appended, Intent, LogId, Receipt, SegmentRef, SlotRecord, View};
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{
-    self, BatchStream, Catalog, Change, ChangeEvent, Clock, Datasets, Entropy, Log,
-    Page, ReadOptions, Reference, Registration, SegmentSpec, SegmentWriter,
+    self, BatchStream, Catalog, Change, ChangeEvent, Clock, Datasets, Entropy, Log, Page,
+    ReadOptions, Reference, Registration, SegmentSpec, SegmentWriter,
 };
 use flinkspark_model::position::{Position, SlotNo};
 use flinkspark_model::{Error, Kind, Result};

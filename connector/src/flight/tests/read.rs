@@ -183,7 +183,7 @@ async fn a_ticket_of_rows_that_were_replaced_is_a_conflict() {
 #[tokio::test]
 async fn a_segment_that_fell_short_is_an_error_not_an_end() {
     let bridge = bridge().await;
-    let dataset = bridge.fake.dataset_named("a", schema()).await;
+    bridge.fake.dataset_named("a", schema()).await;
     bridge.commit("a", &[rows(0, 4)]).await;
     bridge
         .fake
