@@ -37,7 +37,8 @@ pub mod transactions;
 
 #[cfg(test)]
 mod conformance;
-#[cfg(all(test, feature = "faults"))]
+#[cfg(test)]
+#[cfg(feature = "faults")]
 mod crash;
 #[cfg(any(test, feature = "faults"))]
 pub mod faulty;

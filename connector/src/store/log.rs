@@ -76,26 +76,32 @@ impl Driver {
         Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn publish(&self, view: Arc<View>) {
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
+    /// Folds the next slot in; the view is copied only while somebody else looks at it.
+    fn apply(&self, slot: SlotNo, body: &Slot) -> Result<()> {
+        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut view).apply(slot, body)
+    }
+
+    fn head(&self) -> SlotNo {
+        self.view
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .head()
     }
 
     pub(super) async fn refresh(&self) -> Result<Arc<View>> {
         let mut listed = self.reading.lock().await;
-        let mut view = self.view();
         if !*listed {
-            self.read_all(&mut view).await?;
-            self.publish(Arc::clone(&view));
+            self.read_all().await?;
             *listed = true;
         }
-        while let Some(record) = self.read_slot(view.head() + 1).await? {
-            Arc::make_mut(&mut view).apply(record.slot, &record.body)?;
-            self.publish(Arc::clone(&view));
+        while let Some(record) = self.read_slot(self.head() + 1).await? {
+            self.apply(record.slot, &record.body)?;
         }
-        Ok(view)
+        Ok(self.view())
     }
 
-    async fn read_all(&self, view: &mut Arc<View>) -> Result<()> {
+    async fn read_all(&self) -> Result<()> {
         let mut slots = Vec::new();
         for listed in self.shared.store.list(&self.root.join("log")?).await? {
             match listed
@@ -116,14 +122,14 @@ impl Driver {
                     .with_hint("restore the data directory from a backup: commits after the gap are not safe to read"));
             }
         }
-        let from = view.head();
+        let from = self.head();
         let mut records = stream::iter(slots.into_iter().filter(|slot| *slot > from))
             .map(|slot| async move { self.read_slot(slot).await.map(|record| (slot, record)) })
             .buffered(READ_AHEAD_SLOTS);
         while let Some((slot, record)) = records.try_next().await? {
             let record = record
                 .ok_or_else(|| self.foreign(slot, "it was removed while the log was read"))?;
-            Arc::make_mut(view).apply(slot, &record.body)?;
+            self.apply(slot, &record.body)?;
         }
         Ok(())
     }
@@ -168,8 +174,8 @@ impl Driver {
     }
 
     pub(super) async fn slot(&self, slot: SlotNo) -> Result<SlotRecord> {
-        let head = if slot <= self.view().head() {
-            self.view().head()
+        let head = if slot <= self.head() {
+            self.head()
         } else {
             self.refresh().await?.head()
         };
@@ -189,8 +195,8 @@ impl Driver {
         let _turn = self.appending.lock().await;
         let mut proposer = Proposer::new(intent);
         for _ in 0..RACES_MAX {
-            let view = self.refresh().await?;
-            let attempt = match proposer.next(&view) {
+            let step = proposer.next(&*self.refresh().await?);
+            let attempt = match step {
                 Step::Create(attempt) => attempt,
                 Step::Done(appended) => return Ok(appended),
                 Step::Refuse(refusal) => return Err(refusal.into()),
@@ -256,10 +262,8 @@ impl Driver {
     /// Takes a slot that was just created into the view, where nothing lies between.
     async fn fold(&self, slot: SlotNo, body: &Slot) -> Result<()> {
         let _listed = self.reading.lock().await;
-        let mut view = self.view();
-        if view.head() + 1 == slot {
-            Arc::make_mut(&mut view).apply(slot, body)?;
-            self.publish(view);
+        if self.head() + 1 == slot {
+            self.apply(slot, body)?;
         }
         Ok(())
     }

@@ -146,7 +146,7 @@ async fn a_key_commits_once_and_may_be_tried_again_after_an_abort() {
     txns.abort(first.txn).await.unwrap();
     txns.abort(first.txn).await.unwrap();
     assert_eq!(
-        txns.commit(first.txn, with(&[void.clone()]))
+        txns.commit(first.txn, with(std::slice::from_ref(&void)))
             .await
             .unwrap_err()
             .code(),
@@ -183,7 +183,7 @@ async fn receipts_of_another_transaction_are_refused() {
     );
     let receipt = put(&txns, a, 0, 0, rows(0..10)).await.unwrap();
     assert_eq!(
-        txns.commit(b, with(&[receipt.clone()]))
+        txns.commit(b, with(std::slice::from_ref(&receipt)))
             .await
             .unwrap_err()
             .code(),
@@ -219,7 +219,7 @@ async fn a_replacing_transaction_replaces_what_was_there_when_it_began() {
     txns.commit(later, with(&[receipt])).await.unwrap();
     let receipt = put(&txns, replacing, 0, 0, rows(50..60)).await.unwrap();
     let first = txns
-        .commit(replacing, with(&[receipt.clone()]))
+        .commit(replacing, with(std::slice::from_ref(&receipt)))
         .await
         .unwrap();
     let again = txns.commit(replacing, with(&[receipt])).await.unwrap();
@@ -363,7 +363,7 @@ async fn garbage_keeps_what_a_pending_epoch_or_a_receipt_reaches() {
     let manifest = Manifest {
         pending: vec![flinkspark_model::log::Pending {
             log: ours.id(),
-            commit: commit(1, 1, &[pending.clone()]),
+            commit: commit(1, 1, std::slice::from_ref(&pending)),
         }],
         body: "{}".into(),
     };
