@@ -77,7 +77,7 @@ pub(crate) fn in_memory(dir: &Path) -> Options {
     }
 }
 
-/// Ids differ between two openings, as the folder's journal says how far the last one came.
+/// Opens on the local disk; each opening has randomness of its own, so that ids never repeat.
 pub(crate) fn open(options: &Options) -> Result<Catalogue> {
     open_on(options, Arc::new(LocalDisk))
 }
