@@ -7,14 +7,21 @@
 pub mod aggregate;
 
 use arrow_array::{ArrayRef, RecordBatch};
+use datafusion::common::DataFusionError;
 use datafusion::physical_plan::PhysicalExpr;
 use flinkspark_model::{Error, Kind, Result};
 
-/// Evaluates an expression over every row of the batch. A failure is `Data` and names the expression.
+/// Evaluates an expression over every row of the batch. A failure of our own
+/// functions stays what it is; any other is `Data` and names the expression.
 pub fn evaluate(expr: &dyn PhysicalExpr, batch: &RecordBatch) -> Result<ArrayRef> {
     expr.evaluate(batch)
         .and_then(|value| value.into_array(batch.num_rows()))
         .map_err(|cause| {
+            if let DataFusionError::External(own) = &cause
+                && let Some(own) = own.downcast_ref::<Error>()
+            {
+                return own.clone();
+            }
             Error::new(
                 Kind::Data,
                 "FS0603",

@@ -25,6 +25,7 @@ mod takeover;
 mod task;
 mod time;
 mod valve;
+mod wiring;
 
 #[cfg(test)]
 mod tests;

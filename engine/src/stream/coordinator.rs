@@ -72,6 +72,13 @@ struct InFlight {
 impl Coordinator {
     /// Runs the job to its end, or until `shutdown` asks for a suspension.
     pub(crate) async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<Ended> {
+        let ended = self.coordinate(shutdown).await;
+        // After an error no subtask may go on staging; after a good end none is left.
+        self.tasks.shutdown().await;
+        ended
+    }
+
+    async fn coordinate(&mut self, shutdown: impl Future<Output = ()>) -> Result<Ended> {
         let mut shutdown = std::pin::pin!(shutdown);
         let mut asked = Stop::No;
         let mut drained = false;
@@ -273,7 +280,7 @@ impl Coordinator {
         }
     }
 
-    async fn end(mut self, ended: Ended) -> Result<Ended> {
+    async fn end(&mut self, ended: Ended) -> Result<Ended> {
         while let Some(task) = self.tasks.join_next().await {
             failure(task)?;
         }

@@ -4,6 +4,8 @@
 //! was built has a name of its own for each operator, every column that it names exists, and the
 //! sink takes the types that arrive.
 
+mod text;
+
 use super::keygroup;
 use crate::expr::aggregate::Function;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -11,8 +13,8 @@ use datafusion::physical_plan::PhysicalExpr;
 use flinkspark_model::dataset::{DatasetId, TimePrecision};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result};
-use std::fmt;
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// The most operators in a program: chains call each other directly, so this bounds the stack.
 pub const OPERATORS_MAX: usize = 64;
@@ -173,6 +175,15 @@ impl Program {
             nodes: Vec::new(),
             schema,
         })
+    }
+
+    /// Names everything that decides what the program answers and where: state fits no other.
+    pub(crate) fn fingerprint(&self) -> String {
+        let mut text = format!("{self}\n{} {:?}", self.source.dataset, self.source.time);
+        for sink in self.sinks() {
+            text.push_str(&format!("\n{} {}", sink.uid, sink.dataset));
+        }
+        format!("{:032x}", xxh3_128(text.as_bytes()))
     }
 
     /// The sinks, the main one first.
@@ -348,111 +359,4 @@ fn check_sink(sink: &Sink, schema: &Schema) -> Result<()> {
         given.join(", ")
     ))
     .with_hint("select and cast the columns in the dataset's order"))
-}
-
-impl fmt::Display for Node {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.uid)?;
-        match &self.operator {
-            Operator::Filter(predicate) => write!(f, "filter {predicate}"),
-            Operator::Project(columns) => write!(f, "project {}", Listed(columns)),
-            Operator::Tumble(tumble) => {
-                let time = self
-                    .input
-                    .fields()
-                    .get(tumble.time)
-                    .map_or("?", |field| field.name());
-                write!(f, "tumble {time} size {} ms", tumble.size_ms)?;
-                if tumble.offset_ms != 0 {
-                    write!(f, " offset {} ms", tumble.offset_ms)?;
-                }
-                write!(
-                    f,
-                    " by {} aggregate {}",
-                    Listed(&tumble.keys),
-                    Listed(&tumble.aggregates)
-                )?;
-                match &tumble.late_to {
-                    Some(late) => write!(f, " late rows to {}", late.name),
-                    None => Ok(()),
-                }
-            }
-            Operator::Keyed(keyed) => {
-                write!(
-                    f,
-                    "aggregate {} by {} at the end",
-                    Listed(&keyed.aggregates),
-                    Listed(&keyed.keys)
-                )
-            }
-        }
-    }
-}
-
-struct Listed<'a, T>(&'a [T]);
-
-impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let items: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        write!(f, "[{}]", items.join(", "))
-    }
-}
-
-impl fmt::Display for NamedExpr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} AS {}", self.expr, self.name)
-    }
-}
-
-impl fmt::Display for Aggregate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.argument {
-            None => write!(f, "{}(*) AS {}", self.function, self.name),
-            Some(argument) => write!(f, "{}({argument}) AS {}", self.function, self.name),
-        }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: read {}", self.uid, self.name)?;
-        match &self.columns {
-            None => Ok(()),
-            Some(columns) => {
-                let name = |index: &usize| {
-                    self.schema
-                        .fields()
-                        .get(*index)
-                        .map_or("?", |field| field.name())
-                        .to_owned()
-                };
-                write!(
-                    f,
-                    " ({})",
-                    columns.iter().map(name).collect::<Vec<_>>().join(", ")
-                )
-            }
-        }?;
-        match &self.time {
-            None => Ok(()),
-            Some(time) => write!(f, " watermark delay {} ms", time.watermark_delay_ms),
-        }
-    }
-}
-
-impl fmt::Display for Sink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: write {}", self.uid, self.name)
-    }
-}
-
-/// The StreamGraph: one operator a line, from the source down.
-impl fmt::Display for Program {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.source)?;
-        for node in &self.nodes {
-            writeln!(f, "{node}")?;
-        }
-        write!(f, "{}", self.sink)
-    }
 }
