@@ -35,10 +35,17 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            let help = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
             // Nothing is left to do if even this cannot be printed.
             let printed = if help { error.print() } else { usage(&error) };
-            return if help && printed.is_ok() { exit::OK.into() } else { exit::USAGE.into() };
+            return if help && printed.is_ok() {
+                exit::OK.into()
+            } else {
+                exit::USAGE.into()
+            };
         }
     };
     match run(cli) {
@@ -58,11 +65,21 @@ fn usage(error: &clap::Error) -> std::io::Result<()> {
     let (message, rest) = text.split_once('\n').unwrap_or((text, ""));
     let mut out = std::io::stderr().lock();
     writeln!(out, "error[FS0002]: {message}")?;
-    let rest: Vec<&str> = rest.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    for line in rest.iter().filter(|line| !line.starts_with("For more information")) {
+    let rest: Vec<&str> = rest
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    for line in rest
+        .iter()
+        .filter(|line| !line.starts_with("For more information"))
+    {
         writeln!(out, "  detail: {line}")?;
     }
-    writeln!(out, "  hint:   add --help to the command to see what it takes")
+    writeln!(
+        out,
+        "  hint:   add --help to the command to see what it takes"
+    )
 }
 
 fn run(cli: Cli) -> Result<u8> {
@@ -73,7 +90,12 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Config(ConfigCommand::Show(overrides)) => {
             let config = config::Config::load(&overrides)?;
             let text = toml::to_string(&config).map_err(|cause| {
-                Error::new(Kind::Internal, "FS0007", "the configuration cannot be shown").with_source(cause)
+                Error::new(
+                    Kind::Internal,
+                    "FS0007",
+                    "the configuration cannot be shown",
+                )
+                .with_source(cause)
             })?;
             render::text(&text).map(|()| exit::OK)
         }
@@ -86,9 +108,17 @@ fn run(cli: Cli) -> Result<u8> {
 
 /// Runs a client's command; Ctrl-C lets go of it.
 fn until_interrupted(command: impl Future<Output = Result<u8>>) -> Result<u8> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|cause| {
-        Error::new(Kind::Unavailable, "FS0013", "the process cannot start its threads").with_source(cause)
+        Error::new(
+            Kind::Unavailable,
+            "FS0013",
+            "the process cannot start its threads",
+        )
+        .with_source(cause)
     })?;
     runtime.block_on(async {
         tokio::select! {

@@ -24,18 +24,33 @@ impl Client {
     /// Connects to `http://HOST:PORT`. `FS0401` is `Unavailable`: nothing answers there.
     pub async fn connect(url: &str) -> Result<Self> {
         let endpoint = Endpoint::from_shared(String::from(url)).map_err(|cause| {
-            Error::new(Kind::Invalid, "FS0423", format!("\"{}\" is not the address of a bridge", url.escape_debug()))
-                .with_source(cause)
-                .with_hint("write http://HOST:PORT, for example http://127.0.0.1:7070")
+            Error::new(
+                Kind::Invalid,
+                "FS0423",
+                format!("\"{}\" is not the address of a bridge", url.escape_debug()),
+            )
+            .with_source(cause)
+            .with_hint("write http://HOST:PORT, for example http://127.0.0.1:7070")
         })?;
-        let channel = limits::endpoint(endpoint).connect().await.map_err(|cause| {
-            Error::new(Kind::Unavailable, "FS0401", format!("no bridge answers at {url}"))
+        let channel = limits::endpoint(endpoint)
+            .connect()
+            .await
+            .map_err(|cause| {
+                Error::new(
+                    Kind::Unavailable,
+                    "FS0401",
+                    format!("no bridge answers at {url}"),
+                )
                 .with_detail(chain(&cause))
-                .with_hint("start one with `flinkspark serve`, or name another by --url or FLINKSPARK_URL")
-        })?;
+                .with_hint(
+                    "start one with `flinkspark serve`, or name another by --url or FLINKSPARK_URL",
+                )
+            })?;
         Ok(Self {
-            catalog: CatalogClient::new(channel.clone()).max_decoding_message_size(limits::MESSAGE_BYTES_MAX),
-            jobs: JobsClient::new(channel.clone()).max_decoding_message_size(limits::MESSAGE_BYTES_MAX),
+            catalog: CatalogClient::new(channel.clone())
+                .max_decoding_message_size(limits::MESSAGE_BYTES_MAX),
+            jobs: JobsClient::new(channel.clone())
+                .max_decoding_message_size(limits::MESSAGE_BYTES_MAX),
             flight: Flight::over(channel),
         })
     }
@@ -43,7 +58,9 @@ impl Client {
 
 /// The answer of a call, or its error.
 pub fn answer<T>(result: std::result::Result<tonic::Response<T>, tonic::Status>) -> Result<T> {
-    result.map(tonic::Response::into_inner).map_err(|status| from_status(&status))
+    result
+        .map(tonic::Response::into_inner)
+        .map_err(|status| from_status(&status))
 }
 
 fn chain(cause: &(dyn std::error::Error + 'static)) -> String {

@@ -38,7 +38,10 @@ const KILLED_RATE: u64 = 120_000;
 /// Runs the demo; its exit code.
 pub fn run(keep: Option<PathBuf>, plant: Option<String>) -> Result<u8> {
     let faults = plant.map(|defect| plantable(&defect)).transpose()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(process::failed)?;
     runtime.block_on(tell(keep, faults.as_deref()))
 }
@@ -48,15 +51,26 @@ fn plantable(defect: &str) -> Result<String> {
     if flinkspark_model::fault::DEFECTS.contains(&defect) {
         return Ok(format!("plant={defect}"));
     }
-    Err(Error::new(Kind::Invalid, "FS0002", format!("\"{}\" is not a defect", defect.escape_debug()))
-        .with_detail(format!("known: {}", flinkspark_model::fault::DEFECTS.join(", "))))
+    Err(Error::new(
+        Kind::Invalid,
+        "FS0002",
+        format!("\"{}\" is not a defect", defect.escape_debug()),
+    )
+    .with_detail(format!(
+        "known: {}",
+        flinkspark_model::fault::DEFECTS.join(", ")
+    )))
 }
 
 #[cfg(not(feature = "faults"))]
 fn plantable(_defect: &str) -> Result<String> {
-    Err(Error::new(Kind::Invalid, "FS0002", "this build has no defects to plant")
-        .with_detail("--plant needs a build with the feature `faults`")
-        .with_hint("cargo xtask demo --plant doubled-commit"))
+    Err(Error::new(
+        Kind::Invalid,
+        "FS0002",
+        "this build has no defects to plant",
+    )
+    .with_detail("--plant needs a build with the feature `faults`")
+    .with_hint("cargo xtask demo --plant doubled-commit"))
 }
 
 async fn tell(keep: Option<PathBuf>, faults: Option<&str>) -> Result<u8> {
@@ -66,7 +80,10 @@ async fn tell(keep: Option<PathBuf>, faults: Option<&str>) -> Result<u8> {
     let data = folder.path().join("data");
     let started = Instant::now();
 
-    say(&format!("FlinkSpark {}: one real dataset, two engines, exactly once\n", env!("CARGO_PKG_VERSION")))?;
+    say(&format!(
+        "FlinkSpark {}: one real dataset, two engines, exactly once\n",
+        env!("CARGO_PKG_VERSION")
+    ))?;
     let server = Process::start(&data, faults)?;
     let mut client = Client::connect(server.url()).await?;
     register(&mut client, &file).await?;
@@ -77,7 +94,10 @@ async fn tell(keep: Option<PathBuf>, faults: Option<&str>) -> Result<u8> {
     verify(&mut client).await?;
     let whole = killed(server, &data, faults).await?;
     handle::recompute(&data, folder.path()).await?;
-    say(&format!("\ndone in {:.1} s\n", started.elapsed().as_secs_f64()))?;
+    say(&format!(
+        "\ndone in {:.1} s\n",
+        started.elapsed().as_secs_f64()
+    ))?;
     Ok(if whole { exit::OK } else { exit::FAILED })
 }
 
@@ -99,31 +119,55 @@ async fn register(client: &mut Client, file: &Path) -> Result<()> {
             Handle::spark_table("spark_catalog.default.flights")?,
         ],
     };
-    answer(client.catalog.register(v1::RegisterRequest::try_from(&registration)?).await)?;
-    for reference in ["flights", "flink:default_catalog.default_database.flights", "spark:spark_catalog.default.flights"] {
+    answer(
+        client
+            .catalog
+            .register(v1::RegisterRequest::try_from(&registration)?)
+            .await,
+    )?;
+    for reference in [
+        "flights",
+        "flink:default_catalog.default_database.flights",
+        "spark:spark_catalog.default.flights",
+    ] {
         let view = cli::look_up(client, reference).await?;
-        say(&format!("  {reference:48} -> {}\n", view.dataset.unwrap_or_default().id))?;
+        say(&format!(
+            "  {reference:48} -> {}\n",
+            view.dataset.unwrap_or_default().id
+        ))?;
     }
     Ok(())
 }
 
 async fn load(client: &Client, file: &Path) -> Result<()> {
-    step(2, "transfer: a Parquet file crosses Arrow Flight in one transaction")?;
+    step(
+        2,
+        "transfer: a Parquet file crosses Arrow Flight in one transaction",
+    )?;
     let since = Instant::now();
     let outcome = cli::put_file(client, file, "flights", "demo-flights").await?;
     let rate = outcome.rows as f64 / since.elapsed().as_secs_f64().max(1e-9);
-    say(&format!("  {} rows, {:.0} rows/s, {}\n", outcome.rows, rate, outcome.digest))?;
+    say(&format!(
+        "  {} rows, {:.0} rows/s, {}\n",
+        outcome.rows, rate, outcome.digest
+    ))?;
     head(client, "flights", 3).await
 }
 
 async fn stream(client: &mut Client) -> Result<()> {
-    step(3, "stream: departures by hour and origin, in event time, checkpointed")?;
+    step(
+        3,
+        "stream: departures by hour and origin, in event time, checkpointed",
+    )?;
     job(client, "demo-stream", HOURLY, v1::Target::Stream, None).await?;
     head(client, "hourly_departures", 3).await
 }
 
 async fn hand_over(client: &mut Client) -> Result<()> {
-    step(4, "hand over: the batch engine reads what the stream committed")?;
+    step(
+        4,
+        "hand over: the batch engine reads what the stream committed",
+    )?;
     let view = cli::look_up(client, "hourly_departures").await?;
     for partition in &view.partitions {
         say(&format!(
@@ -138,51 +182,101 @@ async fn hand_over(client: &mut Client) -> Result<()> {
 }
 
 async fn back(client: &mut Client) -> Result<()> {
-    step(5, "and back: the stream engine reads what the batch committed")?;
+    step(
+        5,
+        "and back: the stream engine reads what the batch committed",
+    )?;
     job(client, "demo-back", BUSY, v1::Target::Stream, None).await?;
     head(client, "busy_origins", 3).await
 }
 
 async fn verify(client: &mut Client) -> Result<()> {
-    step(6, "verify: the same job on both engines, from the same input")?;
-    let request = v1::VerifyRequest { text: HOURLY.into(), ..v1::VerifyRequest::default() };
+    step(
+        6,
+        "verify: the same job on both engines, from the same input",
+    )?;
+    let request = v1::VerifyRequest {
+        text: HOURLY.into(),
+        ..v1::VerifyRequest::default()
+    };
     let verified = answer(client.jobs.verify(request).await)?;
     for result in &verified.results {
-        let target = result.target().as_str_name().trim_start_matches("TARGET_").to_lowercase();
-        say(&format!("  {target:6} {} rows, {} late, {}\n", result.rows, result.late_rows, result.digest))?;
+        let target = result
+            .target()
+            .as_str_name()
+            .trim_start_matches("TARGET_")
+            .to_lowercase();
+        say(&format!(
+            "  {target:6} {} rows, {} late, {}\n",
+            result.rows, result.late_rows, result.digest
+        ))?;
     }
     if !verified.equal {
-        return Err(Error::new(Kind::Data, "FS0021", "the demo found a difference")
-            .with_detail(format!("{} rows differ between stream and batch", verified.differing_rows)));
+        return Err(
+            Error::new(Kind::Data, "FS0021", "the demo found a difference").with_detail(format!(
+                "{} rows differ between stream and batch",
+                verified.differing_rows
+            )),
+        );
     }
     say("  stream equals batch\n")
 }
 
 /// Kills the server in the middle of a job, again and again, and compares with the unfailed run.
 async fn killed(server: Process, data: &Path, faults: Option<&str>) -> Result<bool> {
-    step(7, "kill: the server dies by SIGKILL in the middle, the job goes on exactly once")?;
+    step(
+        7,
+        "kill: the server dies by SIGKILL in the middle, the job goes on exactly once",
+    )?;
     let text = HOURLY.replace("hourly_departures", "hourly_again");
     let mut server = server;
     for number in 1..=KILLS {
         let mut client = Client::connect(server.url()).await?;
-        submit(&mut client, "demo-killed", &text, v1::Target::Stream, Some(KILLED_RATE)).await?;
+        submit(
+            &mut client,
+            "demo-killed",
+            &text,
+            v1::Target::Stream,
+            Some(KILLED_RATE),
+        )
+        .await?;
         tokio::time::sleep(Duration::from_millis(700)).await;
-        let progress = answer(client.jobs.get(v1::GetJobRequest { id: "demo-killed".into() }).await)?.progress;
+        let progress = answer(
+            client
+                .jobs
+                .get(v1::GetJobRequest {
+                    id: "demo-killed".into(),
+                })
+                .await,
+        )?
+        .progress;
         let progress = progress.unwrap_or_default();
-        say(&format!("  kill {number} at checkpoint {}, {} rows in\n", progress.checkpoint, progress.rows_in))?;
+        say(&format!(
+            "  kill {number} at checkpoint {}, {} rows in\n",
+            progress.checkpoint, progress.rows_in
+        ))?;
         server.kill()?;
         server = Process::start(data, faults)?;
     }
     let mut client = Client::connect(server.url()).await?;
     let job = wait(&mut client, "demo-killed").await?;
     let difference = compare::datasets(&client, "hourly_departures", "hourly_again").await?;
-    say(&format!("  {} incarnations; {difference}\n", job.generation))?;
+    say(&format!(
+        "  {} incarnations; {difference}\n",
+        job.generation
+    ))?;
     server.stop()?;
     Ok(difference.is_none())
 }
 
 /// Submits a job and waits for its end.
-async fn job(client: &mut Client, id: &str, text: &str, target: v1::Target, rate: Option<u64>) -> Result<()> {
+async fn job(
+    client: &mut Client,
+    id: &str,
+    text: &str,
+    target: v1::Target,
+    rate: Option<u64>,
+) -> Result<()> {
     let since = Instant::now();
     submit(client, id, text, target, rate).await?;
     let job = wait(client, id).await?;
@@ -197,34 +291,66 @@ async fn job(client: &mut Client, id: &str, text: &str, target: v1::Target, rate
     ))
 }
 
-async fn submit(client: &mut Client, id: &str, text: &str, target: v1::Target, rate: Option<u64>) -> Result<()> {
+async fn submit(
+    client: &mut Client,
+    id: &str,
+    text: &str,
+    target: v1::Target,
+    rate: Option<u64>,
+) -> Result<()> {
     let options = v1::JobOptions {
         rate_rows_per_second: rate,
         checkpoint_interval_ms: Some(100),
         ..v1::JobOptions::default()
     };
-    let request = v1::SubmitRequest { id: id.into(), text: text.into(), target: target.into(), options: Some(options) };
+    let request = v1::SubmitRequest {
+        id: id.into(),
+        text: text.into(),
+        target: target.into(),
+        options: Some(options),
+    };
     answer(client.jobs.submit(request).await).map(drop)
 }
 
 async fn wait(client: &mut Client, id: &str) -> Result<v1::Job> {
-    let mut jobs = answer(client.jobs.watch(v1::WatchJobRequest { id: id.into() }).await)?;
-    while let Some(job) = jobs.message().await.map_err(|status| flinkspark_proto::error::from_status(&status))? {
+    let mut jobs = answer(
+        client
+            .jobs
+            .watch(v1::WatchJobRequest { id: id.into() })
+            .await,
+    )?;
+    while let Some(job) = jobs
+        .message()
+        .await
+        .map_err(|status| flinkspark_proto::error::from_status(&status))?
+    {
         match job.state() {
             v1::JobState::Finished => return Ok(job),
             v1::JobState::Failed | v1::JobState::Stopped => {
                 let why = job.error.map_or_else(String::new, |error| error.message);
-                return Err(Error::new(Kind::Data, "FS0021", format!("the demo's job {id} failed")).with_detail(why));
+                return Err(Error::new(
+                    Kind::Data,
+                    "FS0021",
+                    format!("the demo's job {id} failed"),
+                )
+                .with_detail(why));
             }
             _ => {}
         }
     }
-    Err(Error::new(Kind::Unavailable, "FS0014", "the bridge closed the feed of the job"))
+    Err(Error::new(
+        Kind::Unavailable,
+        "FS0014",
+        "the bridge closed the feed of the job",
+    ))
 }
 
 async fn head(client: &Client, dataset: &str, rows: usize) -> Result<()> {
     let table = cli::table(&cli::first(client, dataset, rows).await?)?;
-    say(&table.lines().map(|line| format!("  {line}\n")).collect::<String>())
+    say(&table
+        .lines()
+        .map(|line| format!("  {line}\n"))
+        .collect::<String>())
 }
 
 fn step(number: u32, text: &str) -> Result<()> {

@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Installs what the environment asks for.
-#[expect(clippy::disallowed_methods, reason = "the bridge is where the environment is read")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the bridge is where the environment is read"
+)]
 pub fn install() -> Result<()> {
     match std::env::var("FLINKSPARK_FAULTS") {
         Ok(text) => install_from(&text),
@@ -38,7 +41,10 @@ fn install_from(text: &str) -> Result<()> {
         return Err(refuse(text));
     }
     if !kills.is_empty() {
-        let reached: BTreeMap<String, AtomicU64> = kills.keys().map(|point| (point.clone(), AtomicU64::new(0))).collect();
+        let reached: BTreeMap<String, AtomicU64> = kills
+            .keys()
+            .map(|point| (point.clone(), AtomicU64::new(0)))
+            .collect();
         fault::install(Some(Box::new(move |point| {
             if let (Some(reached), Some(wanted)) = (reached.get(point), kills.get(point))
                 && reached.fetch_add(1, Ordering::SeqCst) + 1 == *wanted
@@ -65,7 +71,11 @@ fn kill(point: &str) {
 
 fn refuse(word: &str) -> Error {
     let known = fault::DEFECTS.join(", ");
-    Error::new(Kind::Invalid, "FS0002", format!("\"{}\" is not a fault", word.escape_debug()))
-        .with_detail(format!("defects: {known}"))
-        .with_hint("write kill=POINT:N or plant=DEFECT")
+    Error::new(
+        Kind::Invalid,
+        "FS0002",
+        format!("\"{}\" is not a fault", word.escape_debug()),
+    )
+    .with_detail(format!("defects: {known}"))
+    .with_hint("write kill=POINT:N or plant=DEFECT")
 }

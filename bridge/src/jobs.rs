@@ -12,6 +12,8 @@ mod verify;
 
 pub use compile::{Compiled, Compiler};
 pub use manager::{Manager, Snapshot, State};
-pub use record::{Counts, End, JobId, JobRecord, Options, Outcome, Pinned, Records, Submission, Target};
+pub use record::{
+    Counts, End, JobId, JobRecord, Options, Outcome, Pinned, Records, Submission, Target,
+};
 pub use run::{Engines, Progress};
 pub use verify::{Answer, Difference, Verified};

@@ -16,3 +16,10 @@ pub mod pages;
 pub mod probe;
 pub mod server;
 pub mod system;
+
+/// The parts, for programs that embed the bridge or measure it.
+pub mod parts {
+    pub use datafusion;
+    pub use flinkspark_connector as connector;
+    pub use flinkspark_model as model;
+}

@@ -24,11 +24,28 @@ impl fmt::Display for Summary {
 
 /// Runs every probe of the text, one JSON object a line.
 pub fn run(text: &str) -> Result<Summary> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|cause| {
-        Error::new(Kind::Unavailable, "FS0013", "the process cannot start its threads").with_source(cause)
-    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| {
+            Error::new(
+                Kind::Unavailable,
+                "FS0013",
+                "the process cannot start its threads",
+            )
+            .with_source(cause)
+        })?;
     let summary = runtime.block_on(probe::run_file(text, &[&Batch]))?;
     let (right, _, wrong) = summary.counts("batch");
-    let wrongs = summary.wrong().map(|outcome| format!("wrong: {} on {}: {:?}\n", outcome.id, outcome.target, outcome.verdict));
-    Ok(Summary { right, wrong, text: format!("{}{summary}", wrongs.collect::<String>()) })
+    let wrongs = summary.wrong().map(|outcome| {
+        format!(
+            "wrong: {} on {}: {:?}\n",
+            outcome.id, outcome.target, outcome.verdict
+        )
+    });
+    Ok(Summary {
+        right,
+        wrong,
+        text: format!("{}{summary}", wrongs.collect::<String>()),
+    })
 }

@@ -15,10 +15,12 @@ pub use metrics::Metrics;
 use crate::config::{Config, SHUTDOWN_MS};
 use crate::jobs::{Compiler, Engines, Manager, Records};
 use crate::system::{SystemClock, SystemEntropy};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use flinkspark_connector::flight;
-use flinkspark_connector::store::{Logs, Settings, Store, local::Local};
+use flinkspark_connector::store::{Logs, Settings, Store, Transactions, local::Local};
 use flinkspark_metadata::Catalogue;
-use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy, Log};
+use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::v1::catalog_server::CatalogServer;
 use flinkspark_proto::v1::jobs_server::JobsServer;
@@ -70,13 +72,21 @@ impl Server {
         let mut data_dir = DataDir::open(&config.data_dir)?;
         let (grpc_listener, grpc) = bind("--grpc", config.grpc).await?;
         let (http_listener, http) = bind("--http", config.http).await?;
-        data_dir.announce(&format!("process {} serving http://{grpc}", std::process::id()))?;
+        data_dir.announce(&format!(
+            "process {} serving http://{grpc}",
+            std::process::id()
+        ))?;
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let store: Arc<dyn Store> = Arc::new(Local::open(data_dir.path()).await?);
-        let logs =
-            Logs::open(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&entropy), Settings::default()).await?;
+        let logs = Logs::open(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+            Settings::default(),
+        )
+        .await?;
         let catalog = open_catalogue(data_dir.path(), &clock, &entropy).await?;
         let datasets: Arc<dyn Datasets> = Arc::new(logs.clone());
         catch_up(&catalog, &datasets).await?;
@@ -92,21 +102,49 @@ impl Server {
         };
         let compiler = Compiler::new(Arc::clone(&catalog), Arc::clone(&datasets));
         let manager = Manager::new(Records::new(store), compiler, engines, Arc::clone(&clock));
-        let parts = Parts { catalog: Arc::clone(&catalog), datasets: Arc::clone(&datasets), jobs: Arc::clone(&manager) };
+        let parts = Parts {
+            catalog: Arc::clone(&catalog),
+            datasets: Arc::clone(&datasets),
+            jobs: Arc::clone(&manager),
+        };
 
         let (closing, closed) = watch::channel(false);
-        let components =
-            flight::Components { catalog, datasets, transactions: logs.transactions(), clock, key: logs.ticket_key() };
+        let transactions = Arc::new(Transactions::new(logs.clone()));
+        let key = ticket_key(&logs)?;
+        let components = flight::Components {
+            catalog,
+            datasets,
+            transactions,
+            clock,
+            key,
+        };
         let location = format!("grpc://{grpc}");
         let ready = Arc::new(AtomicBool::new(false));
-        let health = http::Health { ready: Arc::clone(&ready), metrics };
+        let health = http::Health {
+            ready: Arc::clone(&ready),
+            metrics,
+        };
         let tasks = vec![
-            tokio::spawn(serve_grpc(grpc_listener, parts.clone(), components, location, closed.clone())),
+            tokio::spawn(serve_grpc(
+                grpc_listener,
+                parts.clone(),
+                components,
+                location,
+                closed.clone(),
+            )),
             tokio::spawn(serve_http(http_listener, health, closed)),
         ];
         manager.resume().await?;
         ready.store(true, Ordering::Release);
-        Ok(Self { parts, grpc, http, ready, closing, tasks, _data_dir: data_dir })
+        Ok(Self {
+            parts,
+            grpc,
+            http,
+            ready,
+            closing,
+            tasks,
+            _data_dir: data_dir,
+        })
     }
 
     /// Where Arrow Flight and the gRPC services are.
@@ -129,16 +167,27 @@ impl Server {
         self.ready.store(false, Ordering::Release);
         let limit = Duration::from_millis(SHUTDOWN_MS);
         let late = |_| {
-            Error::new(Kind::Unavailable, "FS0017", "the server did not come to rest in time")
-                .with_detail(format!("after {SHUTDOWN_MS} ms something was still under way"))
-                .with_hint("nothing is lost: the next start goes on from the last checkpoints")
+            Error::new(
+                Kind::Unavailable,
+                "FS0017",
+                "the server did not come to rest in time",
+            )
+            .with_detail(format!(
+                "after {SHUTDOWN_MS} ms something was still under way"
+            ))
+            .with_hint("nothing is lost: the next start goes on from the last checkpoints")
         };
         let rest = async {
             self.parts.jobs.suspend().await;
             self.closing.send_replace(true);
             for task in self.tasks {
                 task.await.map_err(|cause| {
-                    Error::new(Kind::Internal, "FS0018", "a service ended without an answer").with_source(cause)
+                    Error::new(
+                        Kind::Internal,
+                        "FS0018",
+                        "a service ended without an answer",
+                    )
+                    .with_source(cause)
                 })??;
             }
             Ok(())
@@ -149,23 +198,50 @@ impl Server {
 
 async fn bind(flag: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
     let refuse = |cause: std::io::Error| {
-        Error::new(Kind::Unavailable, "FS0019", format!("{flag} {address} cannot be listened on"))
-            .with_source(cause)
-            .with_hint(format!("stop what uses the port, or choose another with {flag}; port 0 takes a free one"))
+        Error::new(
+            Kind::Unavailable,
+            "FS0019",
+            format!("{flag} {address} cannot be listened on"),
+        )
+        .with_source(cause)
+        .with_hint(format!(
+            "stop what uses the port, or choose another with {flag}; port 0 takes a free one"
+        ))
     };
     let listener = TcpListener::bind(address).await.map_err(refuse)?;
     let bound = listener.local_addr().map_err(refuse)?;
     Ok((listener, bound))
 }
 
-async fn open_catalogue(data_dir: &Path, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Arc<dyn Catalog>> {
+async fn open_catalogue(
+    data_dir: &Path,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Arc<dyn Catalog>> {
     let options = flinkspark_metadata::Options::new(catalogue_dir(data_dir));
     let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
-    let opened = tokio::task::spawn_blocking(move || Catalogue::open(&options, clock, entropy)).await;
+    let opened =
+        tokio::task::spawn_blocking(move || Catalogue::open(&options, clock, entropy)).await;
     let opened = opened.map_err(|cause| {
-        Error::new(Kind::Internal, "FS0018", "a service ended without an answer").with_source(cause)
+        Error::new(
+            Kind::Internal,
+            "FS0018",
+            "a service ended without an answer",
+        )
+        .with_source(cause)
     })?;
     Ok(Arc::new(opened?))
+}
+
+/// The tickets' key, derived from the data directory's.
+fn ticket_key(logs: &Logs) -> Result<flight::Key> {
+    let broken = || {
+        Error::new(Kind::Internal, "FS0018", "a service cannot start").with_detail("it has no key")
+    };
+    let bytes = STANDARD
+        .decode(logs.signer().sign("flight tickets", b"key"))
+        .map_err(|_| broken())?;
+    bytes.try_into().map(flight::Key::new).map_err(|_| broken())
 }
 
 /// Tells the catalogue of every log's head: for data the log decides.
@@ -174,9 +250,15 @@ async fn catch_up(catalog: &Arc<dyn Catalog>, datasets: &Arc<dyn Datasets>) -> R
     loop {
         let page = catalog.list("", after.as_ref(), CATCH_UP_PAGE).await?;
         for dataset in &page.datasets {
-            let view = datasets.dataset(dataset.id, Arc::clone(&dataset.schema)).await?.refresh().await?;
+            let view = datasets
+                .dataset(dataset.id, Arc::clone(&dataset.schema))
+                .await?
+                .refresh()
+                .await?;
             let (rows, _, _) = view.totals();
-            catalog.advance(dataset.id, view.head(), rows, view.watermark_ms()).await?;
+            catalog
+                .advance(dataset.id, view.head(), rows, view.watermark_ms())
+                .await?;
         }
         match page.next {
             Some(next) => after = Some(next),
@@ -198,7 +280,9 @@ async fn serve_grpc(
     closing: watch::Receiver<bool>,
 ) -> Result<()> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_service_status("", tonic_health::ServingStatus::Serving).await;
+    health
+        .set_service_status("", tonic_health::ServingStatus::Serving)
+        .await;
     let catalog = catalog::Service {
         catalog: Arc::clone(&parts.catalog),
         datasets: Arc::clone(&parts.datasets),
@@ -206,18 +290,36 @@ async fn serve_grpc(
     };
     let served = flight::limits::server(tonic::transport::Server::builder())
         .add_service(flight::service(components))
-        .add_service(CatalogServer::new(catalog).max_decoding_message_size(flight::limits::MESSAGE_BYTES_MAX))
+        .add_service(
+            CatalogServer::new(catalog)
+                .max_decoding_message_size(flight::limits::MESSAGE_BYTES_MAX),
+        )
         .add_service(JobsServer::new(jobs::Service { jobs: parts.jobs }))
         .add_service(health_service)
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), closed(closing));
     served.await.map_err(|cause| {
-        Error::new(Kind::Unavailable, "FS0018", "a service ended without an answer").with_source(cause)
+        Error::new(
+            Kind::Unavailable,
+            "FS0018",
+            "a service ended without an answer",
+        )
+        .with_source(cause)
     })
 }
 
-async fn serve_http(listener: TcpListener, health: http::Health, closing: watch::Receiver<bool>) -> Result<()> {
-    let served = axum::serve(listener, http::router(health)).with_graceful_shutdown(closed(closing));
+async fn serve_http(
+    listener: TcpListener,
+    health: http::Health,
+    closing: watch::Receiver<bool>,
+) -> Result<()> {
+    let served =
+        axum::serve(listener, http::router(health)).with_graceful_shutdown(closed(closing));
     served.await.map_err(|cause| {
-        Error::new(Kind::Unavailable, "FS0018", "a service ended without an answer").with_source(cause)
+        Error::new(
+            Kind::Unavailable,
+            "FS0018",
+            "a service ended without an answer",
+        )
+        .with_source(cause)
     })
 }

@@ -11,9 +11,6 @@ mod rdd;
 mod run;
 mod table;
 
-#[cfg(test)]
-mod tests;
-
 pub use cache::{Cache, Event, Why};
 pub use rdd::{Dependency, Determinism, Rdd};
 pub use run::{Options, Outcome, Run, session};

@@ -18,7 +18,10 @@ pub enum Build {
 }
 
 /// Where a binary is.
-#[expect(clippy::disallowed_methods, reason = "the test command says where the binaries are")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test command says where the binaries are"
+)]
 pub fn binary(build: Build) -> Step<PathBuf> {
     let name = match build {
         Build::Plain => "FLINKSPARK_BIN",
@@ -59,7 +62,11 @@ impl Said {
 impl From<Output> for Said {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+        Self {
+            code: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
     }
 }
 
@@ -71,5 +78,9 @@ pub fn run(arguments: &[&str]) -> Step<Said> {
 /// Runs a command that must end with 0.
 pub fn must(command: &mut Command) -> Step<Said> {
     let said = Said::from(command.output()?);
-    if said.code == Some(0) { Ok(said) } else { Err(Failure::from(format!("{command:?} failed: {said:?}"))) }
+    if said.code == Some(0) {
+        Ok(said)
+    } else {
+        Err(Failure::from(format!("{command:?} failed: {said:?}")))
+    }
 }

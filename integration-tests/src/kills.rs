@@ -85,7 +85,11 @@ pub fn run(plan: Plan) -> Step {
             return Err(format!("steps that are never reached: {aims:?}").into());
         }
         let rest = aims.split_off(aims.len().min(CAMPAIGN_KILLS as usize));
-        let campaign = Campaign { number, data: &data, aims: std::mem::replace(&mut aims, rest) };
+        let campaign = Campaign {
+            number,
+            data: &data,
+            aims: std::mem::replace(&mut aims, rest),
+        };
         let (done, missed) = campaign.run(&reference, &mut kills)?;
         println!("campaign {number}: {done} kills, digest identical");
         aims.extend(missed);
@@ -96,14 +100,19 @@ pub fn run(plan: Plan) -> Step {
     let total: u64 = kills.values().sum();
     println!("{total} kills: lost 0, doubled 0");
     match kills.iter().find(|(_, count)| **count == 0) {
-        Some((step, _)) if plan.count >= STEPS.len() as u64 => Err(format!("no kill at {step}").into()),
+        Some((step, _)) if plan.count >= STEPS.len() as u64 => {
+            Err(format!("no kill at {step}").into())
+        }
         _ => Ok(()),
     }
 }
 
 /// One kill at each step, the rest at steps, moments and clients by the seed; the order is random.
 fn aims(count: u64, random: &mut Random) -> Vec<Aim> {
-    let mut aims: Vec<Aim> = STEPS.iter().map(|step| Aim::Step(step, 1 + random.below(3))).collect();
+    let mut aims: Vec<Aim> = STEPS
+        .iter()
+        .map(|step| Aim::Step(step, 1 + random.below(3)))
+        .collect();
     random.shuffle(&mut aims);
     aims.truncate(count as usize);
     while (aims.len() as u64) < count {
@@ -111,7 +120,10 @@ fn aims(count: u64, random: &mut Random) -> Vec<Aim> {
             0..4 => Aim::Moment(200 + random.below(1800)),
             4 => Aim::Client,
             _ => {
-                let step = STEPS.get(random.below(STEPS.len() as u64) as usize).copied().unwrap_or("log.create.done");
+                let step = STEPS
+                    .get(random.below(STEPS.len() as u64) as usize)
+                    .copied()
+                    .unwrap_or("log.create.done");
                 Aim::Step(step, 1 + random.below(6))
             }
         });
@@ -127,7 +139,15 @@ fn reference(data: &Path) -> Step<String> {
     };
     load(&server, "24h")?;
     let job = crate::path("jobs/hourly_departures.sql");
-    server.must(&["job", "run", job.to_str().ok_or("the path is text")?, "--on", "stream", "--id", "unfailed"])?;
+    server.must(&[
+        "job",
+        "run",
+        job.to_str().ok_or("the path is text")?,
+        "--on",
+        "stream",
+        "--id",
+        "unfailed",
+    ])?;
     let digest = campaign::digest(&server, "hourly_departures")?;
     server.terminate(std::time::Duration::from_secs(30))?;
     Ok(digest)

@@ -4,6 +4,7 @@
 //! jobs. It never reaches into a server's parts: what it knows it was told over the public API or
 //! the command line. Invariant: no server outlives the test that started it.
 
+pub mod bench;
 pub mod command;
 pub mod kills;
 pub mod server;

@@ -40,8 +40,20 @@ impl Server {
     /// Starts a binary with faults, on free ports.
     pub fn start_with(data_dir: &Path, build: Build, faults: Option<&str>) -> Step<Started> {
         let mut command = flinkspark(build)?;
-        command.args(["serve", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--log", "error", "--data-dir"]);
-        command.arg(data_dir).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.args([
+            "serve",
+            "--grpc",
+            "127.0.0.1:0",
+            "--http",
+            "127.0.0.1:0",
+            "--log",
+            "error",
+            "--data-dir",
+        ]);
+        command
+            .arg(data_dir)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         if let Some(faults) = faults {
             command.env("FLINKSPARK_FAULTS", faults);
         }
@@ -53,8 +65,14 @@ impl Server {
             match lines.recv_timeout(Duration::from_millis(50)) {
                 Ok(line) => match line.strip_prefix("flinkspark is ready: gRPC on ") {
                     Some(rest) => {
-                        let (grpc, http) = rest.split_once(", HTTP on ").ok_or("the server says where it is")?;
-                        return Ok(Started::Ready(Self { child, grpc: grpc.into(), http: http.into() }));
+                        let (grpc, http) = rest
+                            .split_once(", HTTP on ")
+                            .ok_or("the server says where it is")?;
+                        return Ok(Started::Ready(Self {
+                            child,
+                            grpc: grpc.into(),
+                            http: http.into(),
+                        }));
                     }
                     None => said.push(line),
                 },
@@ -68,7 +86,10 @@ impl Server {
         }
         child.kill()?;
         child.wait()?;
-        Err(Failure::from(format!("the server was not ready: {}", said.join("\n"))))
+        Err(Failure::from(format!(
+            "the server was not ready: {}",
+            said.join("\n")
+        )))
     }
 
     /// The address of its gRPC port.
@@ -94,12 +115,20 @@ impl Server {
     /// Runs a client's command against it, to its end.
     pub fn run(&self, arguments: &[&str]) -> Step<Said> {
         let mut command = flinkspark(Build::Plain)?;
-        Ok(command.args(arguments).env("FLINKSPARK_URL", self.url()).output()?.into())
+        Ok(command
+            .args(arguments)
+            .env("FLINKSPARK_URL", self.url())
+            .output()?
+            .into())
     }
 
     /// Runs a client's command that must end with 0.
     pub fn must(&self, arguments: &[&str]) -> Step<Said> {
-        command::must(flinkspark(Build::Plain)?.args(arguments).env("FLINKSPARK_URL", self.url()))
+        command::must(
+            flinkspark(Build::Plain)?
+                .args(arguments)
+                .env("FLINKSPARK_URL", self.url()),
+        )
     }
 
     /// Ends it as `kill -9` does.
@@ -113,7 +142,9 @@ impl Server {
     pub fn terminate(mut self, limit: Duration) -> Step<(ExitStatus, Duration)> {
         let since = Instant::now();
         let pid = self.child.id().to_string();
-        std::process::Command::new("kill").args(["-TERM", &pid]).status()?;
+        std::process::Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()?;
         while since.elapsed() < limit {
             if let Some(status) = self.child.try_wait()? {
                 return Ok((status, since.elapsed()));

@@ -12,7 +12,7 @@ use std::path::PathBuf;
     propagate_version = true,
     disable_help_subcommand = true
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     /// How results are printed
     #[arg(short, long, global = true, value_enum, default_value = "table")]
     pub output: Format,
@@ -25,7 +25,7 @@ pub struct Cli {
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people
     Table,
     /// One JSON document
@@ -35,7 +35,7 @@ pub enum Format {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run the bridge server
     Serve(Overrides),
     /// See real flights go through both engines and back, exactly once
@@ -62,7 +62,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// Keep the demo's data in this folder
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
@@ -72,7 +72,7 @@ pub struct DemoArgs {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum DatasetCommand {
+pub(crate) enum DatasetCommand {
     /// Give a dataset its identity, its schema and its engines' handles
     Register(RegisterArgs),
     /// List datasets in name order
@@ -132,7 +132,7 @@ pub enum DatasetCommand {
 }
 
 #[derive(Debug, Args)]
-pub struct RegisterArgs {
+pub(crate) struct RegisterArgs {
     /// The dataset's name, such as web.clicks
     pub name: String,
     /// Take the schema from this file
@@ -162,7 +162,7 @@ pub struct RegisterArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Precision {
+pub(crate) enum Precision {
     /// They are refused
     Exact,
     /// They are rounded down
@@ -170,7 +170,7 @@ pub enum Precision {
 }
 
 #[derive(Debug, Args)]
-pub struct TransferArgs {
+pub(crate) struct TransferArgs {
     /// A file, or dataset://NAME
     pub source: String,
     /// A file, or dataset://NAME
@@ -193,7 +193,7 @@ pub struct TransferArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Target {
+pub(crate) enum Target {
     /// The bundled streaming engine
     Stream,
     /// The bundled batch engine
@@ -201,7 +201,7 @@ pub enum Target {
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct JobOptions {
+pub(crate) struct JobOptions {
     /// How many subtasks an operator has
     #[arg(long, value_name = "N")]
     pub parallelism: Option<u32>,
@@ -223,7 +223,7 @@ pub struct JobOptions {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum JobCommand {
+pub(crate) enum JobCommand {
     /// Run a job and follow it to its end
     Run {
         /// A file with the job's SQL
@@ -288,17 +288,23 @@ pub enum JobCommand {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum CatalogCommand {
+pub(crate) enum CatalogCommand {
     /// Read every record and compare the index with the journal
     Verify(Overrides),
     /// Print every record of the journal as JSON lines
     Export(Overrides),
     /// Make the index anew from the journal
-    Rebuild(Overrides),
+    Rebuild {
+        #[command(flatten)]
+        overrides: Overrides,
+        /// Give up every change from the first one on that cannot be read; the old journal is kept beside
+        #[arg(long)]
+        accept_loss: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
+pub(crate) enum ConfigCommand {
     /// Print the configuration in force, in TOML
     Show(Overrides),
 }

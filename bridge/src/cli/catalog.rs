@@ -20,6 +20,7 @@ pub(super) fn run(output: Format, command: &CatalogCommand) -> Result<()> {
                 &json!({
                     "first": found.first, "last": found.last, "acknowledged": found.acknowledged,
                     "torn_bytes": found.torn_bytes, "datasets": found.datasets, "edges": found.edges,
+                    "index": found.index,
                 }),
             )
         }
@@ -27,9 +28,17 @@ pub(super) fn run(output: Format, command: &CatalogCommand) -> Result<()> {
             let (_held, dir) = open(overrides)?;
             offline::export(&dir, &mut std::io::stdout().lock()).map(drop)
         }
-        CatalogCommand::Rebuild(overrides) => {
+        CatalogCommand::Rebuild {
+            overrides,
+            accept_loss,
+        } => {
             let (_held, dir) = open(overrides)?;
-            offline::rebuild(&dir, offline::Loss::Refuse, &crate::system::SystemEntropy)?;
+            let loss = if *accept_loss {
+                offline::Loss::Accept
+            } else {
+                offline::Loss::Refuse
+            };
+            offline::rebuild(&dir, loss, &crate::system::SystemEntropy)?;
             eprintln!("rebuilt the index from the journal");
             Ok(())
         }

@@ -20,7 +20,9 @@ use std::io::{IsTerminal, Write};
 pub(super) async fn run(url: &str, output: Format, command: DatasetCommand) -> Result<u8> {
     match command {
         DatasetCommand::Register(args) => register(url, output, args).await,
-        DatasetCommand::List { prefix } => list(&mut Client::connect(url).await?, output, prefix).await,
+        DatasetCommand::List { prefix } => {
+            list(&mut Client::connect(url).await?, output, prefix).await
+        }
         DatasetCommand::Show { reference } | DatasetCommand::Lookup { reference } => {
             let view = look_up(&mut Client::connect(url).await?, &reference).await?;
             render::object(output, &describe(view)?)
@@ -47,14 +49,29 @@ pub(super) async fn run(url: &str, output: Format, command: DatasetCommand) -> R
 /// The dataset behind an id, a name or a handle, with what its log holds.
 pub(crate) async fn look_up(client: &mut Client, reference: &str) -> Result<v1::DatasetView> {
     let reference = v1::Reference::from(&reference.parse::<Reference>()?);
-    answer(client.catalog.lookup(v1::LookupRequest { reference: Some(reference) }).await)
+    answer(
+        client
+            .catalog
+            .lookup(v1::LookupRequest {
+                reference: Some(reference),
+            })
+            .await,
+    )
 }
 
 async fn register(url: &str, output: Format, args: RegisterArgs) -> Result<()> {
     let registration = registration(args)?;
     let mut client = Client::connect(url).await?;
-    let dataset = answer(client.catalog.register(v1::RegisterRequest::try_from(&registration)?).await)?;
-    let view = v1::DatasetView { dataset: Some(dataset), ..v1::DatasetView::default() };
+    let dataset = answer(
+        client
+            .catalog
+            .register(v1::RegisterRequest::try_from(&registration)?)
+            .await,
+    )?;
+    let view = v1::DatasetView {
+        dataset: Some(dataset),
+        ..v1::DatasetView::default()
+    };
     render::object(output, &describe(view)?)
 }
 
@@ -63,19 +80,31 @@ fn registration(args: RegisterArgs) -> Result<Registration> {
     let mut handles = Vec::new();
     handles.extend(args.flink.as_deref().map(Handle::flink_table).transpose()?);
     handles.extend(args.spark.as_deref().map(Handle::spark_table).transpose()?);
-    let time = args.time_attribute.zip(args.watermark_delay).map(|(column, watermark_delay_ms)| TimeAttribute {
-        column,
-        watermark_delay_ms,
-        precision: match args.time_precision {
-            Precision::Exact => TimePrecision::Exact,
-            Precision::Floor => TimePrecision::Floor,
-        },
-    });
-    let boundedness = if args.unbounded { Boundedness::Unbounded } else { Boundedness::Bounded };
+    let time = args
+        .time_attribute
+        .zip(args.watermark_delay)
+        .map(|(column, watermark_delay_ms)| TimeAttribute {
+            column,
+            watermark_delay_ms,
+            precision: match args.time_precision {
+                Precision::Exact => TimePrecision::Exact,
+                Precision::Floor => TimePrecision::Floor,
+            },
+        });
+    let boundedness = if args.unbounded {
+        Boundedness::Unbounded
+    } else {
+        Boundedness::Bounded
+    };
     Ok(Registration {
         name: DatasetName::new(&args.name)?,
         schema: reader.schema(),
-        traits: Traits { boundedness, time, primary_key: args.primary_key, ..Traits::default() },
+        traits: Traits {
+            boundedness,
+            time,
+            primary_key: args.primary_key,
+            ..Traits::default()
+        },
         handles,
     })
 }
@@ -84,7 +113,11 @@ async fn list(client: &mut Client, output: Format, prefix: String) -> Result<()>
     let mut listing = Listing::new(&["name", "id", "version", "columns", "flink", "spark"]);
     let mut after = String::new();
     loop {
-        let request = v1::ListRequest { prefix: prefix.clone(), after, limit: 0 };
+        let request = v1::ListRequest {
+            prefix: prefix.clone(),
+            after,
+            limit: 0,
+        };
         let page = answer(client.catalog.list(request).await)?;
         for dataset in page.datasets {
             let dataset = Dataset::try_from(dataset)?;
@@ -117,9 +150,20 @@ fn describe(view: v1::DatasetView) -> Result<Value> {
     let mut fields = record(&dataset);
     fields.insert("rows".into(), head.rows.into());
     fields.insert("bytes".into(), head.bytes.into());
-    fields.insert("digest".into(), if head.digest.is_empty() { Value::Null } else { head.digest.into() });
+    fields.insert(
+        "digest".into(),
+        if head.digest.is_empty() {
+            Value::Null
+        } else {
+            head.digest.into()
+        },
+    );
     fields.insert("slot".into(), head.slot.into());
-    fields.insert("watermark".into(), head.watermark_ms.map_or(Value::Null, |ms| rows::instant(ms).into()));
+    fields.insert(
+        "watermark".into(),
+        head.watermark_ms
+            .map_or(Value::Null, |ms| rows::instant(ms).into()),
+    );
     let mut handles = Map::new();
     for handle in &dataset.handles {
         handles.insert(handle.engine().name().into(), handle.identifier().into());
@@ -128,26 +172,43 @@ fn describe(view: v1::DatasetView) -> Result<Value> {
     fields.insert("schema_version".into(), dataset.schema_version.into());
     let columns = dataset.schema.fields().iter().map(|field| {
         let null = if field.is_nullable() { "" } else { " not null" };
-        format!("{} {}{null}", field.name(), schema::type_name(field.data_type()))
+        format!(
+            "{} {}{null}",
+            field.name(),
+            schema::type_name(field.data_type())
+        )
     });
     fields.insert("columns".into(), columns.collect::<Vec<_>>().into());
     let traits = serde_json::to_value(&dataset.traits).map_err(|cause| {
         Error::new(Kind::Internal, "FS0008", "the result could not be printed").with_source(cause)
     })?;
     fields.insert("traits".into(), traits);
-    let partition = |partition: v1::RddPartition| {
-        json!({"index": partition.index, "rows": partition.rows, "preferred_locations": partition.preferred_locations})
-    };
-    fields.insert("partitions".into(), view.partitions.into_iter().map(partition).collect());
+    let partition = |partition: v1::RddPartition| json!({"index": partition.index, "rows": partition.rows, "preferred_locations": partition.preferred_locations});
+    fields.insert(
+        "partitions".into(),
+        view.partitions.into_iter().map(partition).collect(),
+    );
     Ok(fields.into())
 }
 
 async fn epochs(client: &mut Client, output: Format, reference: &str, after: u64) -> Result<()> {
-    let mut listing = Listing::new(&["slot", "writer", "generation", "n", "rows", "watermark", "committed_at"]);
+    let mut listing = Listing::new(&[
+        "slot",
+        "writer",
+        "generation",
+        "n",
+        "rows",
+        "watermark",
+        "committed_at",
+    ]);
     let reference = v1::Reference::from(&reference.parse::<Reference>()?);
     let mut after_slot = after;
     loop {
-        let request = v1::EpochsRequest { reference: Some(reference.clone()), after_slot, limit: 0 };
+        let request = v1::EpochsRequest {
+            reference: Some(reference.clone()),
+            after_slot,
+            limit: 0,
+        };
         let page = answer(client.catalog.epochs(request).await)?;
         for epoch in page.epochs {
             listing.push(json!({
@@ -172,7 +233,14 @@ async fn epochs(client: &mut Client, output: Format, reference: &str, after: u64
 async fn lineage(client: &mut Client, output: Format, reference: &str) -> Result<()> {
     let mut listing = Listing::new(&["from", "from_slots", "to", "to_slots", "run"]);
     let reference = v1::Reference::from(&reference.parse::<Reference>()?);
-    let found = answer(client.catalog.lineage(v1::LineageRequest { reference: Some(reference) }).await)?;
+    let found = answer(
+        client
+            .catalog
+            .lineage(v1::LineageRequest {
+                reference: Some(reference),
+            })
+            .await,
+    )?;
     let slots = |range: &v1::SlotRange| format!("{}-{}", range.first, range.last);
     for edge in found.edges {
         let (from, to) = (edge.from.unwrap_or_default(), edge.to.unwrap_or_default());
@@ -187,17 +255,26 @@ async fn lineage(client: &mut Client, output: Format, reference: &str) -> Result
 /// A dataset's name; its id once it was dropped, for its lineage stays.
 async fn name(client: &mut Client, id: &str) -> String {
     let view = look_up(client, id).await;
-    view.ok().and_then(|view| view.dataset).map_or_else(|| id.into(), |dataset| dataset.name)
+    view.ok()
+        .and_then(|view| view.dataset)
+        .map_or_else(|| id.into(), |dataset| dataset.name)
 }
 
 async fn watch(client: &mut Client, output: Format, since: u64, limit: Option<u64>) -> Result<()> {
     let mut events = answer(client.catalog.watch(v1::WatchRequest { since }).await)?;
     let mut left = limit.unwrap_or(u64::MAX);
     while left > 0 {
-        let event = events.message().await.map_err(|status| from_status(&status))?;
+        let event = events
+            .message()
+            .await
+            .map_err(|status| from_status(&status))?;
         let Some(event) = event else {
-            return Err(Error::new(Kind::Unavailable, "FS0014", "the bridge closed the change feed")
-                .with_hint("run the command again with --since and the last sequence number"));
+            return Err(Error::new(
+                Kind::Unavailable,
+                "FS0014",
+                "the bridge closed the change feed",
+            )
+            .with_hint("run the command again with --since and the last sequence number"));
         };
         let event = ChangeEvent::try_from(event)?;
         let line = change(&event);
@@ -213,11 +290,20 @@ async fn watch(client: &mut Client, output: Format, since: u64, limit: Option<u6
 fn change(event: &ChangeEvent) -> Value {
     let mut line = match &event.kind {
         EventKind::Put(dataset) => json!({"change": "put", "dataset": record(dataset)}),
-        EventKind::Dropped { id, name } => json!({"change": "dropped", "id": id.to_string(), "name": name.to_string()}),
-        EventKind::Advanced { id, head, rows, watermark_ms } => {
+        EventKind::Dropped { id, name } => {
+            json!({"change": "dropped", "id": id.to_string(), "name": name.to_string()})
+        }
+        EventKind::Advanced {
+            id,
+            head,
+            rows,
+            watermark_ms,
+        } => {
             json!({"change": "advanced", "id": id.to_string(), "slot": head, "rows": rows, "watermark_ms": watermark_ms})
         }
-        EventKind::Edge(edge) => json!({"change": "edge", "from": edge.from, "to": edge.to, "run": edge.run}),
+        EventKind::Edge(edge) => {
+            json!({"change": "edge", "from": edge.from, "to": edge.to, "run": edge.run})
+        }
     };
     if let Value::Object(fields) = &mut line {
         fields.insert("sequence".into(), event.sequence.into());
@@ -227,9 +313,19 @@ fn change(event: &ChangeEvent) -> Value {
 }
 
 fn text(line: &Value) -> String {
-    let Value::Object(fields) = line else { return line.to_string() };
+    let Value::Object(fields) = line else {
+        return line.to_string();
+    };
     let shown = fields.iter().filter(|(key, _)| *key != "sequence");
-    shown.map(|(key, value)| format!("{key}={}", value.as_str().map_or_else(|| value.to_string(), Into::into))).collect::<Vec<_>>().join(" ")
+    shown
+        .map(|(key, value)| {
+            format!(
+                "{key}={}",
+                value.as_str().map_or_else(|| value.to_string(), Into::into)
+            )
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 async fn forget(client: &mut Client, reference: &str, yes: bool) -> Result<()> {
@@ -240,7 +336,15 @@ async fn forget(client: &mut Client, reference: &str, yes: bool) -> Result<()> {
             .with_detail("the question was not answered with yes")
             .with_hint("add --yes to drop without a question"));
     }
-    answer(client.catalog.drop(v1::DropRequest { id: dataset.id, version: dataset.version }).await)?;
+    answer(
+        client
+            .catalog
+            .drop(v1::DropRequest {
+                id: dataset.id,
+                version: dataset.version,
+            })
+            .await,
+    )?;
     eprintln!("dropped {}", dataset.name);
     Ok(())
 }
@@ -251,7 +355,16 @@ fn confirmed(name: &str, rows: u64) -> Result<bool> {
     }
     eprint!("drop {name} with its {rows} rows? [y/N] ");
     let mut line = String::new();
-    let read = std::io::stderr().flush().and_then(|()| std::io::stdin().read_line(&mut line));
-    read.map_err(|cause| Error::new(Kind::Unavailable, "FS0008", "the question could not be asked").with_source(cause))?;
+    let read = std::io::stderr()
+        .flush()
+        .and_then(|()| std::io::stdin().read_line(&mut line));
+    read.map_err(|cause| {
+        Error::new(
+            Kind::Unavailable,
+            "FS0008",
+            "the question could not be asked",
+        )
+        .with_source(cause)
+    })?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }

@@ -23,11 +23,22 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Runs one of the commands.
 pub(super) async fn run(url: &str, output: Format, command: JobCommand) -> Result<u8> {
     match command {
-        JobCommand::Run { file, on, id, reconnect, options } => {
+        JobCommand::Run {
+            file,
+            on,
+            id,
+            reconnect,
+            options,
+        } => {
             let id = id.unwrap_or_else(fresh_id);
             eprintln!("job id: {id}");
             let text = read(&file)?;
-            let request = v1::SubmitRequest { id, text, target: wire(on).into(), options: Some(wire_options(&options)) };
+            let request = v1::SubmitRequest {
+                id,
+                text,
+                target: wire(on).into(),
+                options: Some(wire_options(&options)),
+            };
             let job = follow(url, request, Duration::from_millis(reconnect)).await?;
             finish(output, &job)
         }
@@ -52,11 +63,23 @@ pub(super) async fn run(url: &str, output: Format, command: JobCommand) -> Resul
         }
         JobCommand::List => list(&mut Client::connect(url).await?, output).await,
         JobCommand::Show { id } => {
-            let job = answer(Client::connect(url).await?.jobs.get(v1::GetJobRequest { id }).await)?;
+            let job = answer(
+                Client::connect(url)
+                    .await?
+                    .jobs
+                    .get(v1::GetJobRequest { id })
+                    .await,
+            )?;
             render::object(output, &describe(&job)).map(|()| exit::OK)
         }
         JobCommand::Stop { id, drain } => {
-            let job = answer(Client::connect(url).await?.jobs.stop(v1::StopJobRequest { id, drain }).await)?;
+            let job = answer(
+                Client::connect(url)
+                    .await?
+                    .jobs
+                    .stop(v1::StopJobRequest { id, drain })
+                    .await,
+            )?;
             render::object(output, &describe(&job)).map(|()| exit::OK)
         }
     }
@@ -64,9 +87,13 @@ pub(super) async fn run(url: &str, output: Format, command: JobCommand) -> Resul
 
 fn read(file: &Path) -> Result<String> {
     std::fs::read_to_string(file).map_err(|cause| {
-        Error::new(Kind::Invalid, "FS0020", format!("the job file {} cannot be read", file.display()))
-            .with_source(cause)
-            .with_hint("name a file that holds one INSERT INTO ... SELECT statement")
+        Error::new(
+            Kind::Invalid,
+            "FS0020",
+            format!("the job file {} cannot be read", file.display()),
+        )
+        .with_source(cause)
+        .with_hint("name a file that holds one INSERT INTO ... SELECT statement")
     })
 }
 
@@ -88,9 +115,20 @@ async fn follow(url: &str, request: v1::SubmitRequest, reconnect: Duration) -> R
             Err(error) => {
                 let since = *away.get_or_insert_with(Instant::now);
                 if since.elapsed() >= reconnect {
-                    return Err(Error::new(Kind::Unavailable, "FS0401", format!("no bridge answers at {url}"))
-                        .with_detail(format!("it has been away for {} s: {}", reconnect.as_secs(), error.message()))
-                        .with_hint(format!("the job goes on when the bridge is back: attach with --id {}", request.id)));
+                    return Err(Error::new(
+                        Kind::Unavailable,
+                        "FS0401",
+                        format!("no bridge answers at {url}"),
+                    )
+                    .with_detail(format!(
+                        "it has been away for {} s: {}",
+                        reconnect.as_secs(),
+                        error.message()
+                    ))
+                    .with_hint(format!(
+                        "the job goes on when the bridge is back: attach with --id {}",
+                        request.id
+                    )));
                 }
                 tokio::time::sleep(RECONNECT_PAUSE).await;
             }
@@ -110,10 +148,24 @@ async fn watch(
     let submitted = answer(client.jobs.submit(request.clone()).await)?;
     *away = None;
     if !std::mem::replace(noted, true) {
-        submitted.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        submitted
+            .notes
+            .iter()
+            .for_each(|note| eprintln!("note: {note}"));
     }
-    let mut jobs = answer(client.jobs.watch(v1::WatchJobRequest { id: request.id.clone() }).await)?;
-    while let Some(job) = jobs.message().await.map_err(|status| from_status(&status))? {
+    let mut jobs = answer(
+        client
+            .jobs
+            .watch(v1::WatchJobRequest {
+                id: request.id.clone(),
+            })
+            .await,
+    )?;
+    while let Some(job) = jobs
+        .message()
+        .await
+        .map_err(|status| from_status(&status))?
+    {
         match job.state() {
             v1::JobState::Finished | v1::JobState::Failed | v1::JobState::Stopped => {
                 progress.done();
@@ -122,7 +174,11 @@ async fn watch(
             _ => progress.show(&job),
         }
     }
-    Err(Error::new(Kind::Unavailable, "FS0014", "the bridge closed the feed of the job"))
+    Err(Error::new(
+        Kind::Unavailable,
+        "FS0014",
+        "the bridge closed the feed of the job",
+    ))
 }
 
 fn finish(output: Format, job: &v1::Job) -> Result<u8> {
@@ -130,7 +186,11 @@ fn finish(output: Format, job: &v1::Job) -> Result<u8> {
         return Err(of_wire(error));
     }
     render::object(output, &describe(job))?;
-    Ok(if job.state() == v1::JobState::Finished { exit::OK } else { exit::FAILED })
+    Ok(if job.state() == v1::JobState::Finished {
+        exit::OK
+    } else {
+        exit::FAILED
+    })
 }
 
 fn of_wire(wire: &v1::ErrorDetail) -> Error {
@@ -146,10 +206,23 @@ fn of_wire(wire: &v1::ErrorDetail) -> Error {
 }
 
 async fn list(client: &mut Client, output: Format) -> Result<u8> {
-    let mut listing = Listing::new(&["id", "state", "target", "output", "rows_in", "rows_out", "rows_late", "submitted_at"]);
+    let mut listing = Listing::new(&[
+        "id",
+        "state",
+        "target",
+        "output",
+        "rows_in",
+        "rows_out",
+        "rows_late",
+        "submitted_at",
+    ]);
     let mut after = String::new();
     loop {
-        let request = v1::ListJobsRequest { state: 0, after, limit: 0 };
+        let request = v1::ListJobsRequest {
+            state: 0,
+            after,
+            limit: 0,
+        };
         let page = answer(client.jobs.list(request).await)?;
         page.jobs.iter().for_each(|job| listing.push(describe(job)));
         match page.next {
@@ -183,7 +256,11 @@ fn describe(job: &v1::Job) -> Value {
 fn explain(output: Format, explained: v1::ExplainResponse) -> Result<u8> {
     let mut refused = None;
     for plan in &explained.plans {
-        let target = plan.target().as_str_name().trim_start_matches("TARGET_").to_lowercase();
+        let target = plan
+            .target()
+            .as_str_name()
+            .trim_start_matches("TARGET_")
+            .to_lowercase();
         if output != Format::Table {
             let value = json!({
                 "target": target, "plan": plan.plan, "rewrites": plan.rewrites,
@@ -195,19 +272,31 @@ fn explain(output: Format, explained: v1::ExplainResponse) -> Result<u8> {
             render::text(&format!("on {target}: refused\n{}\n\n", of_wire(error)))?;
         } else {
             let mut text = format!("on {target}:\n{}\n", plan.plan.trim_end());
-            plan.rewrites.iter().for_each(|rewrite| text.push_str(&format!("  rewrite: {rewrite}\n")));
-            plan.ledger.iter().for_each(|entry| text.push_str(&format!("  relies on {}: {}\n", entry.id, entry.text)));
+            plan.rewrites
+                .iter()
+                .for_each(|rewrite| text.push_str(&format!("  rewrite: {rewrite}\n")));
+            plan.ledger.iter().for_each(|entry| {
+                text.push_str(&format!("  relies on {}: {}\n", entry.id, entry.text))
+            });
             render::text(&format!("{text}\n"))?;
         }
         refused = refused.or(plan.refusal.as_ref());
     }
-    Ok(if refused.is_some() { exit::FAILED } else { exit::OK })
+    Ok(if refused.is_some() {
+        exit::FAILED
+    } else {
+        exit::OK
+    })
 }
 
 fn verify(output: Format, verified: v1::VerifyResponse) -> Result<u8> {
     let mut listing = Listing::new(&["target", "rows", "late_rows", "digest"]);
     for result in &verified.results {
-        let target = result.target().as_str_name().trim_start_matches("TARGET_").to_lowercase();
+        let target = result
+            .target()
+            .as_str_name()
+            .trim_start_matches("TARGET_")
+            .to_lowercase();
         listing.push(json!({"target": target, "rows": result.rows, "late_rows": result.late_rows, "digest": result.digest}));
     }
     render::listing(output, &listing)?;
@@ -217,11 +306,17 @@ fn verify(output: Format, verified: v1::VerifyResponse) -> Result<u8> {
     }
     for difference in &verified.differences {
         let counts: Vec<String> = difference.counts.iter().map(ToString::to_string).collect();
-        eprintln!("differs ({} times): {}", counts.join(" and "), difference.row);
+        eprintln!(
+            "differs ({} times): {}",
+            counts.join(" and "),
+            difference.row
+        );
     }
-    Err(Error::new(Kind::Data, "FS0004", "the targets gave different rows")
-        .with_detail(format!("{} rows differ", verified.differing_rows))
-        .with_hint("`flinkspark job explain` shows what each target did"))
+    Err(
+        Error::new(Kind::Data, "FS0004", "the targets gave different rows")
+            .with_detail(format!("{} rows differ", verified.differing_rows))
+            .with_hint("`flinkspark job explain` shows what each target did"),
+    )
 }
 
 fn wire(target: Target) -> v1::Target {
@@ -261,20 +356,28 @@ impl Progress {
             let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
         });
-        Self { bar, last: std::cell::Cell::new(None) }
+        Self {
+            bar,
+            last: std::cell::Cell::new(None),
+        }
     }
 
     fn show(&self, job: &v1::Job) {
         let progress = job.progress.unwrap_or_default();
         let watermark = progress.watermark_ms.map(instant);
         if let Some(bar) = &self.bar {
-            let watermark = watermark.map_or_else(String::new, |time| format!(", watermark {time}"));
+            let watermark =
+                watermark.map_or_else(String::new, |time| format!(", watermark {time}"));
             bar.set_message(format!(
                 "{} rows in, {} out, {} late, checkpoint {}{watermark}",
                 progress.rows_in, progress.rows_out, progress.late_rows, progress.checkpoint
             ));
             bar.tick();
-        } else if self.last.get().is_none_or(|last| last.elapsed() >= REPORT_EVERY) {
+        } else if self
+            .last
+            .get()
+            .is_none_or(|last| last.elapsed() >= REPORT_EVERY)
+        {
             self.last.set(Some(Instant::now()));
             let line = json!({
                 "rows_in": progress.rows_in, "rows_out": progress.rows_out, "rows_late": progress.late_rows,

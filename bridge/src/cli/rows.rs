@@ -12,13 +12,28 @@ use futures::TryStreamExt;
 use serde_json::{Map, Value};
 
 /// Prints the first rows in log order.
-pub(super) async fn head(client: &Client, output: Format, reference: &str, rows: usize) -> Result<()> {
+pub(super) async fn head(
+    client: &Client,
+    output: Format,
+    reference: &str,
+    rows: usize,
+) -> Result<()> {
     print(output, &first(client, reference, rows).await?)
 }
 
 /// The first rows in log order.
-pub(crate) async fn first(client: &Client, reference: &str, rows: usize) -> Result<Vec<RecordBatch>> {
-    let mut info = client.flight.info(&ReadCommand { dataset: reference.into(), ..ReadCommand::default() }).await?;
+pub(crate) async fn first(
+    client: &Client,
+    reference: &str,
+    rows: usize,
+) -> Result<Vec<RecordBatch>> {
+    let mut info = client
+        .flight
+        .info(&ReadCommand {
+            dataset: reference.into(),
+            ..ReadCommand::default()
+        })
+        .await?;
     let mut batches = vec![RecordBatch::new_empty(std::sync::Arc::clone(&info.schema))];
     let mut left = rows;
     for endpoint in std::mem::take(&mut info.endpoints) {
@@ -45,7 +60,12 @@ pub(crate) fn print(output: Format, batches: &[RecordBatch]) -> Result<()> {
     }
     let mut objects = Vec::new();
     for batch in batches {
-        let names: Vec<String> = batch.schema_ref().fields().iter().map(|field| field.name().clone()).collect();
+        let names: Vec<String> = batch
+            .schema_ref()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
         let columns = formatters(batch)?;
         for row in 0..batch.num_rows() {
             let mut object = Map::new();
@@ -56,7 +76,9 @@ pub(crate) fn print(output: Format, batches: &[RecordBatch]) -> Result<()> {
         }
     }
     match output {
-        Format::Jsonl => objects.iter().try_for_each(|object| render::text(&format!("{object}\n"))),
+        Format::Jsonl => objects
+            .iter()
+            .try_for_each(|object| render::text(&format!("{object}\n"))),
         _ => render::text(&format!("{:#}\n", Value::Array(objects))),
     }
 }
@@ -84,7 +106,12 @@ fn value(column: &ArrayFormatter<'_>, array: &dyn Array, row: usize) -> Result<V
 
 fn formatters(batch: &RecordBatch) -> Result<Vec<ArrayFormatter<'_>>> {
     let format = |array| ArrayFormatter::try_new(array, &OPTIONS);
-    batch.columns().iter().map(|array| format(array.as_ref())).collect::<std::result::Result<_, _>>().map_err(failed)
+    batch
+        .columns()
+        .iter()
+        .map(|array| format(array.as_ref()))
+        .collect::<std::result::Result<_, _>>()
+        .map_err(failed)
 }
 
 static OPTIONS: FormatOptions<'static> = options();

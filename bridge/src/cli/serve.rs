@@ -10,16 +10,30 @@ use tracing_subscriber::EnvFilter;
 pub(super) fn run(overrides: &Overrides) -> Result<()> {
     let config = Config::load(overrides)?;
     let filter = EnvFilter::try_new(&config.log).map_err(|cause| {
-        Error::new(Kind::Invalid, "FS0016", format!("\"{}\" is not a log filter", config.log.escape_debug()))
-            .with_source(cause)
-            .with_hint("for example warn,flinkspark=info")
+        Error::new(
+            Kind::Invalid,
+            "FS0016",
+            format!("\"{}\" is not a log filter", config.log.escape_debug()),
+        )
+        .with_source(cause)
+        .with_hint("for example warn,flinkspark=info")
     })?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(threads)?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(threads)?;
     let served = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(threads)?;
         let server = Server::start(config).await?;
-        eprintln!("flinkspark is ready: gRPC on {}, HTTP on {}", server.grpc(), server.http());
+        eprintln!(
+            "flinkspark is ready: gRPC on {}, HTTP on {}",
+            server.grpc(),
+            server.http()
+        );
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
@@ -31,5 +45,10 @@ pub(super) fn run(overrides: &Overrides) -> Result<()> {
 }
 
 fn threads(cause: std::io::Error) -> Error {
-    Error::new(Kind::Unavailable, "FS0013", "the process cannot start its threads").with_source(cause)
+    Error::new(
+        Kind::Unavailable,
+        "FS0013",
+        "the process cannot start its threads",
+    )
+    .with_source(cause)
 }

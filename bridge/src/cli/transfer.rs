@@ -25,16 +25,30 @@ pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result
     let id = args.id.unwrap_or_else(fresh_id);
     eprintln!("transfer id: {id}");
     let null = args.null.unwrap_or_else(|| CsvOptions::default().null);
-    let csv = CsvOptions { header: !args.no_header, null, ..CsvOptions::default() };
+    let csv = CsvOptions {
+        header: !args.no_header,
+        null,
+        ..CsvOptions::default()
+    };
     let transfer = Transfer {
         id: id.clone(),
         source: args.source.parse()?,
         target: args.target.parse()?,
         options: Options {
-            mode: if args.replace { Mode::Replace } else { Mode::Append },
+            mode: if args.replace {
+                Mode::Replace
+            } else {
+                Mode::Append
+            },
             partitions: args.partitions,
-            read: ReadOptions { csv: csv.clone(), ..ReadOptions::default() },
-            write: WriteOptions { csv, ..WriteOptions::default() },
+            read: ReadOptions {
+                csv: csv.clone(),
+                ..ReadOptions::default()
+            },
+            write: WriteOptions {
+                csv,
+                ..WriteOptions::default()
+            },
         },
     };
     let client = Client::connect(url).await?;
@@ -51,7 +65,12 @@ pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result
 }
 
 /// Puts a file into a dataset without showing progress.
-pub(crate) async fn put_file(client: &Client, file: &Path, dataset: &str, id: &str) -> Result<Outcome> {
+pub(crate) async fn put_file(
+    client: &Client,
+    file: &Path,
+    dataset: &str,
+    id: &str,
+) -> Result<Outcome> {
     let transfer = Transfer {
         id: id.into(),
         source: End::File(file.into()),
@@ -83,7 +102,11 @@ struct State {
 impl Meter {
     fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(ProgressBar::no_length);
-        Self { bar, started: Instant::now(), state: Mutex::default() }
+        Self {
+            bar,
+            started: Instant::now(),
+            state: Mutex::default(),
+        }
     }
 
     fn done(&self) {
@@ -95,9 +118,14 @@ impl Meter {
 
 impl Progress for Meter {
     fn total(&self, rows: Option<u64>) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).total = rows;
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .total = rows;
         if let (Some(bar), Some(rows)) = (&self.bar, rows) {
-            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} rows, {msg}, {per_sec}, {eta} left");
+            let style = ProgressStyle::with_template(
+                "{bar:30} {pos}/{len} rows, {msg}, {per_sec}, {eta} left",
+            );
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_length(rows);
         }
@@ -116,7 +144,9 @@ impl Progress for Meter {
         state.last = Some(Instant::now());
         let seconds = self.started.elapsed().as_secs_f64();
         let rate = rows as f64 / seconds;
-        let eta = state.total.map(|total| (total.saturating_sub(rows) as f64 / rate).round());
+        let eta = state
+            .total
+            .map(|total| (total.saturating_sub(rows) as f64 / rate).round());
         let line = json!({"rows": rows, "total": state.total, "bytes": bytes, "rows_per_second": rate.round(), "eta_seconds": eta});
         eprintln!("{line}");
     }

@@ -28,7 +28,9 @@ impl Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "lost {}, doubled {}", self.lost, self.doubled)?;
-        self.shown.iter().try_for_each(|row| write!(f, "\n    {row}"))
+        self.shown
+            .iter()
+            .try_for_each(|row| write!(f, "\n    {row}"))
     }
 }
 
@@ -38,12 +40,22 @@ pub(super) async fn datasets(client: &Client, whole: &str, other: &str) -> Resul
     for (dataset, step) in [(whole, -1), (other, 1)] {
         for batch in cli::first(client, dataset, usize::MAX).await? {
             let options = FormatOptions::new();
-            let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
-            let columns: Vec<_> = columns.collect::<std::result::Result<_, _>>().map_err(|cause| {
-                Error::new(Kind::Internal, "FS0008", "a row could not be printed").with_source(cause)
-            })?;
+            let columns = batch
+                .columns()
+                .iter()
+                .map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
+            let columns: Vec<_> =
+                columns
+                    .collect::<std::result::Result<_, _>>()
+                    .map_err(|cause| {
+                        Error::new(Kind::Internal, "FS0008", "a row could not be printed")
+                            .with_source(cause)
+                    })?;
             for row in 0..batch.num_rows() {
-                let text: Vec<String> = columns.iter().map(|column| column.value(row).to_string()).collect();
+                let text: Vec<String> = columns
+                    .iter()
+                    .map(|column| column.value(row).to_string())
+                    .collect();
                 *counts.entry(text.join(" | ")).or_default() += step;
             }
         }

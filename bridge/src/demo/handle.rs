@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::server::Server;
 use flinkspark_engine::batch::{Cache, Rdd, Why};
 use flinkspark_model::handle::StorageLevel;
-use flinkspark_model::port::{Log, Reference};
+use flinkspark_model::port::Reference;
 use flinkspark_model::{Error, Kind, Result};
 use futures::TryStreamExt;
 use std::path::Path;
@@ -17,7 +17,10 @@ const CACHE_BYTES_MAX: usize = 64 << 20;
 
 /// Persists `hourly_departures`, damages one kept partition and reads everything again.
 pub(super) async fn recompute(data: &Path, folder: &Path) -> Result<()> {
-    step(8, "lineage: a damaged partition of the RDD-like handle is noticed and computed again")?;
+    step(
+        8,
+        "lineage: a damaged partition of the RDD-like handle is noticed and computed again",
+    )?;
     let config = Config {
         data_dir: data.into(),
         grpc: ([127, 0, 0, 1], 0).into(),
@@ -25,18 +28,34 @@ pub(super) async fn recompute(data: &Path, folder: &Path) -> Result<()> {
         ..Config::default()
     };
     let server = Server::start(config).await?;
-    let dataset = server.parts().catalog.lookup(&Reference::Name("flights".parse()?)).await?;
-    let log = server.parts().datasets.dataset(dataset.id, Arc::clone(&dataset.schema)).await?;
+    let dataset = server
+        .parts()
+        .catalog
+        .lookup(&Reference::Name("flights".parse()?))
+        .await?;
+    let log = server
+        .parts()
+        .datasets
+        .dataset(dataset.id, Arc::clone(&dataset.schema))
+        .await?;
     let head = log.refresh().await?.head();
     let cache = Arc::new(Cache::new(folder.join("cache"), CACHE_BYTES_MAX)?);
-    let rdd = Rdd::of_slots(log, 1, head).await?.persist(Arc::clone(&cache), StorageLevel::DiskOnly);
+    let rdd = Rdd::of_slots(log, 1, head)
+        .await?
+        .persist(Arc::clone(&cache), StorageLevel::DiskOnly);
 
     let first = rows(&rdd).await?;
-    let file = cache.file(rdd.id(), 0).ok_or_else(|| failed(std::io::Error::other("no partition was kept")))?;
+    let file = cache
+        .file(rdd.id(), 0)
+        .ok_or_else(|| failed(std::io::Error::other("no partition was kept")))?;
     damage(&file).map_err(failed)?;
     let second = rows(&rdd).await?;
-    let again: Vec<u32> =
-        cache.events().iter().filter(|event| event.why == Why::Corrupt).map(|event| event.partition).collect();
+    let again: Vec<u32> = cache
+        .events()
+        .iter()
+        .filter(|event| event.why == Why::Corrupt)
+        .map(|event| event.partition)
+        .collect();
     say(&format!(
         "  {} rows before, {} rows after one byte was flipped in {}; tasks run again: partition {again:?} of {}\n",
         first,
@@ -46,8 +65,10 @@ pub(super) async fn recompute(data: &Path, folder: &Path) -> Result<()> {
     ))?;
     server.stop().await?;
     if first != second || again != [0] {
-        return Err(Error::new(Kind::Data, "FS0021", "the demo found a difference")
-            .with_detail("a damaged partition was not computed again exactly once"));
+        return Err(
+            Error::new(Kind::Data, "FS0021", "the demo found a difference")
+                .with_detail("a damaged partition was not computed again exactly once"),
+        );
     }
     Ok(())
 }
@@ -56,7 +77,10 @@ async fn rows(rdd: &Rdd) -> Result<u64> {
     let mut rows = 0;
     for partition in rdd.partitions() {
         let batches: Vec<_> = rdd.iterate(partition.index).await?.try_collect().await?;
-        rows += batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
+        rows += batches
+            .iter()
+            .map(|batch| batch.num_rows() as u64)
+            .sum::<u64>();
     }
     Ok(rows)
 }

@@ -9,8 +9,9 @@ use flinkspark_adapter::front::flink::{self, Statement, TableInfo, Tables};
 use flinkspark_adapter::plan::{Home, Job};
 use flinkspark_adapter::{semantics, target};
 use flinkspark_engine::batch::{self, Rdd, RddTable};
-use flinkspark_engine::stream::program::{self, Program};
-use flinkspark_model::dataset::{Boundedness, Dataset, TimePrecision, Traits};
+use flinkspark_engine::stream::JobGraph;
+use flinkspark_engine::stream::program::Program;
+use flinkspark_model::dataset::{Boundedness, Dataset, Traits};
 use flinkspark_model::lineage::SlotRange;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{Catalog, Datasets, Reference, Registration};
@@ -79,12 +80,19 @@ impl Compiler {
         let pins = self.pin(&bound).await?;
         self.check_target(&bound, &pins, &submission).await?;
         let mut notes = Vec::new();
-        let output = self.ensure(&sink, &output_schema(&bound.job), &mut notes).await?;
+        let output = self
+            .ensure(&sink, &output_schema(&bound.job), &mut notes)
+            .await?;
         let late = match (&submission.options.late_to, submission.target) {
             (None, _) => None,
             (Some(name), Target::Stream) => {
-                let input = bound.only_input().ok_or_else(|| no_late("it reads more than one dataset"))?;
-                Some(self.ensure(&DatasetName::new(name)?, &input.schema, &mut notes).await?)
+                let input = bound
+                    .only_input()
+                    .ok_or_else(|| no_late("it reads more than one dataset"))?;
+                Some(
+                    self.ensure(&DatasetName::new(name)?, &input.schema, &mut notes)
+                        .await?,
+                )
             }
             (Some(_), Target::Batch) => return Err(no_late("a batch run has no late rows")),
         };
@@ -103,7 +111,8 @@ impl Compiler {
                     Some(id) => Some(self.catalog.lookup(&Reference::Id(id)).await?),
                     None => None,
                 };
-                self.stream(&bound, &record.inputs, &record.options, &output, late.as_ref()).map(Compiled::Stream)
+                self.stream(&bound, &record.inputs, &output, late.as_ref())
+                    .map(Compiled::Stream)
             }
         }
     }
@@ -115,8 +124,9 @@ impl Compiler {
         let plan = match on {
             Target::Stream => {
                 let output = scratch(&bound.job)?;
-                let program = self.stream(&bound, &pins, options, &output, None)?;
-                target::stream::explain(&program, options.parallelism.unwrap_or(1) as usize)?
+                let program = self.stream(&bound, &pins, &output, None)?;
+                let graph = JobGraph::new(&program, options.parallelism.unwrap_or(1) as usize, 1)?;
+                format!("{program}\n\n{graph}\n\n{}", graph.execution())
             }
             Target::Batch => match self.batch(&bound, &pins, options).await? {
                 Compiled::Batch { plan, .. } => plan.display_indent().to_string(),
@@ -136,13 +146,26 @@ impl Compiler {
         let statement = flink::parse(text)?;
         let mut known: BTreeMap<DatasetName, Option<Arc<Dataset>>> = BTreeMap::new();
         loop {
-            let tables = Known { datasets: &known, options, asked: Mutex::default() };
+            let tables = Known {
+                datasets: &known,
+                options,
+                asked: Mutex::default(),
+            };
             let bound = bind(&statement, &tables, options);
-            let asked = tables.asked.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let unknown: Vec<DatasetName> = asked.into_iter().filter(|name| !known.contains_key(name)).collect();
+            let asked = tables
+                .asked
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner);
+            let unknown: Vec<DatasetName> = asked
+                .into_iter()
+                .filter(|name| !known.contains_key(name))
+                .collect();
             if unknown.is_empty() {
                 let job = bound?;
-                let inputs = known.into_iter().filter_map(|(name, dataset)| Some((name, dataset?))).collect();
+                let inputs = known
+                    .into_iter()
+                    .filter_map(|(name, dataset)| Some((name, dataset?)))
+                    .collect();
                 return Ok(Bound { job, inputs });
             }
             for name in unknown {
@@ -160,19 +183,31 @@ impl Compiler {
     pub(super) async fn pin(&self, bound: &Bound) -> Result<Vec<Pinned>> {
         let mut pins = Vec::new();
         for (name, dataset) in &bound.inputs {
-            let log = self.datasets.dataset(dataset.id, Arc::clone(&dataset.schema)).await?;
+            let log = self
+                .datasets
+                .dataset(dataset.id, Arc::clone(&dataset.schema))
+                .await?;
             let through = log.refresh().await?.head();
-            pins.push(Pinned { dataset: dataset.id, name: name.clone(), through });
+            pins.push(Pinned {
+                dataset: dataset.id,
+                name: name.clone(),
+                through,
+            });
         }
         Ok(pins)
     }
 
-    async fn check_target(&self, bound: &Bound, pins: &[Pinned], submission: &Submission) -> Result<()> {
+    async fn check_target(
+        &self,
+        bound: &Bound,
+        pins: &[Pinned],
+        submission: &Submission,
+    ) -> Result<()> {
         match submission.target {
             Target::Batch => self.batch(bound, pins, &submission.options).await.map(drop),
             Target::Stream => {
                 let output = scratch(&bound.job)?;
-                self.stream(bound, pins, &submission.options, &output, None).map(drop)
+                self.stream(bound, pins, &output, None).map(drop)
             }
         }
     }
@@ -181,47 +216,76 @@ impl Compiler {
         &self,
         bound: &Bound,
         pins: &[Pinned],
-        options: &Options,
         output: &Arc<Dataset>,
         late: Option<&Arc<Dataset>>,
     ) -> Result<Program> {
-        let datasets = bound.inputs.iter().map(|(name, dataset)| (name.clone(), input(dataset, pins, options))).collect();
-        let sink = |uid: &str, dataset: &Dataset| program::Sink {
-            uid: uid.into(),
-            dataset: dataset.id,
-            name: dataset.name.to_string(),
-            schema: Arc::clone(&dataset.schema),
+        let find = |name: &DatasetName| {
+            let dataset = bound
+                .inputs
+                .get(name)
+                .map(|dataset| dataset.as_ref().clone());
+            dataset.ok_or_else(|| {
+                Error::new(
+                    Kind::Internal,
+                    "FS0915",
+                    format!("the plan reads \"{name}\", which was not bound"),
+                )
+            })
         };
-        let wiring = target::stream::Wiring {
-            inputs: datasets,
-            sink: sink("sink", output),
-            late: late.map(|late| sink("late", late)),
+        let binding = target::stream::Binding {
+            dataset: &find,
+            sink: output,
+            late: late.map(AsRef::as_ref),
+            through: bound.only_input().map(|input| through(input, pins)),
         };
-        target::stream::lower(&bound.job, &wiring)
+        target::stream::lower(&bound.job, &binding)
     }
 
-    pub(super) async fn batch(&self, bound: &Bound, pins: &[Pinned], options: &Options) -> Result<Compiled> {
+    pub(super) async fn batch(
+        &self,
+        bound: &Bound,
+        pins: &[Pinned],
+        options: &Options,
+    ) -> Result<Compiled> {
         let parallelism = options.parallelism.unwrap_or(2) as usize;
-        let session = batch::session(&batch::Options { parallelism, memory_bytes_max: BATCH_MEMORY_BYTES_MAX })?;
+        let session = batch::session(&batch::Options {
+            parallelism,
+            memory_bytes_max: BATCH_MEMORY_BYTES_MAX,
+        })?;
         let mut tables = target::batch::Providers::default();
         let mut inputs = Vec::new();
         for (name, dataset) in &bound.inputs {
             let through = through(dataset, pins);
-            let log = self.datasets.dataset(dataset.id, Arc::clone(&dataset.schema)).await?;
+            let log = self
+                .datasets
+                .dataset(dataset.id, Arc::clone(&dataset.schema))
+                .await?;
             let rdd = Rdd::of_slots(log, 1, through).await?;
             inputs.push(rdd.range());
             tables.insert(name.clone(), Arc::new(RddTable::new(rdd)));
         }
         let plan = target::batch::lower(&bound.job, &tables)?;
-        Ok(Compiled::Batch { session, plan, inputs })
+        Ok(Compiled::Batch {
+            session,
+            plan,
+            inputs,
+        })
     }
 
     /// The dataset of this name, made with this schema where there is none.
-    async fn ensure(&self, name: &DatasetName, wanted: &SchemaRef, notes: &mut Vec<String>) -> Result<Arc<Dataset>> {
+    async fn ensure(
+        &self,
+        name: &DatasetName,
+        wanted: &SchemaRef,
+        notes: &mut Vec<String>,
+    ) -> Result<Arc<Dataset>> {
         match self.catalog.lookup(&Reference::Name(name.clone())).await {
             Ok(dataset) => {
                 check_schema(&dataset, wanted)?;
-                let log = self.datasets.dataset(dataset.id, Arc::clone(&dataset.schema)).await?;
+                let log = self
+                    .datasets
+                    .dataset(dataset.id, Arc::clone(&dataset.schema))
+                    .await?;
                 let (rows, _, _) = log.refresh().await?.totals();
                 if rows > 0 {
                     notes.push(format!("appends to dataset {name}, which has {rows} rows"));
@@ -267,7 +331,10 @@ struct Known<'a> {
 
 impl Tables for Known<'_> {
     fn table(&self, name: &DatasetName) -> Result<Option<TableInfo>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.clone());
         let Some(dataset) = self.datasets.get(name).cloned().flatten() else {
             return Ok(None);
         };
@@ -275,47 +342,58 @@ impl Tables for Known<'_> {
         Ok(Some(TableInfo {
             schema: Arc::clone(&dataset.schema),
             time_attribute: time.map(|time| time.column.clone()),
-            watermark_delay_ms: delay_ms(&dataset, self.options).map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)),
+            watermark_delay_ms: delay_ms(&dataset, self.options)
+                .map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)),
             bounded: dataset.traits.boundedness == Boundedness::Bounded,
         }))
     }
 }
 
 fn bind(statement: &Statement, tables: &dyn Tables, options: &Options) -> Result<Job> {
-    let home = if options.batch_home { Home::FlinkBatch } else { Home::FlinkStreaming };
+    let home = if options.batch_home {
+        Home::FlinkBatch
+    } else {
+        Home::FlinkStreaming
+    };
     flink::bind(statement, tables).map(|job| Job { home, ..job })
 }
 
 fn delay_ms(dataset: &Dataset, options: &Options) -> Option<u64> {
-    let registered = dataset.traits.time.as_ref().map(|time| time.watermark_delay_ms);
-    options.watermark_delay_ms.get(dataset.name.as_str()).copied().or(registered)
+    let registered = dataset
+        .traits
+        .time
+        .as_ref()
+        .map(|time| time.watermark_delay_ms);
+    options
+        .watermark_delay_ms
+        .get(dataset.name.as_str())
+        .copied()
+        .or(registered)
 }
 
 fn through(dataset: &Dataset, pins: &[Pinned]) -> SlotNo {
-    pins.iter().find(|pin| pin.dataset == dataset.id).map_or(0, |pin| pin.through)
-}
-
-fn input(dataset: &Dataset, pins: &[Pinned], options: &Options) -> target::stream::Input {
-    target::stream::Input {
-        dataset: dataset.id,
-        schema: Arc::clone(&dataset.schema),
-        time_column: dataset.traits.time.as_ref().map(|time| time.column.clone()),
-        watermark_delay_ms: delay_ms(dataset, options).unwrap_or(0),
-        precision: dataset.traits.time.as_ref().map_or(TimePrecision::Exact, |time| time.precision),
-        through: through(dataset, pins),
-    }
+    pins.iter()
+        .find(|pin| pin.dataset == dataset.id)
+        .map_or(0, |pin| pin.through)
 }
 
 fn output_schema(job: &Job) -> SchemaRef {
-    let field = |column: &flinkspark_adapter::plan::Column| Field::new(&column.name, column.ty.arrow(), true);
-    Arc::new(Schema::new(job.columns.iter().map(field).collect::<Vec<_>>()))
+    let field = |column: &flinkspark_adapter::plan::Column| {
+        Field::new(&column.name, column.ty.root.arrow(), true)
+    };
+    Arc::new(Schema::new(
+        job.columns.iter().map(field).collect::<Vec<_>>(),
+    ))
 }
 
 /// A dataset that exists only in a plan.
 fn scratch(job: &Job) -> Result<Arc<Dataset>> {
     Ok(Arc::new(Dataset {
         id: flinkspark_model::dataset::DatasetId::from_parts(0, [0; 10]),
-        name: job.sink.clone().map_or_else(|| DatasetName::new("scratch"), Ok)?,
+        name: job
+            .sink
+            .clone()
+            .map_or_else(|| DatasetName::new("scratch"), Ok)?,
         version: 1,
         schema_version: 1,
         schema: output_schema(job),
@@ -327,15 +405,30 @@ fn scratch(job: &Job) -> Result<Arc<Dataset>> {
 
 fn check_schema(dataset: &Dataset, wanted: &SchemaRef) -> Result<()> {
     let text = |schema: &SchemaRef| -> Vec<String> {
-        schema.fields().iter().map(|f| format!("{} {}", f.name(), schema::type_name(f.data_type()))).collect()
+        schema
+            .fields()
+            .iter()
+            .map(|f| format!("{} {}", f.name(), schema::type_name(f.data_type())))
+            .collect()
     };
     let (has, gives) = (text(&dataset.schema), text(wanted));
     if has == gives {
         return Ok(());
     }
-    Err(Error::new(Kind::Invalid, "FS0913", format!("dataset \"{}\" has another schema than the job's rows", dataset.name))
-        .with_detail(format!("it has ({}), the job gives ({})", has.join(", "), gives.join(", ")))
-        .with_hint("write to another dataset, or select and cast the columns to match"))
+    Err(Error::new(
+        Kind::Invalid,
+        "FS0913",
+        format!(
+            "dataset \"{}\" has another schema than the job's rows",
+            dataset.name
+        ),
+    )
+    .with_detail(format!(
+        "it has ({}), the job gives ({})",
+        has.join(", "),
+        gives.join(", ")
+    ))
+    .with_hint("write to another dataset, or select and cast the columns to match"))
 }
 
 fn no_late(why: &str) -> Error {

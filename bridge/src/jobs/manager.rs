@@ -81,8 +81,19 @@ struct Running {
 
 impl Manager {
     /// A manager with nothing running.
-    pub fn new(records: Records, compiler: Compiler, engines: Engines, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { records, compiler, engines, clock, running: Mutex::default() })
+    pub fn new(
+        records: Records,
+        compiler: Compiler,
+        engines: Engines,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            records,
+            compiler,
+            engines,
+            clock,
+            running: Mutex::default(),
+        })
     }
 
     /// The compiler, for `explain` and `verify`.
@@ -118,12 +129,23 @@ impl Manager {
             submission.matches(&record)?;
             return self.get(&id).await;
         }
-        if self.lock().values().filter(|job| !job.task.is_finished()).count() >= RUNNING_MAX {
-            return Err(Error::new(Kind::Unavailable, "FS0907", "too many jobs run at once")
-                .with_detail(format!("the limit is {RUNNING_MAX}"))
-                .with_hint("stop one with `flinkspark job stop`, or wait until one has ended"));
+        if self
+            .lock()
+            .values()
+            .filter(|job| !job.task.is_finished())
+            .count()
+            >= RUNNING_MAX
+        {
+            return Err(
+                Error::new(Kind::Unavailable, "FS0907", "too many jobs run at once")
+                    .with_detail(format!("the limit is {RUNNING_MAX}"))
+                    .with_hint("stop one with `flinkspark job stop`, or wait until one has ended"),
+            );
         }
-        let record = self.compiler.admit(submission.clone(), self.clock.now_ms()).await?;
+        let record = self
+            .compiler
+            .admit(submission.clone(), self.clock.now_ms())
+            .await?;
         match self.records.create(&record).await? {
             Ok(()) => {
                 fault::reach("job.submit.journalled").map_err(injected)?;
@@ -152,7 +174,9 @@ impl Manager {
         for record in self.records.all().await? {
             jobs.push(self.get(&record.id).await?);
         }
-        jobs.sort_by(|a, b| (b.record.submitted_at_ms, &b.record.id).cmp(&(a.record.submitted_at_ms, &a.record.id)));
+        jobs.sort_by(|a, b| {
+            (b.record.submitted_at_ms, &b.record.id).cmp(&(a.record.submitted_at_ms, &a.record.id))
+        });
         Ok(jobs)
     }
 
@@ -172,7 +196,9 @@ impl Manager {
         }
         self.records.request_stop(&record.id, drain).await?;
         let watched = self.lock().get(id).map(|running| {
-            running.signal.send_replace(if drain { Signal::Drain } else { Signal::Stop });
+            running
+                .signal
+                .send_replace(if drain { Signal::Drain } else { Signal::Stop });
             running.snapshot.clone()
         });
         if let Some(mut snapshot) = watched {
@@ -205,19 +231,38 @@ impl Manager {
         let record = Arc::new(record);
         let (signal, signals) = watch::channel(Signal::Run);
         let first = snapshot(record.as_ref().clone(), None);
-        let (sender, receiver) = watch::channel(Snapshot { state: State::Running, ..first });
+        let (sender, receiver) = watch::channel(Snapshot {
+            state: State::Running,
+            ..first
+        });
         let mut running = self.lock();
-        if running.get(&record.id).is_some_and(|job| !job.task.is_finished()) {
+        if running
+            .get(&record.id)
+            .is_some_and(|job| !job.task.is_finished())
+        {
             return;
         }
         let manager = Arc::clone(self);
         let id = record.id.clone();
-        let task = tokio::spawn(async move { manager.incarnations(&record, signals, &sender).await });
-        running.insert(id, Running { signal, snapshot: receiver, task });
+        let task =
+            tokio::spawn(async move { manager.incarnations(&record, signals, &sender).await });
+        running.insert(
+            id,
+            Running {
+                signal,
+                snapshot: receiver,
+                task,
+            },
+        );
     }
 
     /// Runs a job until it has ended, starting it again where what stopped it may pass.
-    async fn incarnations(&self, record: &JobRecord, signals: watch::Receiver<Signal>, sender: &watch::Sender<Snapshot>) {
+    async fn incarnations(
+        &self,
+        record: &JobRecord,
+        signals: watch::Receiver<Signal>,
+        sender: &watch::Sender<Snapshot>,
+    ) {
         let mut restarts = 0;
         let mut checkpoint = 0;
         loop {
@@ -233,7 +278,11 @@ impl Manager {
                     sender.send_modify(|snapshot| snapshot.state = State::Suspended);
                     return;
                 }
-                Err(error) if may_pass(&error) && restarts < RESTARTS_MAX && *signals.borrow() == Signal::Run => {
+                Err(error)
+                    if may_pass(&error)
+                        && restarts < RESTARTS_MAX
+                        && *signals.borrow() == Signal::Run =>
+                {
                     restarts += 1;
                     tracing::warn!(job = %record.id, %error, restarts, "starts again");
                     tokio::time::sleep(RESTART_PAUSE).await;
@@ -258,7 +307,8 @@ impl Manager {
             return Ok(Ended::Stopped);
         }
         let compiled = self.compiler.compile_record(record).await?;
-        let report = |progress: Progress| sender.send_modify(|snapshot| snapshot.progress = progress);
+        let report =
+            |progress: Progress| sender.send_modify(|snapshot| snapshot.progress = progress);
         run::run(&self.engines, record, compiled, signals, &report).await
     }
 
@@ -293,11 +343,25 @@ fn snapshot(record: JobRecord, end: Option<End>) -> Snapshot {
                 Outcome::Stopped => State::Stopped,
                 Outcome::Failed { .. } => State::Failed,
             };
-            (state, end.counts, end.outcome.error(), Some(end.ended_at_ms))
+            (
+                state,
+                end.counts,
+                end.outcome.error(),
+                Some(end.ended_at_ms),
+            )
         }
     };
-    let progress = Progress { counts, ..Progress::default() };
-    Snapshot { record: Arc::new(record), state, progress, error, ended_at_ms }
+    let progress = Progress {
+        counts,
+        ..Progress::default()
+    };
+    Snapshot {
+        record: Arc::new(record),
+        state,
+        progress,
+        error,
+        ended_at_ms,
+    }
 }
 
 fn may_pass(error: &Error) -> bool {

@@ -32,9 +32,15 @@ impl JobId {
     pub fn new(id: &str) -> Result<Self> {
         let good = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         if id.is_empty() || id.len() > ID_BYTES_MAX || !id.chars().all(good) {
-            return Err(Error::new(Kind::Invalid, "FS0901", format!("\"{}\" is not a job id", id.escape_debug()))
-                .with_detail(format!("an id has 1 to {ID_BYTES_MAX} letters, digits, '_', '-' and '.'"))
-                .with_hint("leave --id out and one is made"));
+            return Err(Error::new(
+                Kind::Invalid,
+                "FS0901",
+                format!("\"{}\" is not a job id", id.escape_debug()),
+            )
+            .with_detail(format!(
+                "an id has 1 to {ID_BYTES_MAX} letters, digits, '_', '-' and '.'"
+            ))
+            .with_hint("leave --id out and one is made"));
         }
         Ok(Self(id.into()))
     }
@@ -178,9 +184,13 @@ impl Submission {
         } else {
             return Ok(());
         };
-        Err(Error::new(Kind::Conflict, "FS0902", format!("job id \"{}\" is taken", self.id))
-            .with_detail(format!("it was submitted before with {differs}"))
-            .with_hint("choose another --id, or repeat the first command to attach to that run"))
+        Err(Error::new(
+            Kind::Conflict,
+            "FS0902",
+            format!("job id \"{}\" is taken", self.id),
+        )
+        .with_detail(format!("it was submitted before with {differs}"))
+        .with_hint("choose another --id, or repeat the first command to attach to that run"))
     }
 
     /// The record of this submission.
@@ -210,9 +220,14 @@ impl Submission {
     /// Refuses a text that is too long to be kept.
     pub fn check(&self) -> Result<()> {
         if self.text.len() > TEXT_BYTES_MAX {
-            return Err(Error::new(Kind::Invalid, "FS0903", "the job's text is too long")
-                .with_detail(format!("it has {} bytes; the limit is {TEXT_BYTES_MAX}", self.text.len()))
-                .with_hint("move its data into a dataset"));
+            return Err(
+                Error::new(Kind::Invalid, "FS0903", "the job's text is too long")
+                    .with_detail(format!(
+                        "it has {} bytes; the limit is {TEXT_BYTES_MAX}",
+                        self.text.len()
+                    ))
+                    .with_hint("move its data into a dataset"),
+            );
         }
         Ok(())
     }
@@ -234,7 +249,12 @@ pub struct End {
 impl End {
     /// An end at this time.
     pub fn new(outcome: Outcome, counts: Counts, ended_at_ms: u64) -> Self {
-        Self { format: RECORD_FORMAT, outcome, counts, ended_at_ms }
+        Self {
+            format: RECORD_FORMAT,
+            outcome,
+            counts,
+            ended_at_ms,
+        }
     }
 }
 
@@ -275,7 +295,14 @@ impl Outcome {
 
     /// The error of a failure.
     pub fn error(&self) -> Option<Error> {
-        let Self::Failed { kind, code, message, detail, hint } = self else {
+        let Self::Failed {
+            kind,
+            code,
+            message,
+            detail,
+            hint,
+        } = self
+        else {
             return None;
         };
         let kind = Kind::from_name(kind).unwrap_or(Kind::Internal);
@@ -321,8 +348,17 @@ impl Records {
         // The listing finds a job by this marker; a marker without a record is a submission that
         // was never acknowledged.
         let log = record.id.log();
-        self.store.create(&Key::new(&format!("jobs-index/{}", log.0))?, record.id.as_str().to_owned().into()).await?;
-        match self.store.create(&key(log, "record")?, encode(record)?.into()).await? {
+        self.store
+            .create(
+                &Key::new(&format!("jobs-index/{}", log.0))?,
+                record.id.as_str().to_owned().into(),
+            )
+            .await?;
+        match self
+            .store
+            .create(&key(log, "record")?, encode(record)?.into())
+            .await?
+        {
             Created::New => Ok(Ok(())),
             Created::Exists(bytes) => decode(&bytes).map(Err),
         }
@@ -340,7 +376,11 @@ impl Records {
 
     /// Says how a job ended; the first one to say so wins, and is returned.
     pub async fn finish(&self, id: &JobId, end: &End) -> Result<End> {
-        match self.store.create(&key(id.log(), "end")?, encode(end)?.into()).await? {
+        match self
+            .store
+            .create(&key(id.log(), "end")?, encode(end)?.into())
+            .await?
+        {
             Created::New => Ok(end.clone()),
             Created::Exists(bytes) => decode(&bytes),
         }
@@ -349,26 +389,39 @@ impl Records {
     /// Asks a job to stop; the request outlives the server.
     pub async fn request_stop(&self, id: &JobId, drain: bool) -> Result<()> {
         let how = if drain { "drain" } else { "stop" };
-        self.store.create(&key(id.log(), "stop-request")?, how.to_owned().into()).await.map(drop)
+        self.store
+            .create(&key(id.log(), "stop-request")?, how.to_owned().into())
+            .await
+            .map(drop)
     }
 
     /// Whether a job was asked to stop, and whether to drain first.
     pub async fn stop_requested(&self, id: &JobId) -> Result<Option<bool>> {
-        Ok(self.store.read(&key(id.log(), "stop-request")?).await?.map(|how| how.as_ref() == b"drain"))
+        Ok(self
+            .store
+            .read(&key(id.log(), "stop-request")?)
+            .await?
+            .map(|how| how.as_ref() == b"drain"))
     }
 
     /// Every job, in no particular order.
     pub async fn all(&self) -> Result<Vec<JobRecord>> {
         let mut records = Vec::new();
         for entry in self.store.list(&Key::new("jobs-index")?).await? {
-            let log = Uuid::parse_str(&entry.name).map(LogId).map_err(|cause| damaged(cause.to_string()))?;
+            let log = Uuid::parse_str(&entry.name)
+                .map(LogId)
+                .map_err(|cause| damaged(cause.to_string()))?;
             records.extend(self.read(log, "record").await?);
         }
         Ok(records)
     }
 
     async fn read<T: DeserializeOwned>(&self, log: LogId, what: &str) -> Result<Option<T>> {
-        self.store.read(&key(log, what)?).await?.map(|bytes| decode(&bytes)).transpose()
+        self.store
+            .read(&key(log, what)?)
+            .await?
+            .map(|bytes| decode(&bytes))
+            .transpose()
     }
 }
 
@@ -379,7 +432,12 @@ fn key(log: LogId, what: &str) -> Result<Key> {
 /// One line of JSON and one line with its CRC32C.
 fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec(value).map_err(|cause| {
-        Error::new(Kind::Internal, "FS0904", "a job's record could not be encoded").with_source(cause)
+        Error::new(
+            Kind::Internal,
+            "FS0904",
+            "a job's record could not be encoded",
+        )
+        .with_source(cause)
     })?;
     let checksum = crc32c::crc32c(&bytes);
     bytes.extend_from_slice(format!("\ncrc32c {checksum:08x}\n").as_bytes());
@@ -388,7 +446,9 @@ fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let text = std::str::from_utf8(bytes).map_err(|cause| damaged(cause.to_string()))?;
-    let parts = text.strip_suffix('\n').and_then(|text| text.rsplit_once('\n'));
+    let parts = text
+        .strip_suffix('\n')
+        .and_then(|text| text.rsplit_once('\n'));
     let (json, trailer) = parts.ok_or_else(|| damaged("it ends early".into()))?;
     if trailer != format!("crc32c {:08x}", crc32c::crc32c(json.as_bytes())) {
         return Err(damaged("its checksum does not match its content".into()));
@@ -397,11 +457,19 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     struct Versioned {
         format: u32,
     }
-    let versioned: Versioned = serde_json::from_str(json).map_err(|cause| damaged(cause.to_string()))?;
+    let versioned: Versioned =
+        serde_json::from_str(json).map_err(|cause| damaged(cause.to_string()))?;
     if versioned.format > RECORD_FORMAT {
-        return Err(Error::new(Kind::Invalid, "FS0906", "a job's record was written by a newer FlinkSpark")
-            .with_detail(format!("it has format {}; this build reads up to {RECORD_FORMAT}", versioned.format))
-            .with_hint("start a build at least as new as the one that wrote it"));
+        return Err(Error::new(
+            Kind::Invalid,
+            "FS0906",
+            "a job's record was written by a newer FlinkSpark",
+        )
+        .with_detail(format!(
+            "it has format {}; this build reads up to {RECORD_FORMAT}",
+            versioned.format
+        ))
+        .with_hint("start a build at least as new as the one that wrote it"));
     }
     serde_json::from_str(json).map_err(|cause| damaged(cause.to_string()))
 }
@@ -427,7 +495,10 @@ mod tests {
     }
 
     fn record(id: &str, text: &str) -> JobRecord {
-        let output = (DatasetId::from_parts(1, [0; 10]), DatasetName::new("out").unwrap());
+        let output = (
+            DatasetId::from_parts(1, [0; 10]),
+            DatasetName::new("out").unwrap(),
+        );
         submission(id, text).record(Vec::new(), output, None, Vec::new(), 1)
     }
 
@@ -435,9 +506,16 @@ mod tests {
     async fn the_first_submission_of_an_id_wins() {
         let records = Records::new(Arc::new(Objects::memory()));
         assert_eq!(records.create(&record("a", "x")).await.unwrap(), Ok(()));
-        let there = records.create(&record("a", "y")).await.unwrap().unwrap_err();
+        let there = records
+            .create(&record("a", "y"))
+            .await
+            .unwrap()
+            .unwrap_err();
         assert_eq!(there.text, "x");
-        assert_eq!(submission("a", "y").matches(&there).unwrap_err().code(), "FS0902");
+        assert_eq!(
+            submission("a", "y").matches(&there).unwrap_err().code(),
+            "FS0902"
+        );
         assert_eq!(submission("a", "x").matches(&there), Ok(()));
         assert_eq!(records.all().await.unwrap(), [there]);
     }
@@ -460,7 +538,10 @@ mod tests {
             let mut torn = bytes.clone();
             torn[index] ^= 1;
             assert!(decode::<JobRecord>(&torn).is_err(), "byte {index}");
-            assert!(decode::<JobRecord>(&bytes[..index]).is_err(), "length {index}");
+            assert!(
+                decode::<JobRecord>(&bytes[..index]).is_err(),
+                "length {index}"
+            );
         }
     }
 

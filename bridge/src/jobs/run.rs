@@ -6,11 +6,11 @@ use super::compile::Compiled;
 use super::record::{Counts, JobRecord};
 use crate::server::Metrics;
 use flinkspark_engine::{batch, stream};
+use flinkspark_model::Result;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::lineage::{Edge, SlotRange};
 use flinkspark_model::log::{View, WriterName};
-use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy, Log, Reference};
-use flinkspark_model::Result;
+use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy, Reference};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,7 +84,11 @@ pub(super) async fn run(
 ) -> Result<Ended> {
     let ended = match compiled {
         Compiled::Stream(program) => stream(engines, record, program, signals, report).await,
-        Compiled::Batch { session, plan, inputs } => {
+        Compiled::Batch {
+            session,
+            plan,
+            inputs,
+        } => {
             let run = batch::Run {
                 id: record.id.to_string(),
                 incarnation: incarnation(engines),
@@ -114,7 +118,10 @@ async fn stream(
 ) -> Result<Ended> {
     let defaults = stream::Options::new(record.id.to_string(), record.id.log());
     let options = stream::Options {
-        parallelism: record.options.parallelism.map_or(defaults.parallelism, |count| count as usize),
+        parallelism: record
+            .options
+            .parallelism
+            .map_or(defaults.parallelism, |count| count as usize),
         checkpoint_interval: record
             .options
             .checkpoint_interval_ms
@@ -176,12 +183,22 @@ async fn batch(
     mut signals: watch::Receiver<Signal>,
     report: &(impl Fn(Progress) + Sync),
 ) -> Result<Ended> {
-    let output = engines.catalog.lookup(&Reference::Id(record.output)).await?;
-    let target = engines.datasets.dataset(output.id, Arc::clone(&output.schema)).await?;
+    let output = engines
+        .catalog
+        .lookup(&Reference::Id(record.output))
+        .await?;
+    let target = engines
+        .datasets
+        .dataset(output.id, Arc::clone(&output.schema))
+        .await?;
     let rows_in = rows_in(engines, &run.inputs).await?;
     let rows_out = Arc::clone(&run.rows_out);
     let shown = |rows_out| Progress {
-        counts: Counts { rows_in, rows_out, ..Counts::default() },
+        counts: Counts {
+            rows_in,
+            rows_out,
+            ..Counts::default()
+        },
         rows_in_total: Some(rows_in),
         ..Progress::default()
     };
@@ -213,7 +230,9 @@ async fn rows_in(engines: &Engines, inputs: &[SlotRange]) -> Result<u64> {
     let mut rows = 0;
     for input in inputs {
         let view = view(engines, input.dataset).await?;
-        let segments = view.live_between(input.first, input.last).flat_map(|epoch| &epoch.segments);
+        let segments = view
+            .live_between(input.first, input.last)
+            .flat_map(|epoch| &epoch.segments);
         rows += segments.map(|segment| segment.rows).sum::<u64>();
     }
     Ok(rows)
@@ -224,7 +243,10 @@ async fn publish(engines: &Engines, record: &JobRecord) -> Result<()> {
     for id in outputs(record) {
         let view = view(engines, id).await?;
         let (rows, _, _) = view.totals();
-        engines.catalog.advance(id, view.head(), rows, view.watermark_ms()).await?;
+        engines
+            .catalog
+            .advance(id, view.head(), rows, view.watermark_ms())
+            .await?;
     }
     Ok(())
 }
@@ -232,16 +254,37 @@ async fn publish(engines: &Engines, record: &JobRecord) -> Result<()> {
 /// Records what the job's slots were made from, once it has made them all.
 async fn trace(engines: &Engines, record: &JobRecord) -> Result<()> {
     let prefix = format!("{}/", record.id);
-    let ours = |name: &WriterName| name.as_str() == record.id.as_str() || name.as_str().starts_with(&prefix);
+    let ours = |name: &WriterName| {
+        name.as_str() == record.id.as_str() || name.as_str().starts_with(&prefix)
+    };
     for id in outputs(record) {
         let view = view(engines, id).await?;
         let writers = view.writers().filter(|(name, _)| ours(name));
-        let slots: Vec<u64> = writers.flat_map(|(_, state)| state.commits.values().map(|commit| commit.slot)).collect();
-        let (Some(first), Some(last)) = (slots.iter().min(), slots.iter().max()) else { continue };
+        let slots: Vec<u64> = writers
+            .flat_map(|(_, state)| state.commits.values().map(|commit| commit.slot))
+            .collect();
+        let (Some(first), Some(last)) = (slots.iter().min(), slots.iter().max()) else {
+            continue;
+        };
         for input in record.inputs.iter().filter(|input| input.through > 0) {
-            let from = SlotRange { dataset: input.dataset, first: 1, last: input.through };
-            let to = SlotRange { dataset: id, first: *first, last: *last };
-            engines.catalog.add_edge(Edge { from, to, run: record.id.to_string() }).await?;
+            let from = SlotRange {
+                dataset: input.dataset,
+                first: 1,
+                last: input.through,
+            };
+            let to = SlotRange {
+                dataset: id,
+                first: *first,
+                last: *last,
+            };
+            engines
+                .catalog
+                .add_edge(Edge {
+                    from,
+                    to,
+                    run: record.id.to_string(),
+                })
+                .await?;
         }
     }
     Ok(())
@@ -253,7 +296,12 @@ fn outputs(record: &JobRecord) -> impl Iterator<Item = DatasetId> {
 
 async fn view(engines: &Engines, id: DatasetId) -> Result<Arc<View>> {
     let dataset = engines.catalog.lookup(&Reference::Id(id)).await?;
-    engines.datasets.dataset(id, Arc::clone(&dataset.schema)).await?.refresh().await
+    engines
+        .datasets
+        .dataset(id, Arc::clone(&dataset.schema))
+        .await?
+        .refresh()
+        .await
 }
 
 fn progress(status: &stream::Status) -> Progress {
@@ -273,9 +321,21 @@ fn progress(status: &stream::Status) -> Progress {
 fn gauge(engines: &Engines, record: &JobRecord, counts: &Counts) {
     let shown = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
     let labels = [record.id.as_str()];
-    engines.metrics.job_rows_in.with_label_values(&labels).set(shown(counts.rows_in));
-    engines.metrics.job_rows_late.with_label_values(&labels).set(shown(counts.rows_late));
-    engines.metrics.job_checkpoint.with_label_values(&labels).set(shown(counts.checkpoint));
+    engines
+        .metrics
+        .job_rows_in
+        .with_label_values(&labels)
+        .set(shown(counts.rows_in));
+    engines
+        .metrics
+        .job_rows_late
+        .with_label_values(&labels)
+        .set(shown(counts.rows_late));
+    engines
+        .metrics
+        .job_checkpoint
+        .with_label_values(&labels)
+        .set(shown(counts.checkpoint));
 }
 
 fn incarnation(engines: &Engines) -> String {

@@ -5,7 +5,7 @@
 
 use super::compile::{Bound, Compiled};
 use super::manager::Manager;
-use super::record::{JobId, Options, Pinned, Target};
+use super::record::{JobId, Options, Target};
 use super::run::Engines;
 use arrow_array::RecordBatch;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
@@ -65,7 +65,12 @@ impl Manager {
     /// Runs the text on each target and compares.
     ///
     /// Errors: whatever refuses the job on one of the targets, before any of them starts.
-    pub async fn verify(&self, text: &str, targets: &[Target], options: &Options) -> Result<Verified> {
+    pub async fn verify(
+        &self,
+        text: &str,
+        targets: &[Target],
+        options: &Options,
+    ) -> Result<Verified> {
         let bound = self.compiler().bind(text, options).await?;
         let pins = self.compiler().pin(&bound).await?;
         let scratch = Scratch::open(self.engines()).await?;
@@ -74,7 +79,7 @@ impl Manager {
             let output = scratch.dataset(&bound)?;
             let compiled = match target {
                 Target::Stream => {
-                    Compiled::Stream(self.compiler().stream(&bound, &pins, options, &output, None)?)
+                    Compiled::Stream(self.compiler().stream(&bound, &pins, &output, None)?)
                 }
                 Target::Batch => self.compiler().batch(&bound, &pins, options).await?,
             };
@@ -83,15 +88,34 @@ impl Manager {
         let mut answers = Vec::new();
         let mut outputs = Vec::new();
         for (target, output, compiled) in runs {
-            let rows_late = scratch.run(self.engines(), &output, compiled, options).await?;
-            let log = scratch.logs.dataset(output.id, Arc::clone(&output.schema)).await?;
+            let rows_late = scratch
+                .run(self.engines(), &output, compiled, options)
+                .await?;
+            let log = scratch
+                .logs
+                .dataset(output.id, Arc::clone(&output.schema))
+                .await?;
             let (_, _, digest) = log.refresh().await?.totals();
-            answers.push(Answer { target, digest, rows_late });
+            answers.push(Answer {
+                target,
+                digest,
+                rows_late,
+            });
             outputs.push(log);
         }
-        let equal = answers.windows(2).all(|pair| matches!(pair, [a, b] if a.digest == b.digest));
-        let (differing_rows, differences) = if equal { (0, Vec::new()) } else { compare(&outputs).await? };
-        Ok(Verified { answers, differing_rows, differences })
+        let equal = answers
+            .windows(2)
+            .all(|pair| matches!(pair, [a, b] if a.digest == b.digest));
+        let (differing_rows, differences) = if equal {
+            (0, Vec::new())
+        } else {
+            compare(&outputs).await?
+        };
+        Ok(Verified {
+            answers,
+            differing_rows,
+            differences,
+        })
     }
 }
 
@@ -107,16 +131,27 @@ impl Scratch {
     async fn open(engines: &Engines) -> Result<Self> {
         let mut name = [0; 8];
         engines.entropy.fill(&mut name);
-        let dir = engines.scratch.join(format!("verify-{:016x}", u64::from_be_bytes(name)));
+        let dir = engines
+            .scratch
+            .join(format!("verify-{:016x}", u64::from_be_bytes(name)));
         std::fs::create_dir_all(&dir).map_err(|cause| {
-            Error::new(Kind::Unavailable, "FS0009", "there is no scratch space to verify in")
-                .with_source(cause)
-                .with_hint("check the free space and the permissions of the data directory")
+            Error::new(
+                Kind::Unavailable,
+                "FS0009",
+                "there is no scratch space to verify in",
+            )
+            .with_source(cause)
+            .with_hint("check the free space and the permissions of the data directory")
         })?;
         let store = Arc::new(Local::open(&dir).await?);
         let (clock, entropy) = (Arc::clone(&engines.clock), Arc::clone(&engines.entropy));
         let logs = Arc::new(Logs::open(store, clock, entropy, Settings::default()).await?);
-        Ok(Self { dir, logs, ids: AtomicU64::new(0), now_ms: engines.clock.now_ms() })
+        Ok(Self {
+            dir,
+            logs,
+            ids: AtomicU64::new(0),
+            now_ms: engines.clock.now_ms(),
+        })
     }
 
     fn dataset(&self, bound: &Bound) -> Result<Arc<Dataset>> {
@@ -136,7 +171,13 @@ impl Scratch {
     }
 
     /// Runs a job into its output; returns its late rows.
-    async fn run(&self, engines: &Engines, output: &Arc<Dataset>, compiled: Compiled, options: &Options) -> Result<u64> {
+    async fn run(
+        &self,
+        engines: &Engines,
+        output: &Arc<Dataset>,
+        compiled: Compiled,
+        options: &Options,
+    ) -> Result<u64> {
         let id = JobId::new(output.name.as_str())?;
         match compiled {
             Compiled::Stream(program) => {
@@ -153,10 +194,23 @@ impl Scratch {
                 job.run(std::future::pending()).await?;
                 Ok(handle.status().totals.rows_late)
             }
-            Compiled::Batch { session, plan, inputs } => {
+            Compiled::Batch {
+                session,
+                plan,
+                inputs,
+            } => {
                 let rows_out = Arc::new(AtomicU64::new(0));
-                let run = batch::Run { id: id.to_string(), incarnation: id.to_string(), plan, inputs, rows_out };
-                let target = self.logs.dataset(output.id, Arc::clone(&output.schema)).await?;
+                let run = batch::Run {
+                    id: id.to_string(),
+                    incarnation: id.to_string(),
+                    plan,
+                    inputs,
+                    rows_out,
+                };
+                let target = self
+                    .logs
+                    .dataset(output.id, Arc::clone(&output.schema))
+                    .await?;
                 run.execute(&session, &target).await.map(|_| 0)
             }
         }
@@ -181,7 +235,11 @@ struct Overlay {
 #[async_trait]
 impl Datasets for Overlay {
     async fn dataset(&self, id: DatasetId, schema: SchemaRef) -> Result<Arc<dyn port::Dataset>> {
-        let place = if id == self.output { &self.scratch } else { &self.inputs };
+        let place = if id == self.output {
+            &self.scratch
+        } else {
+            &self.inputs
+        };
         place.dataset(id, schema).await
     }
 
@@ -195,9 +253,19 @@ async fn compare(outputs: &[Arc<dyn port::Dataset>]) -> Result<(u64, Vec<Differe
     let mut counts: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for (index, output) in outputs.iter().enumerate() {
         let view = output.refresh().await?;
-        let partitions = view.live().flat_map(|epoch| &epoch.segments).map(|segment| segment.partition);
+        let partitions = view
+            .live()
+            .flat_map(|epoch| &epoch.segments)
+            .map(|segment| segment.partition);
         for partition in 0..=partitions.max().unwrap_or(0) {
-            let mut rows = output.read(partition, Position::START, view.head(), ReadOptions::default()).await?;
+            let mut rows = output
+                .read(
+                    partition,
+                    Position::START,
+                    view.head(),
+                    ReadOptions::default(),
+                )
+                .await?;
             while let Some(read) = rows.try_next().await? {
                 for row in json_rows(&read.batch)? {
                     let counted = counts.entry(row).or_insert_with(|| vec![0; outputs.len()]);
@@ -208,14 +276,23 @@ async fn compare(outputs: &[Arc<dyn port::Dataset>]) -> Result<(u64, Vec<Differe
             }
         }
     }
-    counts.retain(|_, counts| counts.windows(2).any(|pair| matches!(pair, [a, b] if a != b)));
+    counts.retain(|_, counts| {
+        counts
+            .windows(2)
+            .any(|pair| matches!(pair, [a, b] if a != b))
+    });
     let differing = counts.len() as u64;
-    let shown = counts.into_iter().take(SHOWN_MAX).map(|(row, counts)| Difference { row, counts });
+    let shown = counts
+        .into_iter()
+        .take(SHOWN_MAX)
+        .map(|(row, counts)| Difference { row, counts });
     Ok((differing, shown.collect()))
 }
 
 fn json_rows(batch: &RecordBatch) -> Result<Vec<String>> {
-    let failed = |cause| Error::new(Kind::Internal, "FS0008", "a row could not be printed").with_source(cause);
+    let failed = |cause| {
+        Error::new(Kind::Internal, "FS0008", "a row could not be printed").with_source(cause)
+    };
     let options = FormatOptions::new();
     let columns: Vec<ArrayFormatter<'_>> = batch
         .columns()
@@ -226,9 +303,22 @@ fn json_rows(batch: &RecordBatch) -> Result<Vec<String>> {
     let mut rows = Vec::with_capacity(batch.num_rows());
     for row in 0..batch.num_rows() {
         let mut object = Map::new();
-        for ((field, column), array) in batch.schema_ref().fields().iter().zip(&columns).zip(batch.columns()) {
+        for ((field, column), array) in batch
+            .schema_ref()
+            .fields()
+            .iter()
+            .zip(&columns)
+            .zip(batch.columns())
+        {
             let text = column.value(row).try_to_string().map_err(failed)?;
-            object.insert(field.name().clone(), if array.is_null(row) { Value::Null } else { text.into() });
+            object.insert(
+                field.name().clone(),
+                if array.is_null(row) {
+                    Value::Null
+                } else {
+                    text.into()
+                },
+            );
         }
         rows.push(Value::from(object).to_string());
     }

@@ -7,7 +7,7 @@ use flinkspark_model::error::Result;
 use flinkspark_model::handle::RddPartition;
 use flinkspark_model::log::{Replacement, Slot};
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::{Catalog, Datasets, Log, Reference};
+use flinkspark_model::port::{Catalog, Datasets, Reference};
 use flinkspark_proto::convert;
 use flinkspark_proto::error::to_status;
 use flinkspark_proto::v1;
@@ -42,7 +42,9 @@ impl Service {
     }
 
     async fn log(&self, dataset: &Dataset) -> Result<Arc<dyn flinkspark_model::port::Dataset>> {
-        self.datasets.dataset(dataset.id, Arc::clone(&dataset.schema)).await
+        self.datasets
+            .dataset(dataset.id, Arc::clone(&dataset.schema))
+            .await
     }
 
     async fn view(&self, reference: Option<v1::Reference>) -> Result<v1::DatasetView> {
@@ -53,7 +55,11 @@ impl Service {
             *rows.entry(segment.partition).or_default() += segment.rows;
         }
         let partition = |(index, rows)| {
-            v1::RddPartition::from(&RddPartition { index, rows, preferred_locations: vec![self.location.clone()] })
+            v1::RddPartition::from(&RddPartition {
+                index,
+                rows,
+                preferred_locations: vec![self.location.clone()],
+            })
         };
         Ok(v1::DatasetView {
             dataset: Some(dataset.as_ref().try_into()?),
@@ -63,8 +69,13 @@ impl Service {
     }
 
     async fn page(&self, request: v1::ListRequest) -> Result<v1::ListResponse> {
-        let after = (!request.after.is_empty()).then(|| DatasetName::new(&request.after)).transpose()?;
-        let page = self.catalog.list(&request.prefix, after.as_ref(), limit(request.limit)).await?;
+        let after = (!request.after.is_empty())
+            .then(|| DatasetName::new(&request.after))
+            .transpose()?;
+        let page = self
+            .catalog
+            .list(&request.prefix, after.as_ref(), limit(request.limit))
+            .await?;
         v1::ListResponse::try_from(&page)
     }
 
@@ -78,39 +89,64 @@ impl Service {
             slot += 1;
             let record = log.slot(slot).await?;
             match &record.body {
-                Slot::Epoch(commit) | Slot::Replace { with: Replacement::Overwrite(commit), .. } => {
+                Slot::Epoch(commit)
+                | Slot::Replace {
+                    with: Replacement::Overwrite(commit),
+                    ..
+                } => {
                     epochs.push(convert::epoch(slot, record.committed_at_ms, commit));
                 }
                 _ => {}
             }
         }
-        Ok(v1::EpochsResponse { epochs, next_after_slot: (slot < head).then_some(slot) })
+        Ok(v1::EpochsResponse {
+            epochs,
+            next_after_slot: (slot < head).then_some(slot),
+        })
     }
 
     async fn change(&self, request: v1::UpdateRequest) -> Result<v1::Dataset> {
         let (id, version, change) = request.parts()?;
-        self.catalog.update(id, version, change).await?.as_ref().try_into()
+        self.catalog
+            .update(id, version, change)
+            .await?
+            .as_ref()
+            .try_into()
     }
 
     async fn forget(&self, request: v1::DropRequest) -> Result<v1::DropResponse> {
-        self.catalog.drop_dataset(request.id.parse()?, request.version).await?;
+        self.catalog
+            .drop_dataset(request.id.parse()?, request.version)
+            .await?;
         Ok(v1::DropResponse {})
     }
 
     async fn edges(&self, reference: Option<v1::Reference>) -> Result<v1::LineageResponse> {
         let dataset = self.find(reference).await?;
         let edges = self.catalog.edges(dataset.id).await?;
-        Ok(v1::LineageResponse { edges: edges.iter().map(Into::into).collect() })
+        Ok(v1::LineageResponse {
+            edges: edges.iter().map(Into::into).collect(),
+        })
     }
 }
 
 fn limit(asked: u32) -> usize {
-    if asked == 0 { PAGE_MAX } else { PAGE_MAX.min(asked as usize) }
+    if asked == 0 {
+        PAGE_MAX
+    } else {
+        PAGE_MAX.min(asked as usize)
+    }
 }
 
 fn head(view: &flinkspark_model::log::View) -> v1::LogHead {
     let (rows, bytes, digest) = view.totals();
-    v1::LogHead { slot: view.head(), rows, bytes, digest: digest.to_string(), watermark_ms: view.watermark_ms() }
+    v1::LogHead {
+        slot: view.head(),
+        rows,
+        bytes,
+        digest: digest.to_string(),
+        watermark_ms: view.watermark_ms(),
+    }
 }
 
 #[tonic::async_trait]
@@ -119,7 +155,10 @@ impl v1::catalog_server::Catalog for Service {
 
     async fn register(&self, request: Request<v1::RegisterRequest>) -> Answer<v1::Dataset> {
         let registered = async {
-            let dataset = self.catalog.register(request.into_inner().try_into()?).await?;
+            let dataset = self
+                .catalog
+                .register(request.into_inner().try_into()?)
+                .await?;
             dataset.as_ref().try_into()
         };
         answer(registered.await)
@@ -152,14 +191,16 @@ impl v1::catalog_server::Catalog for Service {
             async move {
                 let events = catalog.watch(since, EVENTS_MAX).await?;
                 let last = events.last().map_or(since, |event| event.sequence);
-                Ok(Some((events, last)))
+                Ok::<_, flinkspark_model::Error>(Some((events, last)))
             }
         });
         let events = pages
             .map_ok(|events| futures::stream::iter(events.into_iter().map(Ok)))
             .try_flatten()
             .and_then(|event| async move { v1::ChangeEvent::try_from(&event) });
-        Ok(Response::new(events.map_err(|error| to_status(&error)).boxed()))
+        Ok(Response::new(
+            events.map_err(|error| to_status(&error)).boxed(),
+        ))
     }
 
     async fn epochs(&self, request: Request<v1::EpochsRequest>) -> Answer<v1::EpochsResponse> {
@@ -167,6 +208,10 @@ impl v1::catalog_server::Catalog for Service {
     }
 
     async fn head(&self, request: Request<v1::HeadRequest>) -> Answer<v1::LogHead> {
-        answer(self.view(request.into_inner().reference).await.map(|view| view.head.unwrap_or_default()))
+        answer(
+            self.view(request.into_inner().reference)
+                .await
+                .map(|view| view.head.unwrap_or_default()),
+        )
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Invariant: an answer to `Submit` is given only for a job that survives the server.
 
-use crate::jobs::{Answer as VerifiedAnswer, JobId, Manager, Options, Snapshot, State, Submission, Target};
+use crate::jobs::{
+    Answer as VerifiedAnswer, JobId, Manager, Options, Snapshot, State, Submission, Target,
+};
 use flinkspark_model::error::Result;
 use flinkspark_model::{Error, Kind};
 use flinkspark_proto::error::to_status;
@@ -28,13 +30,24 @@ fn answer<T>(result: Result<T>) -> Answer<T> {
 impl Service {
     async fn list_after(&self, request: v1::ListJobsRequest) -> Result<v1::ListJobsResponse> {
         let wanted = request.state;
-        let jobs = self.jobs.list().await?.into_iter().map(|snapshot| wire(&snapshot));
-        let mut jobs: Vec<v1::Job> = jobs.filter(|job| wanted == 0 || job.state == wanted).collect();
+        let jobs = self
+            .jobs
+            .list()
+            .await?
+            .into_iter()
+            .map(|snapshot| wire(&snapshot));
+        let mut jobs: Vec<v1::Job> = jobs
+            .filter(|job| wanted == 0 || job.state == wanted)
+            .collect();
         if !request.after.is_empty() {
             let after = jobs.iter().position(|job| job.id == request.after);
             jobs.drain(..after.map_or(jobs.len(), |index| index + 1));
         }
-        let limit = if request.limit == 0 { PAGE_MAX } else { PAGE_MAX.min(request.limit as usize) };
+        let limit = if request.limit == 0 {
+            PAGE_MAX
+        } else {
+            PAGE_MAX.min(request.limit as usize)
+        };
         let more = jobs.len() > limit;
         jobs.truncate(limit);
         let next = jobs.last().filter(|_| more).map(|job| job.id.clone());
@@ -43,16 +56,28 @@ impl Service {
 
     async fn explained(&self, request: v1::ExplainRequest) -> Result<v1::ExplainResponse> {
         let options = options(request.options.unwrap_or_default())?;
-        let home = if options.batch_home { v1::Home::FlinkBatch } else { v1::Home::FlinkStreaming };
+        let home = if options.batch_home {
+            v1::Home::FlinkBatch
+        } else {
+            v1::Home::FlinkStreaming
+        };
         let mut plans = Vec::new();
         for target in targets(&request.targets)? {
-            let explained = self.jobs.compiler().explain(&request.text, target, &options).await;
+            let explained = self
+                .jobs
+                .compiler()
+                .explain(&request.text, target, &options)
+                .await;
             plans.push(match explained {
                 Ok(explained) => v1::TargetPlan {
                     target: wire_target(target).into(),
                     plan: explained.plan,
                     rewrites: explained.rewrites,
-                    ledger: explained.ledger.into_iter().map(|(id, text)| v1::LedgerEntry { id, text }).collect(),
+                    ledger: explained
+                        .ledger
+                        .into_iter()
+                        .map(|(id, text)| v1::LedgerEntry { id, text })
+                        .collect(),
                     refusal: None,
                 },
                 Err(error) => v1::TargetPlan {
@@ -62,7 +87,10 @@ impl Service {
                 },
             });
         }
-        Ok(v1::ExplainResponse { home: home.into(), plans })
+        Ok(v1::ExplainResponse {
+            home: home.into(),
+            plans,
+        })
     }
 
     async fn verified(&self, request: v1::VerifyRequest) -> Result<v1::VerifyResponse> {
@@ -82,7 +110,10 @@ impl Service {
             differences: verified
                 .differences
                 .into_iter()
-                .map(|difference| v1::RowDifference { row: difference.row, counts: difference.counts })
+                .map(|difference| v1::RowDifference {
+                    row: difference.row,
+                    counts: difference.counts,
+                })
                 .collect(),
         })
     }
@@ -101,7 +132,14 @@ impl v1::jobs_server::Jobs for Service {
     }
 
     async fn get(&self, request: Request<v1::GetJobRequest>) -> Answer<v1::Job> {
-        let got = async { Ok(wire(&self.jobs.get(&JobId::new(&request.into_inner().id)?).await?)) };
+        let got = async {
+            Ok(wire(
+                &self
+                    .jobs
+                    .get(&JobId::new(&request.into_inner().id)?)
+                    .await?,
+            ))
+        };
         answer(got.await)
     }
 
@@ -111,12 +149,23 @@ impl v1::jobs_server::Jobs for Service {
 
     async fn stop(&self, request: Request<v1::StopJobRequest>) -> Answer<v1::Job> {
         let request = request.into_inner();
-        let stopped = async { Ok(wire(&self.jobs.stop(&JobId::new(&request.id)?, request.drain).await?)) };
+        let stopped = async {
+            Ok(wire(
+                &self
+                    .jobs
+                    .stop(&JobId::new(&request.id)?, request.drain)
+                    .await?,
+            ))
+        };
         answer(stopped.await)
     }
 
     async fn watch(&self, request: Request<v1::WatchJobRequest>) -> Answer<Self::WatchStream> {
-        let watched = async { self.jobs.watch(&JobId::new(&request.into_inner().id)?).await };
+        let watched = async {
+            self.jobs
+                .watch(&JobId::new(&request.into_inner().id)?)
+                .await
+        };
         let receiver = watched.await.map_err(|error| to_status(&error))?;
         let snapshots = futures::stream::unfold(Some((receiver, true)), |state| async move {
             let (mut receiver, first) = state?;
@@ -153,8 +202,12 @@ fn options(wire: v1::JobOptions) -> Result<Options> {
         Ok(v1::Home::Unspecified | v1::Home::FlinkStreaming) => false,
         Ok(v1::Home::FlinkBatch) => true,
         Ok(v1::Home::SparkBatch | v1::Home::SparkStreaming) | Err(_) => {
-            return Err(Error::new(Kind::Invalid, "FS0910", "this build does not know that home")
-                .with_hint("choose flink/streaming or flink/batch"));
+            return Err(Error::new(
+                Kind::Invalid,
+                "FS0910",
+                "this build does not know that home",
+            )
+            .with_hint("choose flink/streaming or flink/batch"));
         }
     };
     Ok(Options {
@@ -178,8 +231,12 @@ fn target(wire: i32) -> Result<Target> {
     match v1::Target::try_from(wire) {
         Ok(v1::Target::Stream) => Ok(Target::Stream),
         Ok(v1::Target::Batch) => Ok(Target::Batch),
-        _ => Err(Error::new(Kind::Invalid, "FS0911", "this build does not have that target")
-            .with_hint("choose stream or batch")),
+        _ => Err(Error::new(
+            Kind::Invalid,
+            "FS0911",
+            "this build does not have that target",
+        )
+        .with_hint("choose stream or batch")),
     }
 }
 
@@ -193,7 +250,11 @@ fn wire_target(target: Target) -> v1::Target {
 fn wire(snapshot: &Snapshot) -> v1::Job {
     let record = &snapshot.record;
     let options = &record.options;
-    let home = if options.batch_home { v1::Home::FlinkBatch } else { v1::Home::FlinkStreaming };
+    let home = if options.batch_home {
+        v1::Home::FlinkBatch
+    } else {
+        v1::Home::FlinkStreaming
+    };
     let state = match snapshot.state {
         State::Running => v1::JobState::Running,
         State::Suspended => v1::JobState::Suspended,

@@ -20,7 +20,10 @@ fn main() -> ExitCode {
     match run(plan) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("kills failed: {why}\nreplay with --count {} --seed {}", plan.count, plan.seed);
+            eprintln!(
+                "kills failed: {why}\nreplay with --count {} --seed {}",
+                plan.count, plan.seed
+            );
             ExitCode::FAILURE
         }
     }

@@ -21,7 +21,10 @@ fn main() -> ExitCode {
     }
     let shipped = file.is_none();
     let path = file.unwrap_or_else(|| flinkspark_integration_tests::path("data/probes.jsonl"));
-    let summary = match std::fs::read_to_string(&path).map_err(|cause| cause.to_string()).and_then(|text| probe::run(&text)) {
+    let summary = match std::fs::read_to_string(&path)
+        .map_err(|cause| cause.to_string())
+        .and_then(|text| probe::run(&text))
+    {
         Ok(summary) => summary,
         Err(why) => {
             eprintln!("{}: {why}", path.display());
@@ -33,5 +36,9 @@ fn main() -> ExitCode {
         eprintln!("the shipped probes must give at least {RIGHT_MIN} right answers");
         return ExitCode::FAILURE;
     }
-    if summary.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if summary.wrong == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

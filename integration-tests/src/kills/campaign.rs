@@ -25,7 +25,11 @@ pub(super) struct Campaign<'a> {
 
 impl Campaign<'_> {
     /// Kills, lets the job finish, and compares; gives the kills and the aims that were not reached.
-    pub(super) fn run(self, reference: &str, kills: &mut BTreeMap<String, u64>) -> Step<(u64, Vec<Aim>)> {
+    pub(super) fn run(
+        self,
+        reference: &str,
+        kills: &mut BTreeMap<String, u64>,
+    ) -> Step<(u64, Vec<Aim>)> {
         let name = format!("killed_{}", self.number);
         let job = self.job(&name)?;
         let mut missed = Vec::new();
@@ -50,13 +54,17 @@ impl Campaign<'_> {
         while client.try_wait()?.is_none() {
             if since.elapsed() > FINISH_LIMIT {
                 client.kill()?;
-                return Err(format!("{name} did not finish: {:?}", server.run(&["job", "list"])?).into());
+                return Err(
+                    format!("{name} did not finish: {:?}", server.run(&["job", "list"])?).into(),
+                );
             }
             std::thread::sleep(Duration::from_millis(20));
         }
         let found = digest(&server, &name)?;
         if found != reference {
-            return Err(Failure::from(format!("{name} has {found}, the unfailed run has {reference}")));
+            return Err(Failure::from(format!(
+                "{name} has {found}, the unfailed run has {reference}"
+            )));
         }
         server.terminate(Duration::from_secs(30))?;
         Ok((done, missed))
@@ -74,7 +82,9 @@ impl Campaign<'_> {
         match aim {
             Aim::Step(step, count) => {
                 let faults = format!("kill={step}:{count}");
-                let Started::Ready(mut server) = Server::start_with(self.data, Build::Faults, Some(&faults))? else {
+                let Started::Ready(mut server) =
+                    Server::start_with(self.data, Build::Faults, Some(&faults))?
+                else {
                     return Ok(true);
                 };
                 let mut client = self.submit(&server, job, None)?;
@@ -107,10 +117,28 @@ impl Campaign<'_> {
     fn submit(&self, server: &Server, job: &Path, wait: Option<Duration>) -> Step<Child> {
         let id = format!("killed-{}", self.number);
         let mut command = flinkspark(Build::Plain)?;
-        command.env("FLINKSPARK_URL", server.url()).args(["job", "run"]).arg(job);
-        command.args(["--on", "stream", "--id", &id, "--rate", RATE, "--checkpoint-interval", "100ms"]);
-        command.args(["--parallelism", if self.number % 2 == 0 { "2" } else { "1" }]);
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        command
+            .env("FLINKSPARK_URL", server.url())
+            .args(["job", "run"])
+            .arg(job);
+        command.args([
+            "--on",
+            "stream",
+            "--id",
+            &id,
+            "--rate",
+            RATE,
+            "--checkpoint-interval",
+            "100ms",
+        ]);
+        command.args([
+            "--parallelism",
+            if self.number % 2 == 0 { "2" } else { "1" },
+        ]);
+        let child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
         if let Some(wait) = wait {
             std::thread::sleep(wait);
         }
@@ -120,7 +148,11 @@ impl Campaign<'_> {
 
 /// Rows and digest of a dataset.
 pub(super) fn digest(server: &Server, dataset: &str) -> Step<String> {
-    let shown = server.must(&["dataset", "show", dataset, "-o", "json"])?.json()?;
+    let shown = server
+        .must(&["dataset", "show", dataset, "-o", "json"])?
+        .json()?;
     let digest = shown.get("digest").and_then(|digest| digest.as_str());
-    digest.map(Into::into).ok_or_else(|| format!("{dataset} has no digest: {shown}").into())
+    digest
+        .map(Into::into)
+        .ok_or_else(|| format!("{dataset} has no digest: {shown}").into())
 }

@@ -35,7 +35,12 @@ mod tests {
 
     #[test]
     fn a_seed_replays() {
-        let draw = |seed| (0..100).map(|_| ()).scan(Random::new(seed), |random, ()| Some(random.below(10))).collect::<Vec<_>>();
+        let draw = |seed| {
+            (0..100)
+                .map(|_| ())
+                .scan(Random::new(seed), |random, ()| Some(random.below(10)))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
     }

@@ -7,12 +7,19 @@ use flinkspark_integration_tests::server::Server;
 /// Three parts, a code that `explain` knows, and this exit code.
 fn is_error(said: &Said, code: &str, exit: i32) -> Step {
     assert_eq!(said.code, Some(exit), "{said:?}");
-    let line = said.err.lines().find(|line| line.starts_with("error[")).ok_or_else(|| format!("{said:?}"))?;
+    let line = said
+        .err
+        .lines()
+        .find(|line| line.starts_with("error["))
+        .ok_or_else(|| format!("{said:?}"))?;
     assert!(line.starts_with(&format!("error[{code}]: ")), "{line}");
     assert!(said.err.contains("\n  hint:   "), "{said:?}");
     let explained = run(&["explain", code])?;
     assert_eq!(explained.code, Some(0), "{explained:?}");
-    assert!(explained.out.starts_with(&format!("# {code}")), "{explained:?}");
+    assert!(
+        explained.out.starts_with(&format!("# {code}")),
+        "{explained:?}"
+    );
     Ok(())
 }
 
@@ -25,7 +32,11 @@ fn a_wrong_command_is_usage() -> Step {
 
 #[test]
 fn a_bridge_that_is_not_there_is_unreachable() -> Step {
-    is_error(&run(&["--url", "http://127.0.0.1:9", "dataset", "list"])?, "FS0401", 4)
+    is_error(
+        &run(&["--url", "http://127.0.0.1:9", "dataset", "list"])?,
+        "FS0401",
+        4,
+    )
 }
 
 #[test]
@@ -34,7 +45,10 @@ fn a_missing_dataset_and_a_bad_name_are_said() -> Step {
     let server = Server::start(dir.path())?;
     let missing = server.run(&["dataset", "show", "nobody"])?;
     assert_eq!(missing.code, Some(1));
-    assert!(missing.err.contains("nobody") && missing.err.contains("hint:"), "{missing:?}");
+    assert!(
+        missing.err.contains("nobody") && missing.err.contains("hint:"),
+        "{missing:?}"
+    );
     is_error(&server.run(&["dataset", "show", "a..b"])?, "FS0101", 1)
 }
 
@@ -47,10 +61,22 @@ fn a_torn_file_publishes_nothing() -> Step {
     let torn = dir.path().join("torn.parquet");
     let bytes = std::fs::read(&whole)?;
     std::fs::write(&torn, &bytes[..bytes.len() / 2])?;
-    let said = server.run(&["transfer", torn.to_str().ok_or("text")?, "dataset://flights"])?;
+    let said = server.run(&[
+        "transfer",
+        torn.to_str().ok_or("text")?,
+        "dataset://flights",
+    ])?;
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.err.contains("torn.parquet") && said.err.contains("hint:"), "{said:?}");
-    assert_eq!(server.must(&["dataset", "show", "flights", "-o", "json"])?.json()?["rows"], 0);
+    assert!(
+        said.err.contains("torn.parquet") && said.err.contains("hint:"),
+        "{said:?}"
+    );
+    assert_eq!(
+        server
+            .must(&["dataset", "show", "flights", "-o", "json"])?
+            .json()?["rows"],
+        0
+    );
     Ok(())
 }
 
@@ -59,7 +85,15 @@ fn an_occupied_port_is_said() -> Step {
     let dir = tempfile::tempdir()?;
     let server = Server::start(&dir.path().join("a"))?;
     let other = dir.path().join("b");
-    let said = run(&["serve", "--data-dir", other.to_str().ok_or("text")?, "--grpc", server.grpc(), "--http", "127.0.0.1:0"])?;
+    let said = run(&[
+        "serve",
+        "--data-dir",
+        other.to_str().ok_or("text")?,
+        "--grpc",
+        server.grpc(),
+        "--http",
+        "127.0.0.1:0",
+    ])?;
     is_error(&said, "FS0019", 1)
 }
 
@@ -67,7 +101,15 @@ fn an_occupied_port_is_said() -> Step {
 fn a_second_server_hears_who_holds_the_data_directory() -> Step {
     let dir = tempfile::tempdir()?;
     let server = Server::start(dir.path())?;
-    let said = run(&["serve", "--data-dir", dir.path().to_str().ok_or("text")?, "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"])?;
+    let said = run(&[
+        "serve",
+        "--data-dir",
+        dir.path().to_str().ok_or("text")?,
+        "--grpc",
+        "127.0.0.1:0",
+        "--http",
+        "127.0.0.1:0",
+    ])?;
     is_error(&said, "FS0010", 1)?;
     assert!(said.err.contains(&server.pid().to_string()), "{said:?}");
     Ok(())
@@ -77,9 +119,20 @@ fn a_second_server_hears_who_holds_the_data_directory() -> Step {
 fn a_newer_data_format_is_refused_and_left_alone() -> Step {
     let dir = tempfile::tempdir()?;
     std::fs::write(dir.path().join("FORMAT"), "flinkspark 99\n")?;
-    let said = run(&["serve", "--data-dir", dir.path().to_str().ok_or("text")?, "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"])?;
+    let said = run(&[
+        "serve",
+        "--data-dir",
+        dir.path().to_str().ok_or("text")?,
+        "--grpc",
+        "127.0.0.1:0",
+        "--http",
+        "127.0.0.1:0",
+    ])?;
     is_error(&said, "FS0011", 1)?;
-    assert_eq!(std::fs::read_to_string(dir.path().join("FORMAT"))?, "flinkspark 99\n");
+    assert_eq!(
+        std::fs::read_to_string(dir.path().join("FORMAT"))?,
+        "flinkspark 99\n"
+    );
     Ok(())
 }
 

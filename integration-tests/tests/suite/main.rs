@@ -5,11 +5,15 @@ mod errors;
 mod formats;
 mod jobs;
 mod python;
+mod readme;
 mod server;
 
 use flinkspark_integration_tests::{Step, path};
 
 /// A file of the crate, as an argument.
 fn file(name: &str) -> Step<String> {
-    path(name).to_str().map(Into::into).ok_or_else(|| "the path is text".into())
+    path(name)
+        .to_str()
+        .map(Into::into)
+        .ok_or_else(|| "the path is text".into())
 }

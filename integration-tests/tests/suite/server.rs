@@ -7,7 +7,10 @@ use std::net::TcpStream;
 
 fn get(address: &str, path: &str) -> Step<String> {
     let mut stream = TcpStream::connect(address)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)
@@ -17,11 +20,25 @@ fn get(address: &str, path: &str) -> Step<String> {
 fn health_and_metrics_are_served() -> Step {
     let flights = Flights::start("24h")?;
     for path in ["/healthz", "/readyz"] {
-        assert!(get(flights.server.http(), path)?.starts_with("HTTP/1.1 200"), "{path}");
+        assert!(
+            get(flights.server.http(), path)?.starts_with("HTTP/1.1 200"),
+            "{path}"
+        );
     }
-    flights.server.must(&["job", "run", &crate::file("jobs/hourly_departures.sql")?, "--on", "stream", "--id", "seen"])?;
+    flights.server.must(&[
+        "job",
+        "run",
+        &crate::file("jobs/hourly_departures.sql")?,
+        "--on",
+        "stream",
+        "--id",
+        "seen",
+    ])?;
     let metrics = get(flights.server.http(), "/metrics")?;
-    assert!(metrics.contains("flinkspark_job_rows_in{job=\"seen\"}"), "{metrics}");
+    assert!(
+        metrics.contains("flinkspark_job_rows_in{job=\"seen\"}"),
+        "{metrics}"
+    );
     Ok(())
 }
 

@@ -1,0 +1,261 @@
+//! The batch engine over real logs in memory: handles, the cache, and runs that commit once.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Int64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use datafusion::functions_aggregate::expr_fn::sum;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::col;
+use flinkspark_bridge::system::{SystemClock, SystemEntropy};
+use flinkspark_connector::store::{Logs, Settings, object::Objects};
+use flinkspark_engine::batch::{Cache, Event, Options, Rdd, RddTable, Run, Why, session};
+use flinkspark_model::Kind;
+use flinkspark_model::dataset::DatasetId;
+use flinkspark_model::handle::StorageLevel;
+use flinkspark_model::log::{Commit, Intent, SegmentFormat, SourceOffsets};
+use flinkspark_model::port::{Dataset, Datasets, Log, SegmentSpec};
+use futures::TryStreamExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]))
+}
+
+fn id(number: u64) -> DatasetId {
+    DatasetId::from_parts(number, [7; 10])
+}
+
+async fn logs() -> Logs {
+    let store = Arc::new(Objects::memory());
+    Logs::open(
+        store,
+        Arc::new(SystemClock),
+        Arc::new(SystemEntropy),
+        Settings::default(),
+    )
+    .await
+    .unwrap()
+}
+
+/// A dataset with partitions 0, 1, .. of these rows.
+async fn dataset(logs: &Logs, number: u64, partitions: &[&[i64]]) -> Arc<dyn Dataset> {
+    let dataset = logs.dataset(id(number), schema()).await.unwrap();
+    let fence = Intent::Fence {
+        writer: "input".into(),
+        generation: 1,
+        restored: 0,
+        rewind: false,
+        incarnation: "test".into(),
+    };
+    dataset.append(fence).await.unwrap();
+    let mut segments = Vec::new();
+    for (partition, rows) in (0..).zip(partitions) {
+        let spec = SegmentSpec {
+            partition,
+            attempt: 0,
+            format: SegmentFormat::Arrow,
+            schema: schema(),
+        };
+        let mut writer = dataset.stage(spec).await.unwrap();
+        let rows = Int64Array::from(rows.to_vec());
+        writer
+            .write(&RecordBatch::try_new(schema(), vec![Arc::new(rows)]).unwrap())
+            .await
+            .unwrap();
+        segments.push(writer.seal().await.unwrap().segment);
+    }
+    let commit = Commit {
+        writer: "input".into(),
+        generation: 1,
+        n: 1,
+        run: "input".into(),
+        source_offsets: SourceOffsets::default(),
+        schema_version: 1,
+        watermark_ms: None,
+        checkpoint_ref: None,
+        lineage: Vec::new(),
+        segments,
+        manifest: None,
+    };
+    dataset.append(Intent::Commit(commit)).await.unwrap();
+    dataset
+}
+
+async fn handle(dataset: &Arc<dyn Dataset>) -> Rdd {
+    let head = dataset.refresh().await.unwrap().head();
+    Rdd::of_slots(Arc::clone(dataset), 1, head).await.unwrap()
+}
+
+async fn rows(rdd: &Rdd, partition: u32) -> Vec<i64> {
+    let batches: Vec<RecordBatch> = rdd
+        .iterate(partition)
+        .await
+        .unwrap()
+        .try_collect()
+        .await
+        .unwrap();
+    batches
+        .iter()
+        .flat_map(|batch| {
+            batch
+                .column(0)
+                .as_primitive::<Int64Type>()
+                .values()
+                .to_vec()
+        })
+        .collect()
+}
+
+fn computed(rdd: &Rdd, partition: u32, why: Why) -> Event {
+    Event {
+        rdd: rdd.id().into(),
+        partition,
+        why,
+    }
+}
+
+#[tokio::test]
+async fn a_handles_partitions_are_the_slots_rows() {
+    let logs = logs().await;
+    let rdd = handle(&dataset(&logs, 1, &[&[1, 2, 3], &[4]]).await).await;
+    let sizes: Vec<u64> = rdd
+        .partitions()
+        .iter()
+        .map(|partition| partition.rows)
+        .collect();
+    assert_eq!(sizes, [3, 1]);
+    assert_eq!(
+        (rows(&rdd, 0).await, rows(&rdd, 1).await),
+        (vec![1, 2, 3], vec![4])
+    );
+}
+
+#[tokio::test]
+async fn whatever_byte_of_a_kept_partition_is_damaged_exactly_its_task_runs_again() {
+    let logs = logs().await;
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Arc::new(Cache::new(folder.path(), 1 << 20).unwrap());
+    let rdd = handle(&dataset(&logs, 1, &[&[1, 2, 3], &[4, 5]]).await).await;
+    let rdd = rdd.persist(Arc::clone(&cache), StorageLevel::DiskOnly);
+    let first = (rows(&rdd, 0).await, rows(&rdd, 1).await);
+    let mut expected = vec![
+        computed(&rdd, 0, Why::Absent),
+        computed(&rdd, 1, Why::Absent),
+    ];
+    assert_eq!(cache.events(), expected);
+    let file = cache.file(rdd.id(), 1).unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    let mut noticed = 0;
+    for index in 0..whole.len() {
+        damage(&file, &whole, index);
+        assert_eq!(
+            (rows(&rdd, 0).await, rows(&rdd, 1).await),
+            first,
+            "byte {index}"
+        );
+        if cache.events().len() > expected.len() {
+            expected.push(computed(&rdd, 1, Why::Corrupt));
+            noticed += 1;
+        }
+        assert_eq!(cache.events(), expected, "byte {index}");
+        std::fs::write(&file, &whole).unwrap();
+    }
+    // Padding and unused fields of the encoding carry no rows.
+    assert!(noticed > whole.len() / 4, "{noticed} of {}", whole.len());
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(rows(&rdd, 1).await, first.1);
+}
+
+fn damage(file: &Path, whole: &[u8], index: usize) {
+    let mut bytes = whole.to_vec();
+    bytes[index] ^= 0x10;
+    std::fs::write(file, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn memory_beyond_its_budget_is_dropped_or_moved_to_disk() {
+    let logs = logs().await;
+    let folder = tempfile::tempdir().unwrap();
+    let rdd = handle(&dataset(&logs, 1, &[&[1], &[2], &[3]]).await).await;
+    // Room for one partition, not for two.
+    for (level, again) in [
+        (StorageLevel::MemoryOnly, 3),
+        (StorageLevel::MemoryAndDisk, 0),
+    ] {
+        let cache = Arc::new(Cache::new(folder.path(), 700).unwrap());
+        let kept = rdd.clone().persist(Arc::clone(&cache), level);
+        for _ in 0..2 {
+            for (partition, row) in [(0, 1), (1, 2), (2, 3)] {
+                assert_eq!(rows(&kept, partition).await, [row], "{level:?}");
+            }
+        }
+        assert_eq!(cache.events().len(), 3 + again, "{level:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_commits_once_however_often_it_is_tried() {
+    let logs = logs().await;
+    let input = dataset(&logs, 1, &[&[1, 2, 3], &[4]]).await;
+    let output = logs.dataset(id(2), schema()).await.unwrap();
+    let session = session(&Options {
+        parallelism: 2,
+        memory_bytes_max: 1 << 24,
+    })
+    .unwrap();
+    let rdd = handle(&input).await;
+    let inputs = vec![rdd.range()];
+    let plan: LogicalPlan = session
+        .read_table(Arc::new(RddTable::new(rdd)))
+        .unwrap()
+        .aggregate(vec![], vec![sum(col("n")).alias("n")])
+        .unwrap()
+        .logical_plan()
+        .clone();
+    let run = |incarnation: &str| Run {
+        id: "run".into(),
+        incarnation: incarnation.into(),
+        plan: plan.clone(),
+        inputs: inputs.clone(),
+        rows_out: Arc::new(AtomicU64::new(0)),
+    };
+    let first = run("a").execute(&session, &output).await.unwrap();
+    assert_eq!((first.rows, first.replayed), (1, false));
+    let second = run("b").execute(&session, &output).await.unwrap();
+    assert_eq!(
+        (second.slot, second.rows, second.replayed),
+        (first.slot, 1, true)
+    );
+    assert_eq!(rows(&handle(&output).await, 0).await, [10]);
+    let view = output.refresh().await.unwrap();
+    assert_eq!(view.live().count(), 1);
+}
+
+#[tokio::test]
+async fn rows_that_do_not_fit_the_target_commit_nothing() {
+    let logs = logs().await;
+    let input = dataset(&logs, 1, &[&[1]]).await;
+    let narrow = Arc::new(Schema::new(vec![Field::new("n", DataType::Int32, true)]));
+    let output = logs.dataset(id(2), narrow).await.unwrap();
+    let session = session(&Options::default()).unwrap();
+    let rdd = handle(&input).await;
+    let (inputs, rows_out) = (vec![rdd.range()], Arc::new(AtomicU64::new(0)));
+    let plan = session
+        .read_table(Arc::new(RddTable::new(rdd)))
+        .unwrap()
+        .logical_plan()
+        .clone();
+    let run = Run {
+        id: "run".into(),
+        incarnation: "a".into(),
+        plan,
+        inputs,
+        rows_out,
+    };
+    let error = run.execute(&session, &output).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (Kind::Data, "FS0709"));
+    assert_eq!(output.refresh().await.unwrap().live().count(), 0);
+}

@@ -1,1 +1,0 @@
-//! What the batch engine promises, over the in-memory log.

@@ -1,0 +1,43 @@
+//! How long a server takes to be ready, and what it holds at rest.
+//!
+//! The build from an empty target folder is timed by hand: one sample takes minutes.
+
+use super::{SAMPLES, Samples, report};
+use crate::Step;
+use crate::server::Server;
+use serde_json::json;
+use std::time::Instant;
+
+/// Measures an empty data directory.
+pub fn run() -> Step {
+    let mut seconds = Vec::new();
+    let mut resident_kib = 0;
+    for _ in 0..SAMPLES {
+        let dir = tempfile::tempdir()?;
+        let since = Instant::now();
+        let server = Server::start(dir.path())?;
+        seconds.push(since.elapsed().as_secs_f64());
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        resident_kib = resident_kib.max(status_kib(server.pid(), "VmRSS:")?);
+    }
+    let ready = Samples::of(seconds);
+    println!(
+        "ready in {:.3} s (limit 0.3), {} MiB at rest (limit 80)",
+        ready.median(),
+        resident_kib / 1024
+    );
+    report(
+        "cold",
+        json!({"ours": ready.median(), "unit": "s", "resident_kib": resident_kib, "samples": SAMPLES}),
+    )
+}
+
+/// A line of `/proc/PID/status`, in KiB.
+pub fn status_kib(pid: u32, key: &str) -> Step<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(key))
+        .ok_or_else(|| format!("no {key}"))?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}

@@ -1,0 +1,33 @@
+//! `cargo xtask bench NAME`: measures against a peer in the same run.
+
+use flinkspark_integration_tests::bench::{cold, hourly, lookup};
+use flinkspark_integration_tests::{Failure, Step};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("bench failed: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Step {
+    let scale = |rest: &[&str], usual: u64| -> Result<u64, Failure> {
+        match rest {
+            [] => Ok(usual),
+            ["--scale", value] => Ok(value.parse()?),
+            other => Err(format!("unknown arguments {other:?}").into()),
+        }
+    };
+    match arguments {
+        ["lookup", rest @ ..] => lookup::run(scale(rest, 100_000)?),
+        ["hourly", rest @ ..] => hourly::run(scale(rest, 30)?),
+        ["cold"] => cold::run(),
+        _ => Err("usage: bench lookup [--scale DATASETS] | hourly [--scale YEARS] | cold".into()),
+    }
+}
