@@ -9,7 +9,7 @@ use super::value::Value;
 use crate::semantics::function::Function;
 
 /// The deepest expression tree, in nodes from root to leaf: evaluation recurses.
-pub const EXPRESSION_DEPTH_MAX: usize = 200;
+pub const EXPRESSION_DEPTH_MAX: usize = 100;
 
 /// An expression with its type.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,16 +148,6 @@ impl Expr {
             ExprKind::Call(function, _) => !function.deterministic,
             _ => false,
         })
-    }
-
-    /// The number of nodes on the longest path from here to a leaf.
-    pub fn depth(&self) -> usize {
-        1 + self
-            .children()
-            .into_iter()
-            .map(Expr::depth)
-            .max()
-            .unwrap_or(0)
     }
 
     /// The same tree with every column moved by `offset` positions.

@@ -18,6 +18,8 @@ pub struct Answer {
     pub columns: String,
     /// `+I[value, ...]`, one for each row.
     pub rows: Vec<String>,
+    /// The values of each row; empty for a recorded answer, whose text cannot be split safely.
+    pub cells: Vec<Vec<String>>,
 }
 
 impl Answer {
@@ -28,6 +30,7 @@ impl Answer {
         Self {
             columns,
             rows: parts.map(|row| format!("+I[{row}")).collect(),
+            cells: Vec::new(),
         }
     }
 }
@@ -40,6 +43,7 @@ pub fn render(job: &Job, batches: &[RecordBatch]) -> Result<Answer> {
         .map(|column| format!("`{}` {}", column.name, column.ty.text_without_nullability()))
         .collect();
     let mut rows = Vec::new();
+    let mut cells = Vec::new();
     for batch in batches {
         if batch.num_columns() != job.columns.len() {
             return Err(broken("a result with other columns than its job"));
@@ -53,11 +57,13 @@ pub fn render(job: &Job, batches: &[RecordBatch]) -> Result<Answer> {
                 )?);
             }
             rows.push(format!("+I[{}]", values.join(", ")));
+            cells.push(values);
         }
     }
     Ok(Answer {
         columns: format!("[{}]", columns.join(", ")),
         rows,
+        cells,
     })
 }
 

@@ -4,7 +4,6 @@
 
 use super::answer::Answer;
 use crate::plan::Job;
-use crate::plan::expr::ExprKind;
 use crate::plan::rel::{Node, Rel};
 use flinkspark_model::{Error, Kind, Result};
 
@@ -74,7 +73,9 @@ fn compare(job: &Job, ours: &Answer, flinks: &Answer) -> Verdict {
             flinks.rows.join(" ; ")
         ));
     }
-    if is_ordered(&job.root) && ours.rows != flinks.rows {
+    if let Some(keys) = order_keys(&job.root)
+        && !same_order(&keys, ours, flinks)
+    {
         return Verdict::Wrong(format!(
             "order {}\n  flink: {}",
             ours.rows.join(" ; "),
@@ -84,17 +85,32 @@ fn compare(job: &Job, ours: &Answer, flinks: &Answer) -> Verdict {
     Verdict::Right
 }
 
-/// Whether an outer ORDER BY decides the order of the result.
-fn is_ordered(root: &Rel) -> bool {
+/// The columns of an outer ORDER BY, none where there is no order.
+fn order_keys(root: &Rel) -> Option<Vec<usize>> {
     match &root.node {
-        Node::Sort(..) => true,
-        Node::Limit { input, .. } => is_ordered(input),
-        Node::Project(input, exprs) => {
-            matches!(input.node, Node::Sort(..))
-                && exprs
-                    .iter()
-                    .all(|expr| matches!(expr.kind, ExprKind::Column(_)))
-        }
-        _ => false,
+        Node::Sort(_, keys) => Some(keys.iter().map(|key| key.column).collect()),
+        Node::Limit { input, .. } | Node::Project(input, _) => order_keys(input),
+        _ => None,
     }
+}
+
+/// Whether the rows, which are the same, come in the same order; rows of equal keys may change places.
+fn same_order(keys: &[usize], ours: &Answer, flinks: &Answer) -> bool {
+    let key = |cells: &Vec<String>| -> Option<Vec<String>> {
+        keys.iter()
+            .map(|column| cells.get(*column).cloned())
+            .collect()
+    };
+    let our_keys: Option<Vec<Vec<String>>> = ours.cells.iter().map(key).collect();
+    let Some(our_keys) = our_keys else {
+        return ours.rows == flinks.rows;
+    };
+    // Equal texts are equal rows, so a recorded row has the keys of ours with its text.
+    let key_of = |row: &String| {
+        ours.rows
+            .iter()
+            .position(|other| other == row)
+            .and_then(|index| our_keys.get(index))
+    };
+    flinks.rows.iter().map(key_of).eq(our_keys.iter().map(Some))
 }

@@ -9,6 +9,8 @@ mod answer;
 mod judge;
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod tests;
 
 pub use answer::{Answer, render};

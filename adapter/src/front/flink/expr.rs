@@ -6,17 +6,14 @@
 use super::over::PendingOver;
 use super::query::Binder;
 use super::scope::Scope;
-use super::{call, fold, literal, types};
+use super::{call, fold, literal, reserved};
 use crate::plan::expr::{EXPRESSION_DEPTH_MAX, Expr, ExprKind};
 use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
 use crate::semantics::aggregate::Signature;
 use crate::semantics::cast::{self, common_root};
 use crate::semantics::function::{array, find, operator, time};
 use crate::semantics::{broken, invalid, refuse};
-use datafusion::sql::sqlparser::ast::{
-    self, AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DateTimeField, UnaryOperator,
-};
+use datafusion::sql::sqlparser::ast::{self, BinaryOperator};
 use flinkspark_model::{Error, Kind, Result};
 
 /// An aggregate call that a SELECT has met.
@@ -54,20 +51,7 @@ pub(super) struct Exprs<'e, 't> {
 impl Exprs<'_, '_> {
     /// The typed tree of a whole expression, constants folded.
     pub(super) fn bind(&mut self, expr: &ast::Expr) -> Result<Expr> {
-        let bound = fold::fold(self.tree(expr)?)?;
-        if bound.depth() > EXPRESSION_DEPTH_MAX {
-            return Err(Error::new(
-                Kind::Invalid,
-                "FS0807",
-                "an expression is nested too deeply",
-            )
-            .with_detail(format!(
-                "it has {} levels; the limit is {EXPRESSION_DEPTH_MAX}",
-                bound.depth()
-            ))
-            .with_hint("split it over subqueries"));
-        }
-        Ok(bound)
+        fold::fold(self.tree(expr)?)
     }
 
     /// A whole expression that must be BOOLEAN.
@@ -82,11 +66,30 @@ impl Exprs<'_, '_> {
         Ok(bound)
     }
 
+    /// The typed tree of a part of an expression.
     pub(super) fn tree(&mut self, expr: &ast::Expr) -> Result<Expr> {
+        if self.binder.depth >= EXPRESSION_DEPTH_MAX {
+            return Err(Error::new(
+                Kind::Invalid,
+                "FS0807",
+                "an expression is nested too deeply",
+            )
+            .with_detail(format!("it has more than {EXPRESSION_DEPTH_MAX} levels"))
+            .with_hint("split it over subqueries"));
+        }
+        self.binder.depth += 1;
+        let bound = self.form(expr);
+        self.binder.depth -= 1;
+        bound
+    }
+
+    fn form(&mut self, expr: &ast::Expr) -> Result<Expr> {
         use ast::Expr as E;
         match expr {
             E::Nested(inner) => self.tree(inner),
-            E::Identifier(name) => Ok(self.scope.resolve(None, &name.value)?.expr.clone()),
+            E::Identifier(name) => {
+                reserved::check(name).and(Ok(self.scope.resolve(None, &name.value)?.expr.clone()))
+            }
             E::CompoundIdentifier(parts) => match parts.as_slice() {
                 [table, name] => Ok(self
                     .scope
@@ -168,115 +171,13 @@ impl Exprs<'_, '_> {
         }
     }
 
-    /// Functions with a grammar of their own.
-    fn special_form(&mut self, expr: &ast::Expr) -> Result<Expr> {
-        use ast::Expr as E;
-        match expr {
-            E::Substring {
-                expr: inner,
-                substring_from: Some(from),
-                substring_for,
-                ..
-            } => {
-                let mut args = vec![self.tree(inner)?, self.tree(from)?];
-                if let Some(length) = substring_for {
-                    args.push(self.tree(length)?);
-                }
-                named("SUBSTRING", args)
-            }
-            E::Position { expr: needle, r#in } => {
-                named("POSITION", vec![self.tree(needle)?, self.tree(r#in)?])
-            }
-            E::Trim {
-                trim_where,
-                trim_what,
-                expr: inner,
-                trim_characters: None,
-            } => {
-                let name = match trim_where {
-                    None | Some(ast::TrimWhereField::Both) => "TRIM",
-                    Some(ast::TrimWhereField::Leading) => "LTRIM",
-                    Some(ast::TrimWhereField::Trailing) => "RTRIM",
-                };
-                let mut args = vec![self.tree(inner)?];
-                if let Some(what) = trim_what {
-                    args.push(self.tree(what)?);
-                }
-                named(name, args)
-            }
-            E::Overlay {
-                expr: inner,
-                overlay_what,
-                overlay_from,
-                overlay_for,
-            } => {
-                let mut args = vec![
-                    self.tree(inner)?,
-                    self.tree(overlay_what)?,
-                    self.tree(overlay_from)?,
-                ];
-                if let Some(length) = overlay_for {
-                    args.push(self.tree(length)?);
-                }
-                named("OVERLAY", args)
-            }
-            E::Extract {
-                field, expr: inner, ..
-            } => time::EXTRACT.call(vec![
-                literal::text_literal(&field.to_string()),
-                self.tree(inner)?,
-            ]),
-            E::Floor { expr: inner, field } => match field {
-                CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) => {
-                    named("FLOOR", vec![self.tree(inner)?])
-                }
-                CeilFloorKind::DateTimeField(unit) => time::FLOOR_TO.call(vec![
-                    literal::text_literal(&unit.to_string()),
-                    self.tree(inner)?,
-                ]),
-                CeilFloorKind::Scale(_) => Err(refuse(expr, "syntax")),
-            },
-            E::Ceil {
-                expr: inner,
-                field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
-            } => named("CEIL", vec![self.tree(inner)?]),
-            E::InSubquery { .. } => Err(refuse(expr, "in-subquery")),
-            E::Exists { .. } => Err(refuse(expr, "correlated-subquery")),
-            E::Subquery(query) => self.binder.scalar_subquery(query),
-            other => Err(refuse(format!("the expression {other}"), "syntax")),
-        }
-    }
-
-    fn call<const N: usize>(
+    pub(super) fn call<const N: usize>(
         &mut self,
         function: &'static crate::semantics::function::Function,
         args: [&ast::Expr; N],
     ) -> Result<Expr> {
         let args: Result<Vec<Expr>> = args.into_iter().map(|arg| self.tree(arg)).collect();
         function.call(args?)
-    }
-
-    fn unary(&mut self, op: UnaryOperator, inner: &ast::Expr) -> Result<Expr> {
-        match (op, inner) {
-            (UnaryOperator::Minus, ast::Expr::Value(value)) => match &value.value {
-                ast::Value::Number(digits, false) => literal::number(digits, true),
-                other => Err(refuse(format!("-{other}"), "implicit-conversion")),
-            },
-            (UnaryOperator::Minus, _) => self.call(&operator::NEGATE, [inner]),
-            (UnaryOperator::Plus, _) => {
-                let inner = self.tree(inner)?;
-                if inner.ty.root.is_numeric() {
-                    Ok(inner)
-                } else {
-                    Err(invalid("the operand of + is no number"))
-                }
-            }
-            (UnaryOperator::Not, _) => {
-                let inner = self.tree(inner)?;
-                negated(inner)
-            }
-            (op, _) => Err(refuse(format!("the operator {op}"), "syntax")),
-        }
     }
 
     fn binary(
@@ -317,78 +218,10 @@ impl Exprs<'_, '_> {
         };
         function.call(vec![left, right])
     }
-
-    fn in_list(&mut self, inner: &ast::Expr, list: &[ast::Expr], not: bool) -> Result<Expr> {
-        let inner = self.tree(inner)?;
-        let mut tests = Vec::with_capacity(list.len());
-        for item in list {
-            let item = self.tree(item)?;
-            if inner.ty.root.is_text() != item.ty.root.is_text() {
-                return Err(refuse(
-                    format!("IN over {} and {}", inner.ty, item.ty),
-                    "implicit-conversion",
-                ));
-            }
-            tests.push(operator::EQUAL.call(vec![inner.clone(), item])?);
-        }
-        let any = connective(tests, false);
-        if not { negated(any) } else { Ok(any) }
-    }
-
-    fn cast(&mut self, kind: &CastKind, inner: &ast::Expr, to: &ast::DataType) -> Result<Expr> {
-        let root = types::sql_type(to)?;
-        let inner = self.tree(inner)?;
-        match kind {
-            CastKind::Cast => cast::bind(inner, &root, false),
-            CastKind::TryCast => cast::bind(inner, &root, true),
-            _ => Err(refuse("a cast that is neither CAST nor TRY_CAST", "syntax")),
-        }
-    }
-
-    fn case(
-        &mut self,
-        operand: Option<&ast::Expr>,
-        conditions: &[ast::CaseWhen],
-        otherwise: Option<&ast::Expr>,
-    ) -> Result<Expr> {
-        let operand = operand.map(|operand| self.tree(operand)).transpose()?;
-        let mut whens = Vec::with_capacity(conditions.len());
-        for ast::CaseWhen { condition, result } in conditions {
-            let when = self.tree(condition)?;
-            let when = match &operand {
-                Some(operand) => operator::EQUAL.call(vec![operand.clone(), when])?,
-                None if when.ty.root == Root::Boolean => when,
-                None => return Err(invalid(format!("the condition {condition} is not BOOLEAN"))),
-            };
-            whens.push((when, self.tree(result)?));
-        }
-        let otherwise = match otherwise {
-            Some(otherwise) => self.tree(otherwise)?,
-            None => Expr::literal(Value::Null, FlinkType::nullable(Root::Null)),
-        };
-        case_of(whens, otherwise)
-    }
-
-    fn access(
-        &mut self,
-        root: &ast::Expr,
-        chain: &[AccessExpr],
-        whole: &ast::Expr,
-    ) -> Result<Expr> {
-        let mut value = self.tree(root)?;
-        for access in chain {
-            let AccessExpr::Subscript(ast::Subscript::Index { index }) = access else {
-                return Err(refuse(whole, "syntax"));
-            };
-            let index = self.tree(index)?;
-            value = array::ITEM.call(vec![value, index])?;
-        }
-        Ok(value)
-    }
 }
 
 /// A call of the function with this name; it exists.
-fn named(name: &'static str, args: Vec<Expr>) -> Result<Expr> {
+pub(super) fn named(name: &'static str, args: Vec<Expr>) -> Result<Expr> {
     find(name)
         .ok_or_else(|| broken(format!("{name} is not declared")))?
         .call(args)

@@ -27,8 +27,10 @@ pub(super) fn fold(expr: Expr) -> Result<Expr> {
             "constant-folding",
         ));
     }
-    let Ok(value) = evaluate(&expr, &NoRow) else {
-        return Ok(expr);
+    let value = match evaluate(&expr, &NoRow) {
+        Ok(value) => value,
+        Err(refusal) if refusal.code() == "FS0803" => return Err(refusal),
+        Err(_) => return Ok(expr),
     };
     let value = normal(value, &expr)?;
     // A value that Flink itself loses stays an expression, so that NOT NULL columns can refuse it.

@@ -188,6 +188,11 @@ pub(super) fn apply(rel: Rel, groups: Groups, pending: Vec<PendingAggregate>) ->
             filter: filter.map(&mut place),
         });
     }
+    if exprs.is_empty() {
+        // COUNT(*) alone reads no column, and a relation has at least one.
+        let truth = FlinkType::not_null(Root::Boolean);
+        exprs.push(Expr::literal(Value::Boolean(true), truth));
+    }
     let column = |(index, expr): (usize, &Expr)| Column {
         name: format!("$group{index}"),
         ty: expr.ty.clone(),

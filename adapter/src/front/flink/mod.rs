@@ -8,11 +8,15 @@ mod call;
 mod dialect;
 mod expr;
 mod fold;
+mod form;
 mod from;
 mod grouping;
+mod items;
+mod join;
 mod literal;
 mod over;
 mod query;
+mod reserved;
 mod scope;
 mod select;
 mod setop;
@@ -30,11 +34,14 @@ use crate::semantics::{invalid, refuse};
 use arrow_schema::SchemaRef;
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::{Error, Kind, Result};
 
 /// The longest statement, in bytes.
 pub const STATEMENT_BYTES_MAX: usize = 1024 * 1024;
+/// The longest statement, in tokens: it bounds the depth of chains such as `1 + 1 + 1`.
+pub const STATEMENT_TOKENS_MAX: usize = 10_000;
 /// The deepest nesting of the grammar, in levels.
 pub const STATEMENT_DEPTH_MAX: usize = 60;
 
@@ -91,10 +98,19 @@ pub fn parse(sql: &str) -> Result<Statement> {
             sql.len()
         )));
     }
+    let tokens = Tokenizer::new(&dialect::FlinkDialect, sql)
+        .tokenize_with_location()
+        .map_err(|error| syntax(error.to_string()))?;
+    if tokens.len() > STATEMENT_TOKENS_MAX {
+        return Err(syntax(format!(
+            "the statement has {} tokens; the limit is {STATEMENT_TOKENS_MAX}",
+            tokens.len()
+        )));
+    }
     let statements = Parser::new(&dialect::FlinkDialect)
         .with_recursion_limit(STATEMENT_DEPTH_MAX)
-        .try_with_sql(sql)
-        .and_then(|mut parser| parser.parse_statements())
+        .with_tokens_with_locations(tokens)
+        .parse_statements()
         .map_err(|error| syntax(error.to_string()))?;
     match <[ast::Statement; 1]>::try_from(statements) {
         Ok([ast::Statement::Query(query)]) => Ok(Statement { sink: None, query }),

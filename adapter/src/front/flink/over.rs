@@ -95,7 +95,8 @@ pub(super) fn bind(exprs: &mut Exprs<'_, '_>, name: &str, call: &Function) -> Re
     })
 }
 
-/// Flink's distribution functions were seen to be wrong beside another order.
+/// Flink's distribution functions were seen to be wrong beside another order, and CUME_DIST beside
+/// functions whose frame is of rows.
 fn check_together(overs: &[PendingOver]) -> Result<()> {
     let distribution = |over: &PendingOver| {
         matches!(
@@ -106,7 +107,12 @@ fn check_together(overs: &[PendingOver]) -> Result<()> {
     let differ = overs
         .windows(2)
         .any(|pair| pair[0].order != pair[1].order || pair[0].partition != pair[1].partition);
-    if differ && overs.iter().any(distribution) {
+    let cume_dist = |over: &PendingOver| over.function == OverFunction::CumeDist;
+    let beside_cume_dist = |over: &PendingOver| {
+        cume_dist(over) || matches!(over.function, OverFunction::Rank | OverFunction::DenseRank)
+    };
+    let differ = differ && overs.iter().any(distribution);
+    if differ || overs.iter().any(cume_dist) && !overs.iter().all(beside_cume_dist) {
         return Err(refuse(
             "CUME_DIST, PERCENT_RANK or NTILE beside another window",
             "over-window",

@@ -21,6 +21,8 @@ pub(super) struct Binder<'t> {
     /// WITH items in reach, the innermost last.
     pub(super) named: Vec<(String, Rel)>,
     pub(super) relied_on: BTreeSet<&'static str>,
+    /// The level of the expression being bound.
+    pub(super) depth: usize,
     /// The scalar subqueries of the SELECT being bound, and where their columns begin.
     pub(super) scalars: Scalars,
 }
@@ -40,6 +42,7 @@ impl<'t> Binder<'t> {
             tables,
             named: Vec::new(),
             relied_on: BTreeSet::new(),
+            depth: 0,
             scalars: Scalars::default(),
         }
     }
@@ -382,6 +385,7 @@ pub(super) fn rename(mut rel: Rel, alias: &ast::TableAlias) -> Result<Rel> {
     {
         return Err(refuse(alias, "syntax"));
     }
+    super::reserved::check(&alias.name)?;
     if alias.columns.is_empty() {
         return Ok(rel);
     }
@@ -393,6 +397,7 @@ pub(super) fn rename(mut rel: Rel, alias: &ast::TableAlias) -> Result<Rel> {
         )));
     }
     for (column, alias) in rel.columns.iter_mut().zip(&alias.columns) {
+        super::reserved::check(&alias.name)?;
         column.name.clone_from(&alias.name.value);
     }
     Ok(rel)

@@ -4,14 +4,15 @@
 //! and rewritten once aggregates and OVER calls have their columns.
 
 use super::expr::{Calls, Exprs, connective};
-use super::query::{Binder, Scalars, one_row, output_column, sorted};
+use super::items::{Sort, hide, refuse_odd_clauses, select_items, sort_exprs, unique_names};
+use super::query::{Binder, Scalars, one_row, sorted};
 use super::scope::Scope;
 use super::subquery::{Existence, beside, types};
 use super::{grouping, over};
 use crate::plan::expr::Expr;
 use crate::plan::rel::{Column, Node, Rel};
 use crate::semantics::{invalid, refuse};
-use datafusion::sql::sqlparser::ast::{self, Distinct, SelectItem};
+use datafusion::sql::sqlparser::ast;
 use flinkspark_model::Result;
 
 /// A SELECT's clauses, bound over its FROM scope.
@@ -23,12 +24,6 @@ struct Bound {
     having: Option<Expr>,
     sorts: Vec<Sort>,
     calls: Calls,
-}
-
-/// What a sort key is: an item, or an expression beside the items.
-enum Sort {
-    Item(usize),
-    Hidden(Expr),
 }
 
 impl Binder<'_> {
@@ -288,40 +283,6 @@ pub(super) fn filtered(rel: Rel, condition: Expr) -> Rel {
     }
 }
 
-/// The first `shown` columns.
-fn hide(rel: Rel, shown: usize) -> Rel {
-    if rel.columns.len() == shown {
-        return rel;
-    }
-    let columns: Vec<Column> = rel.columns[..shown].to_vec();
-    let exprs = columns
-        .iter()
-        .enumerate()
-        .map(|(index, column)| Expr::column(index, column.ty.clone()))
-        .collect();
-    Rel {
-        node: Node::Project(Box::new(rel), exprs),
-        columns,
-    }
-}
-
-/// A repeated name gets the first free number, as Flink names the columns of a result.
-fn unique_names(columns: &mut [Column]) {
-    for index in 1..columns.len() {
-        let taken = |name: &str, columns: &[Column]| {
-            columns[..index].iter().any(|column| column.name == name)
-        };
-        let base = columns[index].name.clone();
-        let mut name = base.clone();
-        let mut number = 0;
-        while taken(&name, columns) {
-            name = format!("{base}{number}");
-            number += 1;
-        }
-        columns[index].name = name;
-    }
-}
-
 /// The conjuncts of a condition, from left to right.
 pub(super) fn split_and<'a>(condition: &'a ast::Expr, conjuncts: &mut Vec<&'a ast::Expr>) {
     match condition {
@@ -335,117 +296,5 @@ pub(super) fn split_and<'a>(condition: &'a ast::Expr, conjuncts: &mut Vec<&'a as
         }
         ast::Expr::Nested(inner) => split_and(inner, conjuncts),
         other => conjuncts.push(other),
-    }
-}
-
-fn select_items(exprs: &mut Exprs<'_, '_>, items: &[SelectItem]) -> Result<Vec<(String, Expr)>> {
-    let mut bound = Vec::new();
-    for item in items {
-        match item {
-            SelectItem::UnnamedExpr(expr) => {
-                let name = match expr {
-                    ast::Expr::Identifier(name) => name.value.clone(),
-                    ast::Expr::CompoundIdentifier(parts) => parts
-                        .last()
-                        .map(|part| part.value.clone())
-                        .unwrap_or_default(),
-                    _ => format!("EXPR${}", bound.len()),
-                };
-                bound.push((name, exprs.bind(expr)?));
-            }
-            SelectItem::ExprWithAlias { expr, alias } => {
-                bound.push((alias.value.clone(), exprs.bind(expr)?))
-            }
-            SelectItem::Wildcard(options) if options.to_string().is_empty() => {
-                let fields = exprs.scope.fields.iter().filter(|field| field.visible);
-                bound.extend(fields.map(|field| (field.name.clone(), field.expr.clone())));
-            }
-            SelectItem::QualifiedWildcard(
-                ast::SelectItemQualifiedWildcardKind::ObjectName(name),
-                options,
-            ) if options.to_string().is_empty() => {
-                let wanted = name.to_string().replace('`', "");
-                let fields = exprs
-                    .scope
-                    .fields
-                    .iter()
-                    .filter(|field| field.qualifier.as_ref() == Some(&wanted));
-                let before = bound.len();
-                bound.extend(fields.map(|field| (field.name.clone(), field.expr.clone())));
-                if bound.len() == before {
-                    return Err(invalid(format!("table '{wanted}' not found")));
-                }
-            }
-            other => return Err(refuse(other, "syntax")),
-        }
-    }
-    if bound.is_empty() {
-        return Err(invalid("a SELECT selects nothing"));
-    }
-    Ok(bound)
-}
-
-fn sort_exprs(
-    exprs: &mut Exprs<'_, '_>,
-    order: &[ast::OrderByExpr],
-    items: &[(String, Expr)],
-) -> Result<Vec<Sort>> {
-    let columns: Vec<Column> = items
-        .iter()
-        .map(|(name, expr)| Column {
-            name: name.clone(),
-            ty: expr.ty.clone(),
-        })
-        .collect();
-    let mut sorts = Vec::with_capacity(order.len());
-    for key in order {
-        if let Some(index) = output_column(&key.expr, &columns)? {
-            sorts.push(Sort::Item(index));
-            continue;
-        }
-        let text = key.expr.to_string();
-        let shadowed = |name: &str| {
-            text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
-                .any(|word| word == name)
-        };
-        let renamed = |(name, expr): &&(String, Expr)| {
-            shadowed(name)
-                && exprs
-                    .scope
-                    .resolve(None, name)
-                    .is_ok_and(|field| field.expr != *expr)
-        };
-        if items.iter().any(|item| renamed(&item)) {
-            return Err(refuse(
-                format!("ORDER BY {text}, which an alias shadows"),
-                "group-by-name",
-            ));
-        }
-        sorts.push(Sort::Hidden(exprs.bind(&key.expr)?));
-    }
-    Ok(sorts)
-}
-
-fn refuse_odd_clauses(select: &ast::Select) -> Result<()> {
-    let distinct = matches!(select.distinct, None | Some(Distinct::Distinct));
-    let plain = distinct
-        && select.optimizer_hints.is_empty()
-        && select.select_modifiers.is_none()
-        && select.top.is_none()
-        && select.exclude.is_none()
-        && select.into.is_none()
-        && select.lateral_views.is_empty()
-        && select.prewhere.is_none()
-        && select.connect_by.is_empty()
-        && select.cluster_by.is_empty()
-        && select.distribute_by.is_empty()
-        && select.sort_by.is_empty()
-        && select.qualify.is_none()
-        && select.value_table_mode.is_none()
-        && matches!(select.flavor, ast::SelectFlavor::Standard);
-    if plain {
-        Ok(())
-    } else {
-        Err(refuse("a clause of this SELECT", "clause"))
     }
 }

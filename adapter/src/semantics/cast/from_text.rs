@@ -57,7 +57,7 @@ pub(super) fn parse_time(text: &str) -> Option<i32> {
 ///
 /// As Flink's resolver does: a day of 29 to 31 falls back to the month's last, 24:00:00 is the next
 /// midnight, digits beyond nine are not accepted.
-pub(super) fn parse_timestamp(text: &str) -> Option<i128> {
+pub fn parse_timestamp(text: &str) -> Option<i128> {
     let (date, clock) = text
         .split_once(' ')
         .map_or((text, None), |(date, clock)| (date, Some(clock)));

@@ -34,7 +34,7 @@ pub static FUNCTIONS: &[Function] = &[
     Function::strict(
         "SQRT",
         |args| doubles(args, 1),
-        |call| double1(call, f64::sqrt),
+        |call| double1(call, |x| power(x, 0.5)),
     ),
     Function::strict(
         "EXP",

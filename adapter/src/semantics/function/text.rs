@@ -3,6 +3,8 @@
 //! Characters are code points, as in Flink's binary strings. Invariant: results are never longer
 //! than the declared type says, except where Flink declares STRING.
 
+mod edit;
+
 use super::signature::{
     Want, always_nullable, as_nullable_as, mismatch, no_folded_unicode, varchar_of, want,
 };
@@ -12,10 +14,10 @@ use crate::plan::types::{FlinkType, Root, STRING_LENGTH};
 use crate::plan::value::Value;
 use crate::semantics::{broken, invalid, refuse};
 use Want::{Int, Text};
+use edit::{
+    overlay, overlay_bind, pad, repeat, replace, split, split_bind, split_index, translate,
+};
 use flinkspark_model::Result;
-
-/// The most characters that LPAD, RPAD, REPEAT and REPLACE may produce.
-const TEXT_CHARACTERS_MAX: usize = 16 * 1024 * 1024;
 
 /// The text functions.
 pub static FUNCTIONS: &[Function] = &[
@@ -244,70 +246,6 @@ fn trim(call: &Call<'_>, front: bool, back: bool) -> Result<Value> {
     Ok(Value::text(kept))
 }
 
-/// NULL for a negative length and where there is nothing to pad with.
-fn pad(call: &Call<'_>, left: bool) -> Result<Value> {
-    let (base, fill): (Vec<char>, Vec<char>) = (
-        text(call, 0)?.chars().collect(),
-        text(call, 2)?.chars().collect(),
-    );
-    let wanted = integer(call, 1)?;
-    if wanted < 0 || fill.is_empty() {
-        return Ok(Value::Null);
-    }
-    let wanted = limited(wanted as usize)?;
-    if wanted <= base.len() {
-        return Ok(Value::text(base[..wanted].iter().collect::<String>()));
-    }
-    let padding: String = fill.iter().cycle().take(wanted - base.len()).collect();
-    let base: String = base.into_iter().collect();
-    Ok(Value::text(if left {
-        padding + &base
-    } else {
-        base + &padding
-    }))
-}
-
-fn limited(characters: usize) -> Result<usize> {
-    if characters > TEXT_CHARACTERS_MAX {
-        return Err(crate::semantics::failed(format!(
-            "a text of {characters} characters; the limit is {TEXT_CHARACTERS_MAX}"
-        )));
-    }
-    Ok(characters)
-}
-
-fn repeat(call: &Call<'_>) -> Result<Value> {
-    let base = text(call, 0)?;
-    let times = integer(call, 1)?.max(0) as usize;
-    limited(base.len().saturating_mul(times))?;
-    Ok(Value::text(base.repeat(times)))
-}
-
-/// An empty search text is found before, between and after all characters.
-fn replace(call: &Call<'_>) -> Result<Value> {
-    let (base, from, to) = (text(call, 0)?, text(call, 1)?, text(call, 2)?);
-    limited(
-        base.len()
-            .saturating_add((base.len() + 1).saturating_mul(to.len())),
-    )?;
-    Ok(Value::text(base.replace(from, to)))
-}
-
-/// The first occurrence of a character in the source list counts; a missing target deletes it.
-fn translate(call: &Call<'_>) -> Result<Value> {
-    let (from, to): (Vec<char>, Vec<char>) = (
-        text(call, 1)?.chars().collect(),
-        text(call, 2)?.chars().collect(),
-    );
-    let mapped = text(call, 0)?
-        .chars()
-        .filter_map(|c| match from.iter().position(|f| *f == c) {
-            Some(at) => to.get(at).copied(),
-            None => Some(c),
-        });
-    Ok(Value::text(mapped.collect::<String>()))
-}
-
 /// The 1-based position of the needle, 0 where it is missing; an empty needle is at 1.
 fn locate(call: &Call<'_>, haystack: usize, needle: usize) -> Result<Value> {
     let (haystack, needle) = (text(call, haystack)?, text(call, needle)?);
@@ -388,46 +326,6 @@ fn concat_ws(call: &Call<'_>) -> Result<Value> {
     Ok(Value::text(parts?.join(text(call, 0)?)))
 }
 
-fn overlay_bind(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
-    let args = want(args, &[Text, Text, Int, Int], 1)?;
-    let small = |index: usize| matches!(args.get(index).map(Expr::as_literal), Some(Some(Value::Integer(at))) if *at > 0);
-    if !small(2) || args.len() > 3 && !small(3) {
-        return Err(refuse(
-            "OVERLAY at a position that is no positive literal",
-            "text-position",
-        ));
-    }
-    let length = args[..2]
-        .iter()
-        .filter_map(|arg| arg.ty.root.text_length())
-        .fold(0_u32, u32::saturating_add);
-    as_nullable_as(args, Root::Varchar(length.min(STRING_LENGTH)))
-}
-
-fn overlay(call: &Call<'_>) -> Result<Value> {
-    let base: Vec<char> = text(call, 0)?.chars().collect();
-    let with: Vec<char> = text(call, 1)?.chars().collect();
-    let from = integer(call, 2)? as usize;
-    if from > base.len() {
-        return Ok(Value::text(base.into_iter().collect::<String>()));
-    }
-    let replaced = if call.args.len() > 3 {
-        integer(call, 3)? as usize
-    } else {
-        with.len()
-    };
-    let rest = base
-        .get((from - 1).saturating_add(replaced)..)
-        .unwrap_or(&[]);
-    Ok(Value::text(
-        base[..from - 1]
-            .iter()
-            .chain(&with)
-            .chain(rest)
-            .collect::<String>(),
-    ))
-}
-
 fn ascii_bind(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
     let args = want(args, &[Text], 0)?;
     if !matches!(args[0].as_literal(), Some(Value::Text(text)) if text.is_ascii()) {
@@ -452,39 +350,4 @@ fn chr(call: &Call<'_>) -> Result<Value> {
     } else {
         char::from(code as u8).to_string()
     }))
-}
-
-fn split_bind(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
-    let args = want(args, &[Text, Text], 0)?;
-    as_nullable_as(
-        args,
-        Root::Array(Box::new(FlinkType::nullable(Root::STRING))),
-    )
-}
-
-/// The delimiter is literal; no text has no parts; an empty delimiter parts every character.
-fn split(call: &Call<'_>) -> Result<Value> {
-    let (base, delimiter) = (text(call, 0)?, text(call, 1)?);
-    if base.is_empty() {
-        return Ok(Value::Array([].into()));
-    }
-    if delimiter.is_empty() {
-        return Ok(Value::Array(
-            base.chars().map(|c| Value::text(c.to_string())).collect(),
-        ));
-    }
-    Ok(Value::Array(
-        base.split(delimiter).map(Value::text).collect(),
-    ))
-}
-
-fn split_index(call: &Call<'_>) -> Result<Value> {
-    let (base, delimiter, index) = (text(call, 0)?, text(call, 1)?, integer(call, 2)?);
-    if delimiter.is_empty() || index < 0 || base.is_empty() {
-        return Ok(Value::Null);
-    }
-    Ok(base
-        .split(delimiter)
-        .nth(index as usize)
-        .map_or(Value::Null, Value::text))
 }

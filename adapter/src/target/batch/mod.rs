@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Where a plan's datasets come from.
-pub trait BatchTables {
+pub trait BatchTables: Send + Sync {
     /// The bounded rows of a dataset, with the schema that the job was bound to; none where there is
     /// no such dataset.
     fn provider(&self, name: &DatasetName) -> Option<Arc<dyn TableProvider>>;

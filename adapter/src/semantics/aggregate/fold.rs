@@ -1,0 +1,292 @@
+//! The folds behind the aggregate functions.
+//!
+//! Owns their states. Never knows groups or batches. Invariant: a fold's state, written and merged into a
+//! new fold, gives the same result as the fold itself.
+
+use super::{Aggregate, Signature};
+use crate::plan::types::{FlinkType, Root};
+use crate::plan::value::Value;
+use crate::semantics::function::operator::wrap;
+use crate::semantics::{broken, cast, compare, decimal, failed};
+use flinkspark_model::Result;
+use std::collections::HashSet;
+
+/// An aggregate call in the middle of its input.
+#[derive(Debug, Clone)]
+pub struct Fold {
+    signature: Signature,
+    state: State,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    Count(i64),
+    One(Value),
+    Mean(Value, i64),
+    Moments(i64, f64, f64),
+    List(Vec<Value>),
+    Single(Value, i64),
+    Distinct(Vec<Value>, HashSet<Vec<u8>>),
+}
+
+impl Fold {
+    /// A fold that has seen nothing.
+    pub(super) fn new(signature: Signature) -> Self {
+        let state = match signature.function {
+            _ if signature.distinct => State::Distinct(Vec::new(), HashSet::new()),
+            Aggregate::CountRows | Aggregate::Count => State::Count(0),
+            Aggregate::Avg => State::Mean(Value::Null, 0),
+            Aggregate::ArrayAgg => State::List(Vec::new()),
+            Aggregate::Single => State::Single(Value::Null, 0),
+            Aggregate::VarPop
+            | Aggregate::VarSamp
+            | Aggregate::StddevPop
+            | Aggregate::StddevSamp => State::Moments(0, 0.0, 0.0),
+            _ => State::One(Value::Null),
+        };
+        Self { signature, state }
+    }
+
+    /// Takes one row's argument.
+    pub fn update(&mut self, value: &Value) -> Result<()> {
+        let Signature {
+            function, argument, ..
+        } = &self.signature;
+        if value.is_null()
+            && !matches!(
+                function,
+                Aggregate::CountRows | Aggregate::ArrayAgg | Aggregate::Single
+            )
+        {
+            return Ok(());
+        }
+        match &mut self.state {
+            State::Distinct(values, keys) => {
+                if keys.insert(compare::group_key(value)) {
+                    values.push(value.clone());
+                }
+            }
+            State::Count(count) => *count += 1,
+            State::One(held) => {
+                *held = one(*function, held, value, argument, &self.signature.result)?
+            }
+            State::Mean(sum, count) => {
+                let root = self.signature.sum_root();
+                *sum = add(sum, &widened(value, argument, &root)?, &root);
+                *count += 1;
+            }
+            State::Moments(count, mean, m2) => {
+                let Value::Double(x) = widened(value, argument, &Root::Double)? else {
+                    return Err(broken("a moment of what is no number"));
+                };
+                // Welford's recurrence, as Flink rewrites the variance functions.
+                *count += 1;
+                let delta = x - *mean;
+                *mean += delta / *count as f64;
+                *m2 += delta * (x - *mean);
+            }
+            State::List(values) => values.push(value.clone()),
+            State::Single(held, count) => {
+                *held = value.clone();
+                *count += 1;
+                if *count > 1 {
+                    return Err(failed("a scalar subquery gave more than one row"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The state in the types of [`Signature::state_types`].
+    pub fn state(&self) -> Vec<Value> {
+        match &self.state {
+            State::Count(count) => vec![Value::Integer(*count)],
+            State::One(value) => vec![value.clone()],
+            State::Mean(value, count) | State::Single(value, count) => {
+                vec![value.clone(), Value::Integer(*count)]
+            }
+            State::Moments(count, mean, m2) => vec![
+                Value::Integer(*count),
+                Value::Double(*mean),
+                Value::Double(*m2),
+            ],
+            State::List(values) | State::Distinct(values, _) => {
+                vec![Value::Array(values.clone().into())]
+            }
+        }
+    }
+
+    /// Takes the state of a fold over later rows.
+    pub fn merge(&mut self, other: &[Value]) -> Result<()> {
+        if let [Value::Array(values)] = other
+            && matches!(self.state, State::List(_) | State::Distinct(..))
+        {
+            return values.iter().try_for_each(|value| self.update(value));
+        }
+        let sum_root = self.signature.sum_root();
+        match (&mut self.state, other) {
+            (State::Count(count), [Value::Integer(more)]) => *count += more,
+            (State::One(_), [value]) if value.is_null() => {}
+            (State::One(held), [value]) if self.signature.function == Aggregate::Sum => {
+                *held = add(held, value, &self.signature.result.root);
+            }
+            (State::One(_), [value]) => return self.update(value),
+            (State::Mean(sum, count), [more, Value::Integer(rows)]) => {
+                if !more.is_null() {
+                    *sum = add(sum, more, &sum_root);
+                }
+                *count += rows;
+            }
+            (State::Single(held, count), [value, Value::Integer(rows)]) => {
+                if *count + rows > 1 {
+                    return Err(failed("a scalar subquery gave more than one row"));
+                }
+                if *rows == 1 {
+                    (*held, *count) = (value.clone(), 1);
+                }
+            }
+            (
+                State::Moments(n, mean, m2),
+                [
+                    Value::Integer(rows),
+                    Value::Double(other),
+                    Value::Double(more),
+                ],
+            ) => {
+                if *rows > 0 {
+                    let total = *n + rows;
+                    let delta = other - *mean;
+                    *m2 += more + delta * delta * (*n as f64) * (*rows as f64) / total as f64;
+                    *mean += delta * *rows as f64 / total as f64;
+                    *n = total;
+                }
+            }
+            _ => return Err(broken("a state of another aggregate")),
+        }
+        Ok(())
+    }
+
+    /// The aggregate's result.
+    pub fn finish(&self) -> Result<Value> {
+        let Signature {
+            function,
+            argument,
+            result,
+            ..
+        } = &self.signature;
+        match &self.state {
+            State::Count(count) => Ok(Value::Integer(*count)),
+            State::One(value) | State::Single(value, _) => Ok(value.clone()),
+            State::Mean(sum, count) => mean(sum, *count, argument, result),
+            State::Moments(count, _, m2) => moment(*function, *count, *m2, result),
+            State::List(values) if values.is_empty() => Ok(Value::Null),
+            State::List(values) => Ok(Value::Array(values.clone().into())),
+            State::Distinct(values, _) => {
+                let mut inner = Signature {
+                    distinct: false,
+                    ..self.signature.clone()
+                }
+                .fold();
+                values.iter().try_for_each(|value| inner.update(value))?;
+                inner.finish()
+            }
+        }
+    }
+
+    /// Roughly the bytes that the fold holds.
+    pub fn size(&self) -> usize {
+        let values = match &self.state {
+            State::List(values) | State::Distinct(values, _) => values.len(),
+            _ => 1,
+        };
+        size_of::<Self>() + values * 2 * size_of::<Value>()
+    }
+}
+
+/// Converts an argument to the type in which it is summed.
+fn widened(value: &Value, from: &FlinkType, root: &Root) -> Result<Value> {
+    if from.root == *root {
+        return Ok(value.clone());
+    }
+    cast::convert(value.clone(), from, &FlinkType::nullable(root.clone()))
+}
+
+/// A sum in its own type: integers wrap, a decimal that does not fit is NULL and starts anew.
+fn add(held: &Value, value: &Value, root: &Root) -> Value {
+    match (held, value, root) {
+        (Value::Null, _, _) => value.clone(),
+        (Value::Integer(a), Value::Integer(b), root) => wrap(i128::from(*a) + i128::from(*b), root),
+        (Value::Float(a), Value::Float(b), _) => Value::Float(a + b),
+        (Value::Double(a), Value::Double(b), _) => Value::Double(a + b),
+        (Value::Decimal(a), Value::Decimal(b), Root::Decimal(precision, scale)) => {
+            let (sum, _) = decimal::add_exact((*a, *scale), (*b, *scale));
+            decimal::fit(sum, *precision).map_or(Value::Null, Value::Decimal)
+        }
+        _ => Value::Null,
+    }
+}
+
+/// The next value of an aggregate that holds one: of equals, and beside a NaN, the first stays.
+fn one(
+    function: Aggregate,
+    held: &Value,
+    value: &Value,
+    argument: &FlinkType,
+    result: &FlinkType,
+) -> Result<Value> {
+    let replaces = match function {
+        Aggregate::Sum => {
+            return Ok(add(
+                held,
+                &widened(value, argument, &result.root)?,
+                &result.root,
+            ));
+        }
+        _ if held.is_null() => true,
+        Aggregate::Min => compare::sql(value, held).is_some_and(std::cmp::Ordering::is_lt),
+        Aggregate::Max => compare::sql(value, held).is_some_and(std::cmp::Ordering::is_gt),
+        Aggregate::Last => true,
+        _ => false,
+    };
+    Ok(if replaces {
+        value.clone()
+    } else {
+        held.clone()
+    })
+}
+
+fn mean(sum: &Value, count: i64, argument: &FlinkType, result: &FlinkType) -> Result<Value> {
+    match (sum, &argument.root, &result.root) {
+        _ if count == 0 => Ok(Value::Null),
+        (Value::Null, ..) => Ok(Value::Null),
+        (Value::Integer(sum), _, root) => Ok(wrap(i128::from(*sum) / i128::from(count), root)),
+        (Value::Double(sum), _, Root::Float) => Ok(Value::Float((sum / count as f64) as f32)),
+        (Value::Double(sum), ..) => Ok(Value::Double(sum / count as f64)),
+        (Value::Decimal(sum), Root::Decimal(_, from), Root::Decimal(precision, scale)) => {
+            let quotient =
+                decimal::divide((*sum, *from), (i128::from(count), 0), (*precision, *scale));
+            Ok(quotient.map_or(Value::Null, Value::Decimal))
+        }
+        _ => Err(broken("a mean of what is no number")),
+    }
+}
+
+fn moment(function: Aggregate, count: i64, m2: f64, result: &FlinkType) -> Result<Value> {
+    let divisor = match function {
+        Aggregate::VarSamp | Aggregate::StddevSamp => count - 1,
+        _ => count,
+    };
+    if divisor <= 0 {
+        return Ok(Value::Null);
+    }
+    let variance = m2 / divisor as f64;
+    let value = match function {
+        Aggregate::StddevPop | Aggregate::StddevSamp => variance.sqrt(),
+        _ => variance,
+    };
+    cast::convert(
+        Value::Double(value),
+        &FlinkType::nullable(Root::Double),
+        result,
+    )
+}
