@@ -6,10 +6,14 @@
 //! one that has finished, unless the rows were stated. Invariant: a schema that is not the
 //! dataset's is refused before anything is staged.
 
+mod plain;
+
+pub(super) use plain::Stated;
+
 use super::{Answers, Components};
 use crate::flight::body::{self, Ack, Closing, PutCommand};
 use crate::flight::decode::{Decoded, Decoder};
-use crate::flight::transactions::{Begin, Mode, State, Transaction};
+use crate::flight::transactions::{State, Transaction};
 use crate::flight::{limits, wire};
 use arrow_flight::flight_descriptor::DescriptorType;
 use arrow_flight::{FlightData, FlightDescriptor, PutResult};
@@ -24,54 +28,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tonic::Status;
-use tonic::metadata::MetadataMap;
-
-/// The header by which a plain put states its rows.
-pub(crate) const ROWS_HEADER: &str = "x-flinkspark-rows";
-
-/// The header by which a plain put can be repeated.
-pub(crate) const KEY_HEADER: &str = "x-flinkspark-idempotency-key";
 
 /// How long a half-close is watched for being a cancelled call: tonic reports both as the end.
 const CANCEL_GRACE: Duration = Duration::from_millis(20);
 
 type Input = BoxStream<'static, std::result::Result<FlightData, Status>>;
-
-/// What a plain put states in its headers.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Stated {
-    rows: Option<String>,
-    key: Option<String>,
-}
-
-impl Stated {
-    pub(super) fn from_headers(headers: &MetadataMap) -> Self {
-        let text = |name| {
-            headers
-                .get(name)
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
-        Self {
-            rows: text(ROWS_HEADER),
-            key: text(KEY_HEADER),
-        }
-    }
-
-    fn rows(&self) -> Result<Option<u64>> {
-        let parse = |text: &String| {
-            text.parse().map_err(|cause: std::num::ParseIntError| {
-                Error::new(
-                    Kind::Invalid,
-                    "FS0411",
-                    format!("the header {ROWS_HEADER} was not understood"),
-                )
-                .with_source(cause)
-                .with_hint("give the number of rows that the put will send, in decimal digits")
-            })
-        };
-        self.rows.as_ref().map(parse).transpose()
-    }
-}
 
 /// What becomes of the rows at the end.
 enum End {
@@ -148,7 +109,7 @@ async fn open(
         (DescriptorType::Path, [reference]) => {
             let dataset = components.lookup(reference).await?;
             wire::check(dataset.name.as_str(), &dataset.schema, given)?;
-            let (transaction, end) = begin_plain(&components, &dataset, stated).await?;
+            let (transaction, end) = plain::begin(&components, &dataset, stated).await?;
             let command = PutCommand {
                 txn: transaction.txn.clone(),
                 partition: 0,
@@ -185,30 +146,6 @@ async fn open(
         closing: None,
         acks,
     })
-}
-
-async fn begin_plain(
-    components: &Components,
-    dataset: &Arc<Dataset>,
-    stated: &Stated,
-) -> Result<(Transaction, End)> {
-    let rows = stated.rows()?;
-    let id = stated.key.as_ref().map(|key| format!("put.{key}"));
-    let repeatable = id.is_some();
-    let begin = Begin {
-        dataset: Arc::clone(dataset),
-        id,
-        mode: Mode::Append,
-    };
-    let transaction = components.transactions.begin(begin).await?;
-    let end = match transaction.state {
-        State::Committed { .. } => End::Replay(transaction.clone()),
-        State::Open { .. } | State::Aborted => End::Commit {
-            stated: rows,
-            repeatable,
-        },
-    };
-    Ok((transaction, end))
 }
 
 impl Put {

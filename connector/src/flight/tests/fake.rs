@@ -3,6 +3,7 @@
 use crate::store::object::Objects;
 use crate::store::{Logs, Settings, Transactions};
 use arrow_schema::SchemaRef;
+use arrow_select::concat::concat_batches;
 use async_trait::async_trait;
 use flinkspark_model::dataset::{Dataset, DatasetId};
 use flinkspark_model::digest::Digest;
@@ -17,7 +18,7 @@ use flinkspark_model::position::{Position, SlotNo};
 use flinkspark_model::{Error, Kind, Result};
 use futures::stream::StreamExt;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// The catalogue, and what the tests turn.
@@ -25,11 +26,20 @@ pub(crate) struct Fake {
     pub(crate) clock: Arc<Hand>,
     pub(crate) logs: Logs,
     pub(crate) transactions: Transactions,
-    /// Every read loses its last batch from now on.
-    pub(crate) lossy: AtomicBool,
+    /// What happens to every read from now on.
+    pub(crate) damage: Mutex<Option<Damage>>,
     pub(crate) advanced: Mutex<Vec<(DatasetId, u64, u64)>>,
     counter: AtomicU64,
     datasets: Mutex<BTreeMap<DatasetName, Arc<Dataset>>>,
+}
+
+/// What a read does wrong, without an error.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Damage {
+    /// It ends one batch early.
+    Short,
+    /// Its last batch repeats one row.
+    Altered,
 }
 
 /// A clock that stands until it is moved.
@@ -74,7 +84,7 @@ impl Fake {
             clock,
             transactions: Transactions::new(logs.clone()),
             logs,
-            lossy: AtomicBool::default(),
+            damage: Mutex::default(),
             advanced: Mutex::default(),
             counter: AtomicU64::default(),
             datasets: Mutex::default(),
@@ -194,11 +204,8 @@ impl Catalog for Fake {
 impl Datasets for Fake {
     async fn dataset(&self, id: DatasetId, schema: SchemaRef) -> Result<Arc<dyn port::Dataset>> {
         let log = self.logs.dataset(id, schema).await?;
-        if self.lossy.load(Ordering::SeqCst) {
-            Ok(Arc::new(Lossy(log)))
-        } else {
-            Ok(log)
-        }
+        let damage = *self.damage.lock().unwrap();
+        Ok(damage.map_or(Arc::clone(&log), |damage| Arc::new(Damaged(log, damage))))
     }
 
     async fn job(&self, id: LogId) -> Result<Arc<dyn Log>> {
@@ -206,11 +213,11 @@ impl Datasets for Fake {
     }
 }
 
-/// A log whose reads end one batch early, without an error.
-struct Lossy(Arc<dyn port::Dataset>);
+/// A log whose reads go wrong.
+struct Damaged(Arc<dyn port::Dataset>, Damage);
 
 #[async_trait]
-impl Log for Lossy {
+impl Log for Damaged {
     fn id(&self) -> LogId {
         self.0.id()
     }
@@ -237,7 +244,7 @@ impl Log for Lossy {
 }
 
 #[async_trait]
-impl port::Dataset for Lossy {
+impl port::Dataset for Damaged {
     fn schema(&self) -> SchemaRef {
         self.0.schema()
     }
@@ -259,7 +266,12 @@ impl port::Dataset for Lossy {
             .await?
             .collect()
             .await;
-        batches.pop();
+        let last = batches.pop();
+        if let (Damage::Altered, Some(Ok(mut last))) = (self.1, last) {
+            let again = vec![last.batch.slice(0, 1); last.batch.num_rows()];
+            last.batch = concat_batches(&last.batch.schema(), &again).unwrap();
+            batches.push(Ok(last));
+        }
         Ok(futures::stream::iter(batches).boxed())
     }
 }

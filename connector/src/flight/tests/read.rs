@@ -1,3 +1,4 @@
+use super::fake::Damage;
 use super::*;
 use crate::flight::body::Slots;
 use arrow_select::concat::concat_batches;
@@ -185,10 +186,7 @@ async fn a_segment_that_fell_short_is_an_error_not_an_end() {
     let bridge = bridge().await;
     bridge.fake.dataset_named("a", schema()).await;
     bridge.commit("a", &[rows(0, 4)]).await;
-    bridge
-        .fake
-        .lossy
-        .store(true, std::sync::atomic::Ordering::SeqCst);
+    *bridge.fake.damage.lock().unwrap() = Some(Damage::Short);
     let info = bridge.client.info(&whole("a")).await.unwrap();
     let error = bridge
         .client
