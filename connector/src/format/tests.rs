@@ -378,7 +378,7 @@ fn a_file_takes_its_name_when_it_is_finished_and_leaves_nothing_before() {
             .unwrap();
         assert_eq!(
             digest_of(&batch.schema(), &back),
-            digest_of(&batch.schema(), &[batch.clone()])
+            digest_of(&batch.schema(), std::slice::from_ref(&batch))
         );
         std::fs::remove_file(&path).unwrap();
         assert_eq!(files(), 0);

@@ -496,7 +496,7 @@ mod property {
             ]).unwrap();
             let back = read(&write(&floats, CsvOptions::default()), Some(floats.schema()), CsvOptions::default()).unwrap();
             let digest = |batches: &[RecordBatch]| flinkspark_model::digest::digest(&floats.schema(), batches).unwrap();
-            prop_assert_eq!(digest(&back), digest(&[floats.clone()]));
+            prop_assert_eq!(digest(&back), digest(std::slice::from_ref(&floats)));
         }
 
         #[test]

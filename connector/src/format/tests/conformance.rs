@@ -41,7 +41,7 @@ fn nested_columns_survive_where_the_format_holds_them() {
                 let schema = batch.schema();
                 assert_eq!(
                     digest_of(&schema, &back),
-                    digest_of(&schema, &[batch.clone()]),
+                    digest_of(&schema, std::slice::from_ref(&batch)),
                     "{format}"
                 );
                 assert_eq!(
