@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let path = file.unwrap_or_else(|| flinkspark_integration_tests::path("data/probes.jsonl"));
     let summary = match std::fs::read_to_string(&path)
         .map_err(|cause| cause.to_string())
-        .and_then(|text| probe::run(&text))
+        .and_then(|text| probe::run(&text).map_err(|error| error.to_string()))
     {
         Ok(summary) => summary,
         Err(why) => {
