@@ -50,7 +50,7 @@ mod tests;
 pub use dataset::LogDataset;
 pub use garbage::Collected;
 pub use key::Key;
-pub use log::{BACKOFF_MAX, BACKOFF_MIN, DOUBT_ATTEMPTS_MAX, RACES_MAX};
+pub use log::{DOUBT_ATTEMPTS_MAX, RACES_MAX};
 pub use logs::{LOGS_CACHED_MAX, Logs, Settings};
 pub use segment::{Compression, STORED_BATCH_ROWS_MAX};
 pub use signer::Signer;

@@ -19,15 +19,10 @@ use flinkspark_model::{Error, Kind, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use std::io::Read;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// How often a create in doubt is repeated before the caller is told so.
 pub const DOUBT_ATTEMPTS_MAX: u32 = 8;
-/// The first pause before a repetition; each is twice the last, up to [`BACKOFF_MAX`].
-pub const BACKOFF_MIN: Duration = Duration::from_millis(10);
-/// The longest pause before a repetition.
-pub const BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// How many other writers may be first, one after the other, before the caller is told so.
 pub const RACES_MAX: u32 = 1000;
 /// Slots that are read at once when a log is opened.
@@ -229,7 +224,8 @@ impl Driver {
         };
         let bytes = Bytes::from(record.encode()?);
         let key = self.slot_key(record.slot)?;
-        let mut pause = BACKOFF_MIN;
+        let settings = &self.shared.settings;
+        let mut pause = settings.backoff_min;
         let mut doubt = None;
         for _ in 0..DOUBT_ATTEMPTS_MAX {
             let step = match self.shared.store.create(&key, bytes.clone()).await {
@@ -254,7 +250,7 @@ impl Driver {
                 return Ok(step);
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(BACKOFF_MAX);
+            pause = (pause * 2).min(settings.backoff_max);
         }
         Err(doubt.unwrap_or_else(|| error::in_doubt(&key, "no answer")))
     }

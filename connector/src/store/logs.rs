@@ -18,6 +18,7 @@ use flinkspark_model::log::{Generation, LogId, SegmentRef};
 use flinkspark_model::port::{Clock, Dataset, Datasets, Entropy, Log};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Logs whose folded slots are kept in memory while nobody uses them.
 pub const LOGS_CACHED_MAX: usize = 1024;
@@ -29,6 +30,10 @@ pub struct Settings {
     pub compression: Compression,
     /// How long a transaction lives without being used, in milliseconds.
     pub lease_ms: u64,
+    /// The first pause before a create in doubt is repeated; each is twice the last.
+    pub backoff_min: Duration,
+    /// The longest pause before a create in doubt is repeated.
+    pub backoff_max: Duration,
 }
 
 impl Default for Settings {
@@ -36,6 +41,8 @@ impl Default for Settings {
         Self {
             compression: Compression::None,
             lease_ms: 60 * 60 * 1000,
+            backoff_min: Duration::from_millis(10),
+            backoff_max: Duration::from_secs(1),
         }
     }
 }

@@ -118,14 +118,9 @@ async fn run(mut engine: Engine) {
     panic!("{} did not finish", engine.name);
 }
 
-fn paused<T>(work: impl Future<Output = T>) -> T {
+fn block_on<T>(work: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap()
-        .block_on(work)
+    runtime.enable_time().build().unwrap().block_on(work)
 }
 
 /// One try of a whole put under a key, as a client makes it.
@@ -167,7 +162,7 @@ proptest! {
 
     #[test]
     fn two_engines_commit_every_epoch_once(seed in any::<u64>(), per_mille in 0..100_u64) {
-        paused(async {
+        block_on(async {
             let inner: Arc<dyn Store> = Arc::new(Objects::memory());
             logs_on(Arc::clone(&inner), 0).await.unwrap();
             let faulty: Arc<dyn Store> = Arc::new(Faulty::new(Arc::clone(&inner), seeded(seed, per_mille)));
@@ -188,7 +183,7 @@ proptest! {
 
     #[test]
     fn a_put_that_is_repeated_under_its_key_lands_once(seed in any::<u64>(), per_mille in 0..120_u64) {
-        paused(async {
+        block_on(async {
             let inner: Arc<dyn Store> = Arc::new(Objects::memory());
             logs_on(Arc::clone(&inner), 0).await.unwrap();
             let faulty: Arc<dyn Store> = Arc::new(Faulty::new(Arc::clone(&inner), seeded(seed, per_mille)));

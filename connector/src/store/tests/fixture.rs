@@ -17,6 +17,7 @@ use futures::TryStreamExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A clock that stands until it is moved.
@@ -77,13 +78,12 @@ pub(crate) async fn logs_on(store: Arc<dyn Store>, seed: u64) -> Result<Logs> {
 }
 
 pub(crate) async fn logs_at(store: Arc<dyn Store>, seed: u64, clock: Arc<Hand>) -> Result<Logs> {
-    Logs::open(
-        store,
-        clock,
-        Arc::new(Seeded::new(seed)),
-        Settings::default(),
-    )
-    .await
+    let settings = Settings {
+        backoff_min: Duration::ZERO,
+        backoff_max: Duration::ZERO,
+        ..Settings::default()
+    };
+    Logs::open(store, clock, Arc::new(Seeded::new(seed)), settings).await
 }
 
 pub(crate) async fn memory() -> Logs {

@@ -136,7 +136,7 @@ async fn writers_that_race_all_commit_once() {
     assert_eq!((view.head(), view.totals().0), (44, 40));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_lost_response_ends_well_and_doubles_nothing() {
     for fault in [Fault::Lost, Fault::ResponseLost, Fault::Late] {
         for at in 0..12 {
@@ -169,7 +169,7 @@ async fn a_lost_response_ends_well_and_doubles_nothing() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_store_that_stays_silent_leaves_the_commit_in_doubt() {
     let inner: Arc<dyn Store> = Arc::new(Objects::memory());
     let dataset_before = dataset(&logs_on(Arc::clone(&inner), 1).await.unwrap()).await;
