@@ -50,7 +50,7 @@ def refused(code, call):
         text = str(error)
         assert f"error[{code}]" in text, f"expected {code}, got: {text}"
         assert "detail:" in text and "hint:" in text, f"three parts were expected: {text}"
-        return text.split("error[", 1)[1].splitlines()[0]
+        return text.split("error[", 1)[1].splitlines()[0].replace("]:", ":", 1)
     raise AssertionError(f"{code} was expected, nothing was refused")
 
 

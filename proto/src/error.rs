@@ -120,17 +120,18 @@ pub fn from_status(status: &Status) -> Error {
         }
         Code::Internal => Kind::Internal,
     };
+    let hint = match kind {
+        Kind::InDoubt => "it may have taken effect: repeat it with the same id, which is safe",
+        _ => "check the address, and that `flinkspark serve` of the same version runs there",
+    };
+    let why = format!("{}: {}", status.code().description(), status.message());
     Error::from_wire(
         kind,
         FOREIGN_CODE,
         "the call failed before the bridge answered",
     )
-    .with_detail(format!(
-        "{}: {}",
-        status.code().description(),
-        status.message()
-    ))
-    .with_hint("check the address, and that `flinkspark serve` of the same version runs there")
+    .with_detail(why)
+    .with_hint(hint)
 }
 
 /// At most `bytes_max` bytes of `text`, cut at a character.
