@@ -1,6 +1,7 @@
 //! Whole transfers over loopback, files on a real disk.
 
 use super::*;
+use crate::flight::tests::fake::Damage;
 use crate::flight::tests::{Bridge, bridge, rows, schema};
 use crate::format;
 use flinkspark_model::digest::digest;
@@ -185,7 +186,7 @@ async fn a_torn_file_publishes_nothing() {
 }
 
 #[tokio::test]
-async fn an_export_that_falls_short_leaves_the_old_file() {
+async fn an_export_that_is_not_the_dataset_leaves_the_old_file() {
     let bridge = bridge().await;
     let folder = tempfile::tempdir().unwrap();
     bridge.fake.dataset_named("a", schema()).await;
@@ -195,14 +196,12 @@ async fn an_export_that_falls_short_leaves_the_old_file() {
         .unwrap();
     let target = folder.path().join("out.csv");
     std::fs::write(&target, "before").unwrap();
-    bridge
-        .fake
-        .lossy
-        .store(true, std::sync::atomic::Ordering::SeqCst);
-    let error = run(&bridge, &transfer("two", "dataset://a", target.display()))
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), Kind::Data);
+    for (damage, code) in [(Damage::Short, "FS0419"), (Damage::Altered, "FS0432")] {
+        *bridge.fake.damage.lock().unwrap() = Some(damage);
+        let transfer = transfer("two", "dataset://a", target.display());
+        let error = run(&bridge, &transfer).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (Kind::Data, code));
+    }
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "before");
     assert_eq!(
         std::fs::read_dir(folder.path()).unwrap().count(),
