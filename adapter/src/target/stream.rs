@@ -5,6 +5,7 @@
 //! composed over the columns that the operator before them really has, so a projection costs nothing of
 //! its own before the last one. Invariant: the program's columns are the job's, in order and Arrow type.
 
+mod needed;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,10 @@ use crate::plan::types::FlinkType;
 use crate::plan::{Home, Job};
 use crate::semantics::aggregate::Aggregate;
 use crate::semantics::broken;
-use datafusion::physical_expr::expressions::{CastExpr, Column as Physical, IsNotNullExpr};
+use datafusion::common::ScalarValue;
+use datafusion::physical_expr::expressions::{
+    CastExpr, Column as Physical, IsNotNullExpr, Literal,
+};
 use datafusion::physical_plan::PhysicalExpr;
 use flinkspark_engine::expr::aggregate::Function;
 use flinkspark_engine::stream::program::{self, Builder, NamedExpr, Program, Sink, Source};
@@ -23,6 +27,7 @@ use flinkspark_model::name::DatasetName;
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result};
 use scalar::Bound;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The name of the operator that reads: with it begin the positions in a checkpoint.
@@ -55,6 +60,7 @@ pub fn lower(job: &Job, binding: &Binding<'_>) -> Result<Program> {
     let lowering = Lowering {
         home: job.home,
         binding,
+        needed: needed::columns(&job.root),
     };
     let Lowered { builder, columns } = lowering.rel(&job.root)?;
     let named = columns.iter().zip(&job.columns);
@@ -108,6 +114,8 @@ fn unsupported(what: &str, why: &str) -> Error {
 struct Lowering<'a> {
     home: Home,
     binding: &'a Binding<'a>,
+    /// Positions of the scan's columns that the plan reads.
+    needed: BTreeSet<usize>,
 }
 
 /// A column of the plan, over what the builder's last operator produces.
@@ -174,33 +182,29 @@ impl Lowering<'_> {
             .as_ref()
             .filter(|_| scan.time_attribute.is_some());
         let precision = named.map_or(TimePrecision::Exact, |time| time.precision);
+        let read = self.read(scan, columns, &dataset)?;
         let mut lowered = Vec::with_capacity(columns.len());
         for (index, column) in columns.iter().enumerate() {
-            let changed = |why: String| {
-                Error::new(
-                    Kind::Conflict,
-                    "FS0810",
-                    format!("dataset {} changed its schema", scan.dataset),
-                )
-                .with_detail(why)
-            };
-            let at = dataset
-                .schema
-                .index_of(&column.name)
-                .map_err(|error| changed(error.to_string()))?;
-            let field = dataset.schema.field(at);
-            let stored: Arc<dyn PhysicalExpr> = Arc::new(Physical::new(&column.name, at));
+            let at = place(scan, &dataset, &column.name)?;
             let wanted = column.ty.root.arrow();
-            let expr = if scan.time_attribute == Some(index) {
-                scalar::event_time(
-                    stored,
-                    &format!("{}.{}", scan.dataset, column.name),
-                    precision,
-                )
-            } else if *field.data_type() == wanted {
-                stored
-            } else {
-                Arc::new(CastExpr::new(stored, wanted, None))
+            let expr: Arc<dyn PhysicalExpr> = match read.iter().position(|other| *other == at) {
+                // Nothing reads it.
+                None => Arc::new(Literal::new(ScalarValue::Null)),
+                Some(at_read) => {
+                    let stored: Arc<dyn PhysicalExpr> =
+                        Arc::new(Physical::new(&column.name, at_read));
+                    if scan.time_attribute == Some(index) {
+                        scalar::event_time(
+                            stored,
+                            &format!("{}.{}", scan.dataset, column.name),
+                            precision,
+                        )
+                    } else if *dataset.schema.field(at).data_type() == wanted {
+                        stored
+                    } else {
+                        Arc::new(CastExpr::new(stored, wanted, None))
+                    }
+                }
             };
             lowered.push(Value {
                 expr,
@@ -208,13 +212,14 @@ impl Lowering<'_> {
                 bound: None,
             });
         }
-        let time = self.event_time(scan, columns, &dataset)?;
+        let time = self.event_time(scan, columns, &dataset, &read)?;
+        let all = read.len() == dataset.schema.fields().len();
         let source = Source {
             uid: SOURCE.into(),
             dataset: dataset.id,
             name: scan.dataset.to_string(),
             schema: Arc::clone(&dataset.schema),
-            columns: None,
+            columns: (!all || self.binding.late.is_none()).then_some(read),
             time,
             through: self.binding.through,
         };
@@ -230,12 +235,35 @@ impl Lowering<'_> {
         })
     }
 
+    /// The dataset's columns that are read, ascending: late rows have all of them.
+    fn read(&self, scan: &Scan, columns: &[Column], dataset: &Dataset) -> Result<Vec<usize>> {
+        if self.binding.late.is_some() {
+            return Ok((0..dataset.schema.fields().len()).collect());
+        }
+        let mut needed = self.needed.clone();
+        needed.extend(
+            scan.time_attribute
+                .filter(|_| self.home == Home::FlinkStreaming),
+        );
+        let names = needed.iter().filter_map(|index| columns.get(*index));
+        let mut read: Vec<usize> = names
+            .map(|column| place(scan, dataset, &column.name))
+            .collect::<Result<_>>()?;
+        if read.is_empty() {
+            // Rows are counted by their columns.
+            read.push(0);
+        }
+        read.sort_unstable();
+        Ok(read)
+    }
+
     /// In batch mode Flink drops nothing as late: there is one watermark, at the end.
     fn event_time(
         &self,
         scan: &Scan,
         columns: &[Column],
         dataset: &Dataset,
+        read: &[usize],
     ) -> Result<Option<program::EventTime>> {
         let (Home::FlinkStreaming, Some(index)) = (self.home, scan.time_attribute) else {
             return Ok(None);
@@ -243,10 +271,7 @@ impl Lowering<'_> {
         let column = columns
             .get(index)
             .ok_or_else(|| broken("a time attribute without a column"))?;
-        let at = dataset
-            .schema
-            .index_of(&column.name)
-            .map_err(|error| broken(error.to_string()))?;
+        let at = among(read, place(scan, dataset, &column.name)?)?;
         let delay = scan.watermark_delay_ms.unwrap_or(0);
         Ok(Some(program::EventTime {
             column: at,
@@ -382,11 +407,9 @@ impl Lowering<'_> {
             .columns
             .get(window.tumble.time)
             .ok_or_else(|| broken("a window without a time column"))?;
+        let read = self.read(window.scan, window.columns, &dataset)?;
         Ok(program::Tumble {
-            time: dataset
-                .schema
-                .index_of(&column.name)
-                .map_err(|error| broken(error.to_string()))?,
+            time: among(&read, place(window.scan, &dataset, &column.name)?)?,
             precision: dataset
                 .traits
                 .time
@@ -399,6 +422,25 @@ impl Lowering<'_> {
             late_to: self.binding.late.map(|late| output(LATE, late)),
         })
     }
+}
+
+/// The position in the dataset's schema of a column that the plan was bound to.
+fn place(scan: &Scan, dataset: &Dataset, column: &str) -> Result<usize> {
+    dataset.schema.index_of(column).map_err(|error| {
+        Error::new(
+            Kind::Conflict,
+            "FS0810",
+            format!("dataset {} changed its schema", scan.dataset),
+        )
+        .with_detail(error.to_string())
+    })
+}
+
+/// The position of a dataset's column among those that are read.
+fn among(read: &[usize], column: usize) -> Result<usize> {
+    read.iter()
+        .position(|other| *other == column)
+        .ok_or_else(|| broken("the time attribute is not read"))
 }
 
 /// The window that an aggregate's input has opened, over the dataset that it reads.
