@@ -3,7 +3,7 @@
 //! Each model drives the machine through every interleaving of its steps, of crashes and of
 //! creates that are lost, late or doubled, and asserts every invariant in every state.
 //! `docs/protocol.md` says what is enumerated and what is not. `FLINKSPARK_LONG=1` enumerates three
-//! incarnations and walks longer, `FLINKSPARK_SEED=N` walks from that seed.
+//! incarnations over three epochs and walks longer, `FLINKSPARK_SEED=N` walks from that seed.
 
 #[cfg(test)]
 mod explore;
@@ -75,9 +75,8 @@ mod enumeration {
     }
 
     fn engine(partitions: usize, restore: Restore) -> Foreign {
-        let incarnations = if long() && partitions == 1 { 3 } else { 2 };
         Foreign::new(foreign::Size {
-            incarnations,
+            incarnations: 2,
             epochs: 3,
             partitions,
             restore,
