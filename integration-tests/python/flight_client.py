@@ -165,6 +165,11 @@ def run(url, dataset, rows):
     assert client.do_get(flight.Ticket(renewed)).read_all().num_rows == share
     say("a renewed ticket reads the same rows")
 
+    replaced = write(url, dataset, partitions, mode="replace")
+    assert replaced["digest"] == committed["digest"] and total() == PARTITIONS * share, replaced
+    say("stale ticket refused: " + refused("FS0421", lambda: client.do_get(flight.Ticket(renewed)).read_all()))
+    say(f"replace leaves exactly {total():,} rows")
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
