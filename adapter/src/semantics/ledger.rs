@@ -130,6 +130,11 @@ pub const ENTRIES: &[Entry] = &[
         "ORDER BY every column that is selected",
     ),
     entry(
+        "math-digits",
+        "the engines' mathematical libraries differ in the last digit",
+        "use LN, EXP, POWER or SQRT, or round the result",
+    ),
+    entry(
         "nan-equality",
         "NaN equals nothing in Flink, itself in Spark and DataFusion, and Flink folds x = x to TRUE",
         "test CAST(x AS STRING) = 'NaN'",
@@ -163,6 +168,11 @@ pub const ENTRIES: &[Entry] = &[
         "set-operation",
         "INTERSECT ALL and EXCEPT ALL count differently in DataFusion",
         "the rewrite by row numbers is always used",
+    ),
+    entry(
+        "string-order",
+        "Flink orders text by code points or by UTF-16 units, as it happens to hold it",
+        "compare text without characters beyond U+FFFF",
     ),
     entry(
         "sum-type",

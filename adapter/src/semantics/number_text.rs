@@ -10,8 +10,31 @@ pub fn double_text(value: f64) -> String {
         value.is_sign_negative(),
         value.abs() == 0.0,
         value.is_infinite(),
-        || format!("{:e}", value.abs()),
+        || java_digits(value.abs()),
     )
+}
+
+/// The shortest digits, except that Java does not accept digits exactly half way to the next double,
+/// where rounding to even would read them back.
+fn java_digits(value: f64) -> String {
+    if value.to_bits() == 1 {
+        return "4.9e-324".into();
+    }
+    let shortest = format!("{value:e}");
+    let halfway = (9_007_199_254_740_992.0..1e36).contains(&value) && {
+        let exact = value as i128;
+        let written = crate::semantics::decimal::parse(&shortest)
+            .and_then(|(digits, scale)| {
+                crate::semantics::decimal::from_scaled(digits, scale, (38, 0))
+            })
+            .unwrap_or(exact);
+        2 * (written - exact).abs() == value.next_up() as i128 - exact
+    };
+    if halfway && !shortest.starts_with("1e") {
+        format!("{value:.16e}")
+    } else {
+        shortest
+    }
 }
 
 /// A `FLOAT` as Java prints it.
@@ -189,6 +212,8 @@ mod tests {
             assert_eq!(parse_double(text).map(f64::to_bits), Some(value.to_bits()));
         }
         assert_eq!(float_text(0.3), "0.3");
+        assert_eq!(double_text(2e23), "1.9999999999999998E23");
+        assert_eq!(double_text(1e23), "1.0E23");
     }
 
     #[test]

@@ -304,6 +304,10 @@ pub(super) fn aggregate(
     if ty.root == Root::Null || distinct && ty.root.is_nested() {
         return Err(refuse(call, "aggregate-type"));
     }
+    let extremum = matches!(function, Aggregate::Min | Aggregate::Max);
+    if exprs.binder.supplementary && extremum && ty.root.is_text() {
+        return Err(refuse(call, "string-order"));
+    }
     let result = function.result_type(&ty, exprs.calls.grouped)?;
     if function.is_order_sensitive(&ty) {
         exprs.binder.relied_on.insert("order-sensitive");

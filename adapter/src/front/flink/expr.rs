@@ -51,7 +51,14 @@ pub(super) struct Exprs<'e, 't> {
 impl Exprs<'_, '_> {
     /// The typed tree of a whole expression, constants folded.
     pub(super) fn bind(&mut self, expr: &ast::Expr) -> Result<Expr> {
-        fold::fold(self.tree(expr)?)
+        let bound = self.tree(expr)?;
+        if self.binder.supplementary && bound.any(&orders_text) {
+            return Err(refuse(
+                format!("the order of text in {expr}"),
+                "string-order",
+            ));
+        }
+        fold::fold(bound)
     }
 
     /// A whole expression that must be BOOLEAN.
@@ -217,6 +224,17 @@ impl Exprs<'_, '_> {
             _ => return Err(refuse(whole, "syntax")),
         };
         function.call(vec![left, right])
+    }
+}
+
+/// Whether this is a comparison of text by order.
+fn orders_text(expr: &Expr) -> bool {
+    let ordering = ["<", "<=", ">", ">=", "GREATEST", "LEAST"];
+    match &expr.kind {
+        ExprKind::Call(function, args) => {
+            ordering.contains(&function.name) && args.iter().any(|arg| arg.ty.root.is_text())
+        }
+        _ => false,
     }
 }
 

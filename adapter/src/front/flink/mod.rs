@@ -29,6 +29,7 @@ mod tests;
 
 pub use types::arrow_type;
 
+use crate::plan::types::Root;
 use crate::plan::{Column, Home, Job};
 use crate::semantics::{invalid, refuse};
 use arrow_schema::SchemaRef;
@@ -50,6 +51,8 @@ pub const STATEMENT_DEPTH_MAX: usize = 60;
 pub struct Statement {
     sink: Option<DatasetName>,
     query: Box<ast::Query>,
+    /// Whether a character beyond U+FFFF stands in the text: Flink orders such text in two ways.
+    supplementary: bool,
 }
 
 impl Statement {
@@ -98,6 +101,7 @@ pub fn parse(sql: &str) -> Result<Statement> {
             sql.len()
         )));
     }
+    let supplementary = sql.chars().any(|c| c > '\u{ffff}');
     let tokens = Tokenizer::new(&dialect::FlinkDialect, sql)
         .tokenize_with_location()
         .map_err(|error| syntax(error.to_string()))?;
@@ -113,8 +117,12 @@ pub fn parse(sql: &str) -> Result<Statement> {
         .parse_statements()
         .map_err(|error| syntax(error.to_string()))?;
     match <[ast::Statement; 1]>::try_from(statements) {
-        Ok([ast::Statement::Query(query)]) => Ok(Statement { sink: None, query }),
-        Ok([ast::Statement::Insert(insert)]) => insertion(insert),
+        Ok([ast::Statement::Query(query)]) => Ok(Statement {
+            sink: None,
+            query,
+            supplementary,
+        }),
+        Ok([ast::Statement::Insert(insert)]) => insertion(insert, supplementary),
         Ok([other]) => Err(refuse(
             format!("the statement {}", first_words(&other.to_string())),
             "clause",
@@ -137,7 +145,7 @@ fn first_words(text: &str) -> String {
 }
 
 /// Accepts `INSERT INTO name query` and nothing beside it.
-fn insertion(insert: ast::Insert) -> Result<Statement> {
+fn insertion(insert: ast::Insert, supplementary: bool) -> Result<Statement> {
     let plain = insert.into
         && !insert.overwrite
         && insert.columns.is_empty()
@@ -156,6 +164,7 @@ fn insertion(insert: ast::Insert) -> Result<Statement> {
     Ok(Statement {
         sink: Some(dataset_name(name)?),
         query,
+        supplementary,
     })
 }
 
@@ -178,17 +187,25 @@ fn dataset_name(name: &ast::ObjectName) -> Result<DatasetName> {
 /// `FS0802` where Flink's own rules refuse it, `FS0803` where its answer is not known to be kept,
 /// `FS0804` where a dataset does not exist.
 pub fn bind(statement: &Statement, tables: &dyn Tables) -> Result<Job> {
-    let mut binder = query::Binder::new(tables);
+    let mut binder = query::Binder::new(tables, statement.supplementary);
     let root = binder.query(&statement.query)?;
     if let Some(column) = root
         .columns
         .iter()
-        .find(|column| column.ty.root == crate::plan::types::Root::Null)
+        .find(|column| column.ty.root == Root::Null)
     {
         return Err(invalid(format!(
             "illegal use of NULL in column `{}`",
             column.name
         )));
+    }
+    let interval =
+        |column: &&Column| matches!(column.ty.root, Root::IntervalMonths | Root::IntervalMillis);
+    if let Some(column) = root.columns.iter().find(interval) {
+        return Err(refuse(
+            format!("the column `{}` of type {}", column.name, column.ty),
+            "type",
+        ));
     }
     let columns: Vec<Column> = root.columns.clone();
     Ok(Job {

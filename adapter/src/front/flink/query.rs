@@ -23,6 +23,8 @@ pub(super) struct Binder<'t> {
     pub(super) relied_on: BTreeSet<&'static str>,
     /// The level of the expression being bound.
     pub(super) depth: usize,
+    /// Whether text beyond U+FFFF may be compared.
+    pub(super) supplementary: bool,
     /// The scalar subqueries of the SELECT being bound, and where their columns begin.
     pub(super) scalars: Scalars,
 }
@@ -37,12 +39,13 @@ pub(super) struct Scalars {
 }
 
 impl<'t> Binder<'t> {
-    pub(super) fn new(tables: &'t dyn Tables) -> Self {
+    pub(super) fn new(tables: &'t dyn Tables, supplementary: bool) -> Self {
         Self {
             tables,
             named: Vec::new(),
             relied_on: BTreeSet::new(),
             depth: 0,
+            supplementary,
             scalars: Scalars::default(),
         }
     }

@@ -32,10 +32,8 @@ pub fn parse_date(text: &str) -> Option<i32> {
 
 /// `h[:m[:s[.fraction]]]` in whole seconds, as milliseconds of the day; blanks around it are ignored.
 pub(super) fn parse_time(text: &str) -> Option<i32> {
-    let (clock, fraction) = text
-        .trim_matches(' ')
-        .split_once('.')
-        .unwrap_or((text, "0"));
+    let trimmed = text.trim_matches(' ');
+    let (clock, fraction) = trimmed.split_once('.').unwrap_or((trimmed, "0"));
     number(fraction, 9)?;
     let mut parts = clock.split(':');
     let hour = number(parts.next()?, 2).filter(|hour| *hour < 24)?;

@@ -41,6 +41,13 @@ pub fn bind(input: Expr, root: &Root, lenient: bool) -> Result<Expr> {
             "constant-folding",
         ));
     }
+    let time_of_day = matches!((&input.ty.root, root), (Root::Timestamp(_), Root::Time(_)));
+    if time_of_day && !matches!(input.as_literal(), Some(Value::Timestamp(nanos)) if *nanos >= 0) {
+        return Err(refuse(
+            "CAST from a TIMESTAMP that may lie before 1970 to TIME",
+            "cast-pair",
+        ));
+    }
     // A cast to the same root is no conversion; a NULL of an array's element type may be added.
     let kind = if lenient {
         ExprKind::TryCast(Box::new(input))

@@ -246,7 +246,8 @@ fn make_bind(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
     Ok((args, FlinkType::not_null(Root::Array(Box::new(element)))))
 }
 
-/// Beyond the end Flink gives NULL, or the default of a NOT NULL element.
+/// Beyond the end Flink gives NULL, but for NOT NULL elements a default that is sometimes NULL too: there
+/// the position must be seen to exist.
 fn item_bind(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
     let [array, index] = args.as_slice() else {
         return Err(broken("element access takes two operands"));
@@ -257,11 +258,7 @@ fn item_bind(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
     if index.ty.root != Root::Int {
         return Err(mismatch(index));
     }
-    let default_known = matches!(
-        element.root,
-        Root::Int | Root::BigInt | Root::Double | Root::Boolean
-    );
-    if !element.nullable && !default_known {
+    if !element.nullable && !is_inside(array, index) {
         return Err(refuse(
             format!("an element of an array of {element}"),
             "array-index",
@@ -274,6 +271,16 @@ fn item_bind(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
     always_nullable(args, root)
 }
 
+/// Whether a literal position lies inside a literal array.
+fn is_inside(array: &Expr, index: &Expr) -> bool {
+    let length = match (&array.kind, array.as_literal()) {
+        (_, Some(Value::Array(items))) => items.len(),
+        (crate::plan::expr::ExprKind::Call(function, args), _) if **function == MAKE => args.len(),
+        _ => 0,
+    };
+    matches!(index.as_literal(), Some(Value::Integer(at)) if (1..=length as i64).contains(at))
+}
+
 fn item(call: &Call<'_>) -> Result<Value> {
     let (items, index) = (items(call, 0)?, integer(call, 1)?);
     if index == 0 {
@@ -284,13 +291,7 @@ fn item(call: &Call<'_>) -> Result<Value> {
     if let Some(value) = usize::try_from(index - 1).ok().and_then(|at| items.get(at)) {
         return Ok(value.clone());
     }
-    let element = element_type(&call.exprs[0]).unwrap_or(&NO_ELEMENT);
-    Ok(match &element.root {
-        _ if element.nullable => Value::Null,
-        Root::Double => Value::Double(-1.0),
-        Root::Boolean => Value::Boolean(false),
-        _ => Value::Integer(-1),
-    })
+    Ok(Value::Null)
 }
 
 /// The elements of an array value; none for NULL.

@@ -42,11 +42,7 @@ pub static FUNCTIONS: &[Function] = &[
         |call| double1(call, f64::exp),
     ),
     Function::strict("LN", |args| doubles(args, 1), |call| double1(call, f64::ln)),
-    Function::strict(
-        "LOG10",
-        |args| doubles(args, 1),
-        |call| double1(call, f64::log10),
-    ),
+    Function::strict("LOG10", log10_bind, |call| double1(call, f64::log10)),
     Function::strict("LOG", log_bind, |call| match call.args {
         [Value::Double(base), Value::Double(x)] => Ok(Value::Double(x.ln() / base.ln())),
         _ => double1(call, f64::ln),
@@ -76,6 +72,21 @@ fn power(base: f64, exponent: f64) -> f64 {
 
 fn doubles(args: Vec<Expr>, count: usize) -> Result<(Vec<Expr>, FlinkType)> {
     as_nullable_as(want(args, &[Double, Double][..count], 0)?, Root::Double)
+}
+
+/// Java's and Rust's base-10 logarithms differ in the last digit, except on powers of ten.
+fn log10_bind(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
+    let bound = doubles(args, 1)?;
+    let value =
+        crate::semantics::evaluate::evaluate(&bound.0[0], &crate::semantics::evaluate::NoRow);
+    let exact = |x: f64| (0..=22).any(|power| 10_f64.powi(power) == x);
+    if !matches!(value, Ok(Value::Double(x)) if bound.0[0].is_constant() && exact(x)) {
+        return Err(refuse(
+            "LOG10 of what is no constant power of ten",
+            "math-digits",
+        ));
+    }
+    Ok(bound)
 }
 
 fn log_bind(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {

@@ -149,6 +149,12 @@ fn arithmetic(
                 "float-mixed",
             ));
         }
+        if name != "/" && is_constant_zero(&left) != is_constant_zero(&right) {
+            return Err(refuse(
+                format!("\"{name}\" of a float and a constant zero"),
+                "constant-folding",
+            ));
+        }
         let ty = typed(a.clone());
         let ty = if a.is_approximate() { ty } else { typed(b) };
         return Ok((
@@ -168,6 +174,19 @@ fn arithmetic(
     let (precision, scale) = shape(x, y);
     let ty = typed(Root::Decimal(precision, scale));
     Ok((vec![as_decimal(left), as_decimal(right)], ty))
+}
+
+/// Whether Flink's planner sees a zero, which it removes from a sum with no regard to -0.0.
+fn is_constant_zero(expr: &Expr) -> bool {
+    let value = || crate::semantics::evaluate::evaluate(expr, &crate::semantics::evaluate::NoRow);
+    expr.is_constant()
+        && match value() {
+            Ok(Value::Integer(zero)) => zero == 0,
+            Ok(Value::Decimal(zero)) => zero == 0,
+            Ok(Value::Double(zero)) => zero == 0.0,
+            Ok(Value::Float(zero)) => zero == 0.0,
+            _ => false,
+        }
 }
 
 /// The expression as the decimal that holds its integer type.

@@ -47,9 +47,13 @@ impl Lowering<'_> {
             };
             exprs.push(lower_call(&input, call, &mut add)?);
         }
-        let plan = LogicalPlanBuilder::from(input.plan)
-            .window(windows)
-            .map_err(internal)?;
+        // One node for each call: DataFusion wants one order in each.
+        let plan = windows
+            .into_iter()
+            .try_fold(LogicalPlanBuilder::from(input.plan), |plan, call| {
+                plan.window(vec![call])
+            });
+        let plan = plan.map_err(internal)?;
         self.projected(plan, exprs, columns)
     }
 }

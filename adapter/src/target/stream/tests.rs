@@ -4,7 +4,7 @@ use super::*;
 use crate::front::flink::{self, TableInfo, Tables};
 use arrow_array::{Array, Int32Array, RecordBatch, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use flinkspark_model::dataset::{DatasetId, TimeAttribute, Traits};
+use flinkspark_model::dataset::{DatasetId, TimeAttribute, TimePrecision, Traits};
 
 const HOURLY: &str = include_str!("../../../../integration-tests/jobs/hourly_departures.sql");
 
