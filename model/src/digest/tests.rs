@@ -197,24 +197,6 @@ fn no_two_of_a_million_rows_share_a_lane() {
     }
 }
 
-/// One test, because the planted defect is the process's.
-#[cfg(feature = "faults")]
-#[test]
-fn the_sum_sees_a_doubled_row_that_an_xor_misses() {
-    let doubled = one(Int64Array::from(vec![1, 7, 7]));
-    let tripled = one(Int64Array::from(vec![1, 1, 1]));
-    assert_ne!(
-        digest_of(&doubled).sum,
-        digest_of(&one(Int64Array::from(vec![1, 8, 8]))).sum
-    );
-    assert!(fault::plant(&["xor-digest"]));
-    let missed = digest_of(&doubled).sum == digest_of(&one(Int64Array::from(vec![1, 8, 8]))).sum;
-    let missed =
-        missed && digest_of(&tripled).sum == digest_of(&one(Int64Array::from(vec![1]))).sum;
-    fault::plant(&[]);
-    assert!(missed, "an XOR sees pairs as nothing");
-}
-
 mod property {
     use super::*;
     use arrow_select::{concat::concat_batches, take::take_record_batch};
