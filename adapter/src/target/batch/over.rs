@@ -13,11 +13,11 @@ use crate::semantics::aggregate::{Aggregate, Signature};
 use crate::semantics::function::operator;
 use arrow_schema::DataType;
 use datafusion::functions_aggregate::count::count_udaf;
-use datafusion::functions_aggregate::first_last::{first_value_udaf, last_value_udaf};
 use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::functions_window::cume_dist::cume_dist_udwf;
 use datafusion::functions_window::lead_lag::{lag_udwf, lead_udwf};
+use datafusion::functions_window::nth_value::{first_value_udwf, last_value_udwf};
 use datafusion::functions_window::ntile::ntile_udwf;
 use datafusion::functions_window::rank::{dense_rank_udwf, percent_rank_udwf, rank_udwf};
 use datafusion::functions_window::row_number::row_number_udwf;
@@ -41,18 +41,27 @@ impl Lowering<'_> {
         let mut windows = Vec::with_capacity(calls.len());
         for call in calls {
             let mut add = |definition: WindowFunctionDefinition, args: Vec<Plan>| -> Result<Plan> {
+                let plan = window(&input, call, definition, args)?;
+                let known = windows
+                    .iter()
+                    .find(|(known, _): &&(Plan, String)| *known == plan);
+                if let Some((_, name)) = known {
+                    return Ok(named(name));
+                }
                 let name = self.fresh();
-                windows.push(window(&input, call, definition, args)?.alias(&name));
+                windows.push((plan, name.clone()));
                 Ok(named(&name))
             };
             exprs.push(lower_call(&input, call, &mut add)?);
         }
         // One node for each call: DataFusion wants one order in each.
-        let plan = windows
-            .into_iter()
-            .try_fold(LogicalPlanBuilder::from(input.plan), |plan, call| {
-                plan.window(vec![call])
-            });
+        let plan =
+            windows
+                .into_iter()
+                .try_fold(LogicalPlanBuilder::from(input.plan), |plan, call| {
+                    let (call, name) = call;
+                    plan.window(vec![call.alias(name)])
+                });
         let plan = plan.map_err(internal)?;
         self.projected(plan, exprs, columns)
     }
@@ -88,8 +97,8 @@ fn lower_call(
             Aggregate::Count => add(AggregateUDF(count_udaf()), vec![arg(0)?])?,
             Aggregate::Min => add(AggregateUDF(min_udaf()), vec![arg(0)?])?,
             Aggregate::Max => add(AggregateUDF(max_udaf()), vec![arg(0)?])?,
-            Aggregate::First => add(AggregateUDF(first_value_udaf()), vec![arg(0)?])?,
-            Aggregate::Last => add(AggregateUDF(last_value_udaf()), vec![arg(0)?])?,
+            Aggregate::First => add(WindowUDF(first_value_udwf()), vec![arg(0)?])?,
+            Aggregate::Last => add(WindowUDF(last_value_udwf()), vec![arg(0)?])?,
             Aggregate::Sum => {
                 let sum = add(AggregateUDF(sum_udaf()), vec![bigint(arg(0)?)])?;
                 cut(sum, None, signature)?
