@@ -80,7 +80,8 @@ impl Coordinator {
 
     async fn coordinate(&mut self, shutdown: impl Future<Output = ()>) -> Result<Ended> {
         let mut shutdown = std::pin::pin!(shutdown);
-        let mut asked = Stop::No;
+        // It may have been asked before the job was under way.
+        let mut asked = *self.stop.borrow_and_update();
         let mut drained = false;
         let mut sources_ended = 0;
         let mut in_flight: Option<InFlight> = None;

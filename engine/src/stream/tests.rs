@@ -238,3 +238,45 @@ fn the_graphs_say_where_rows_are_exchanged() {
          subtask 2.2: key groups 64 to 127"
     );
 }
+
+/// Fail points are the process's own: this test only listens, so others may run beside it.
+#[cfg(feature = "faults")]
+#[tokio::test]
+async fn every_fail_point_of_a_job_is_reached() {
+    use flinkspark_model::fault;
+    use std::sync::{Arc, Mutex};
+    let reached = Arc::new(Mutex::new(std::collections::BTreeSet::new()));
+    let listener = Arc::clone(&reached);
+    fault::install(Some(Box::new(move |point| {
+        listener.lock().unwrap().insert(point);
+        Ok(())
+    })));
+    let input = Input::generate(5, 1, 500);
+    let store = Store::default();
+    input.load(&store, 1);
+    let first = job(&store, &input, options());
+    first.handle().suspend();
+    assert_eq!(
+        first.run(std::future::pending()).await.unwrap(),
+        Ended::Suspended
+    );
+    let second = job(&store, &input, options());
+    assert_eq!(
+        second.run(std::future::pending()).await.unwrap(),
+        Ended::Finished
+    );
+    fault::install(None);
+    for point in [
+        "checkpoint.barrier",
+        "checkpoint.state.written",
+        "checkpoint.manifest.before",
+        "checkpoint.manifest.done",
+        "checkpoint.commit.before",
+        "checkpoint.commit.done",
+        "recover.job.fenced",
+        "recover.output.fenced",
+        "recover.pending.committed",
+    ] {
+        assert!(reached.lock().unwrap().contains(point), "{point}");
+    }
+}
