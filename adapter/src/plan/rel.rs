@@ -130,7 +130,7 @@ pub struct Join {
 
 /// The kinds of joins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "SQL names them")]
 pub enum JoinKind {
     Inner,
     Left,
@@ -185,7 +185,7 @@ pub struct OverCall {
 
 /// Functions of an OVER clause.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "SQL names them")]
 pub enum OverFunction {
     RowNumber,
     Rank,

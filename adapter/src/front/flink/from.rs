@@ -19,7 +19,7 @@ use flinkspark_model::{Error, Kind, Result};
 
 impl Binder<'_> {
     /// All items of FROM, joined from left to right.
-    pub(super) fn from_clause(&mut self, items: &[ast::TableWithJoins]) -> Result<(Rel, Scope)> {
+    pub(super) fn read_from(&mut self, items: &[ast::TableWithJoins]) -> Result<(Rel, Scope)> {
         let mut joined: Option<(Rel, Scope)> = None;
         for item in items {
             let right = self.table_with_joins(item)?;

@@ -39,7 +39,7 @@ impl Binder<'_> {
             }
             (one_row(), Scope::default())
         } else {
-            self.from_clause(&select.from)?
+            self.read_from(&select.from)?
         };
         let width = from.columns.len();
         let outer = std::mem::replace(

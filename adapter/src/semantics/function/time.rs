@@ -114,7 +114,7 @@ pub static DIFFERENCE: Function = Function::strict("TIMESTAMPDIFF", difference_b
 
 /// A unit of time as SQL names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "SQL names them")]
 pub enum Unit {
     Millennium,
     Century,

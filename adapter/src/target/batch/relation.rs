@@ -72,7 +72,7 @@ impl Lowering<'_> {
             lowered
                 .names
                 .get(index)
-                .map(|name| Named::new_unqualified(name))
+                .map(Named::new_unqualified)
         };
         let keys: Option<(Vec<Named>, Vec<Named>)> = join
             .keys
