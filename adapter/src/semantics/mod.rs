@@ -15,6 +15,11 @@ pub mod function;
 pub mod ledger;
 pub mod number_text;
 
+#[cfg(test)]
+mod property;
+#[cfg(test)]
+mod tests;
+
 use flinkspark_model::{Error, Kind};
 use std::fmt::Display;
 

@@ -68,12 +68,8 @@ impl Lowering<'_> {
             names.extend(right.names.iter().cloned());
             types = residual_types;
         }
-        let key = |lowered: &Lowered, index: usize| {
-            lowered
-                .names
-                .get(index)
-                .map(Named::new_unqualified)
-        };
+        let key =
+            |lowered: &Lowered, index: usize| lowered.names.get(index).map(Named::new_unqualified);
         let keys: Option<(Vec<Named>, Vec<Named>)> = join
             .keys
             .iter()
