@@ -194,7 +194,7 @@ impl Job {
         }
         let view = dataset.refresh().await?;
         let through = through.unwrap_or_else(|| view.head());
-        let epochs = view.live_between(1, through);
+        let epochs = view.live().filter(|epoch| epoch.slot <= through);
         let last = epochs
             .flat_map(|epoch| &epoch.segments)
             .map(|segment| segment.partition)

@@ -78,9 +78,9 @@ impl Wiring<'_> {
         let mut receivers: Vec<Vec<Receiver>> = Vec::new();
         for (number, chain) in chains.iter().enumerate() {
             let targets = chains.get(number + 1).map_or(0, |next| next.parallelism);
-            let (mut senders, next_receivers) = mesh(chain.parallelism, targets);
+            let (senders, next_receivers) = mesh(chain.parallelism, targets);
             let mut heads = std::mem::replace(&mut receivers, next_receivers).into_iter();
-            for index in 0..chain.parallelism {
+            for (index, to_next) in senders.into_iter().enumerate() {
                 let head = match heads.next() {
                     Some(channels) => Head::Gate(Gate::new(channels)),
                     None => {
@@ -90,9 +90,7 @@ impl Wiring<'_> {
                     }
                 };
                 let tail = match chains.get(number + 1) {
-                    Some(next) => {
-                        self.exchange(next.nodes.start, std::mem::take(&mut senders[index]))
-                    }
+                    Some(next) => self.exchange(next.nodes.start, to_next),
                     None => Tail::Sink(self.writer(0, &self.program.sink, index)?),
                 };
                 subtasks.push(self.subtask(number, index, head, tail)?);

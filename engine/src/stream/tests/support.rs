@@ -55,7 +55,7 @@ impl Input {
     pub(super) fn generate(seed: u64, partitions: usize, rows: usize) -> Self {
         let row = |partition: usize, index: usize| {
             let random = mix(seed ^ ((partition as u64) << 40), index as u64);
-            let back = if random % 10 == 0 {
+            let back = if random.is_multiple_of(10) {
                 random % 400
             } else {
                 random % 60
