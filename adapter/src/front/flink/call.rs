@@ -250,7 +250,7 @@ fn aggregate_call(exprs: &mut Exprs<'_, '_>, function: Aggregate, call: &Functio
         return Err(invalid("a FILTER that is not BOOLEAN"));
     }
     let mut pending = PendingAggregate { filter, ..pending };
-    if pending.filter.is_some() && !matches!(function, Aggregate::Count) {
+    if pending.filter.is_some() && !matches!(function, Aggregate::Count | Aggregate::ArrayAgg) {
         pending.signature.result.nullable = true;
     }
     let known = exprs

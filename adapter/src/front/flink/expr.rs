@@ -58,6 +58,12 @@ impl Exprs<'_, '_> {
                 "string-order",
             ));
         }
+        let float = |expr: &Expr| expr.ty.root == Root::Float;
+        self.binder.float_constants |= bound.any(&|expr| float(expr) && expr.is_constant());
+        if self.binder.float_constants && bound.any(&leaves_float) {
+            let what = format!("a CAST from FLOAT beside FLOAT constants in {expr}");
+            return Err(refuse(what, "constant-folding"));
+        }
         fold::fold(bound)
     }
 
@@ -224,6 +230,16 @@ impl Exprs<'_, '_> {
             _ => return Err(refuse(whole, "syntax")),
         };
         function.call(vec![left, right])
+    }
+}
+
+/// Whether this casts a FLOAT to another number.
+fn leaves_float(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Cast(input) | ExprKind::TryCast(input) => {
+            input.ty.root == Root::Float && expr.ty.root != Root::Float && !expr.ty.root.is_text()
+        }
+        _ => false,
     }
 }
 

@@ -27,6 +27,12 @@ pub(super) fn fold(expr: Expr) -> Result<Expr> {
             "constant-folding",
         ));
     }
+    if keeps_digits(&expr) {
+        return Err(refuse(
+            "a constant with more digits than its float holds",
+            "constant-folding",
+        ));
+    }
     let value = match evaluate(&expr, &NoRow) {
         Ok(value) => value,
         Err(refusal) if refusal.code() == "FS0803" => return Err(refusal),
@@ -90,4 +96,27 @@ fn has_inner_float(expr: &Expr) -> bool {
     expr.children()
         .into_iter()
         .any(|child| child.ty.root == Root::Float)
+}
+
+/// Whether a constant cast to a float has digits that the float loses: the planner keeps them.
+fn keeps_digits(expr: &Expr) -> bool {
+    let ExprKind::Cast(input) = &expr.kind else {
+        return false;
+    };
+    let digits = |unscaled: i128| {
+        unscaled
+            .unsigned_abs()
+            .to_string()
+            .trim_end_matches('0')
+            .len()
+    };
+    let held = if expr.ty.root == Root::Float { 6 } else { 15 };
+    expr.ty.root.is_approximate()
+        && match input.as_literal() {
+            Some(Value::Integer(number)) => {
+                digits((*number).into()) > held && *number as f64 as i64 != *number
+            }
+            Some(Value::Decimal(unscaled)) => digits(*unscaled) > held,
+            _ => false,
+        }
 }

@@ -81,7 +81,8 @@ fn decimal_literal(digits: &str, scale: usize, signed: &str) -> Result<Expr> {
     let fits = precision <= usize::from(DECIMAL_PRECISION_MAX);
     let value = decimal::parse(signed)
         .and_then(|(value, _)| value.to_i128())
-        .filter(|_| fits);
+        // Flink wants the digits of a literal to fit a BIGINT.
+        .filter(|value| fits && i64::try_from(*value).is_ok());
     let value = value.ok_or_else(|| invalid(format!("numeric literal '{digits}' out of range")))?;
     let root = Root::Decimal(precision as u8, scale as u8);
     Ok(Expr::literal(

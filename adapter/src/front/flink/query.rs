@@ -23,6 +23,8 @@ pub(super) struct Binder<'t> {
     pub(super) relied_on: BTreeSet<&'static str>,
     /// The level of the expression being bound.
     pub(super) depth: usize,
+    /// Whether a FLOAT constant was met: the planner keeps its decimal digits through casts.
+    pub(super) float_constants: bool,
     /// Whether text beyond U+FFFF may be compared.
     pub(super) supplementary: bool,
     /// The scalar subqueries of the SELECT being bound, and where their columns begin.
@@ -45,6 +47,7 @@ impl<'t> Binder<'t> {
             named: Vec::new(),
             relied_on: BTreeSet::new(),
             depth: 0,
+            float_constants: false,
             supplementary,
             scalars: Scalars::default(),
         }

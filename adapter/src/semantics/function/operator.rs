@@ -176,17 +176,30 @@ fn arithmetic(
     Ok((vec![as_decimal(left), as_decimal(right)], ty))
 }
 
-/// Whether Flink's planner sees a zero, which it removes from a sum with no regard to -0.0.
-fn is_constant_zero(expr: &Expr) -> bool {
+/// The value that Flink's planner sees, if the expression reads no row and does not fail.
+fn constant_value(expr: &Expr) -> Option<Value> {
     let value = || crate::semantics::evaluate::evaluate(expr, &crate::semantics::evaluate::NoRow);
-    expr.is_constant()
-        && match value() {
-            Ok(Value::Integer(zero)) => zero == 0,
-            Ok(Value::Decimal(zero)) => zero == 0,
-            Ok(Value::Double(zero)) => zero == 0.0,
-            Ok(Value::Float(zero)) => zero == 0.0,
-            _ => false,
-        }
+    expr.is_constant().then(|| value().ok()).flatten()
+}
+
+/// Whether the planner sees a zero, which it removes from a sum with no regard to -0.0.
+fn is_constant_zero(expr: &Expr) -> bool {
+    match constant_value(expr) {
+        Some(Value::Integer(zero)) => zero == 0,
+        Some(Value::Decimal(zero)) => zero == 0,
+        Some(Value::Double(zero)) => zero == 0.0,
+        Some(Value::Float(zero)) => zero == 0.0,
+        _ => false,
+    }
+}
+
+/// Whether the planner sees a NaN, which then equals itself.
+fn is_constant_nan(expr: &Expr) -> bool {
+    match constant_value(expr) {
+        Some(Value::Double(x)) => x.is_nan(),
+        Some(Value::Float(x)) => x.is_nan(),
+        _ => false,
+    }
 }
 
 /// The expression as the decimal that holds its integer type.
@@ -212,6 +225,9 @@ pub fn comparison(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
             "a comparison of a float with itself",
             "nan-equality",
         ));
+    }
+    if [&left, &right].into_iter().any(is_constant_nan) {
+        return Err(refuse("a comparison with a constant NaN", "nan-equality"));
     }
     let root = comparison_root(&left, &right)?;
     let convert = |expr: Expr| {
