@@ -6,8 +6,8 @@ use crate::plan::Job;
 use crate::plan::column::read;
 use crate::plan::types::{FlinkType, Root};
 use crate::plan::value::Value;
-use crate::semantics::broken;
 use crate::semantics::cast::{NANOS_PER_DAY, date_text, value_text};
+use crate::semantics::{broken, decimal};
 use arrow_array::RecordBatch;
 use flinkspark_model::Result;
 
@@ -84,8 +84,22 @@ fn text(value: &Value, ty: &FlinkType) -> Result<String> {
             let items: Result<Vec<String>> = items.iter().map(|item| text(item, element)).collect();
             format!("[{}]", items?.join(", "))
         }
+        (Value::Decimal(unscaled), Root::Decimal(_, scale)) => big_decimal_text(*unscaled, *scale),
         (value, root) => value_text(value, root)?.as_ref().to_owned(),
     })
+}
+
+/// As Java's `BigDecimal` prints: with an exponent where more than five zeros would follow the point.
+fn big_decimal_text(unscaled: i128, scale: u8) -> String {
+    let digits = unscaled.unsigned_abs().to_string();
+    let exponent = digits.len() as i32 - 1 - i32::from(scale);
+    if exponent >= -6 {
+        return decimal::to_text(unscaled, scale);
+    }
+    let sign = if unscaled < 0 { "-" } else { "" };
+    let (first, rest) = digits.split_at(1);
+    let point = if rest.is_empty() { "" } else { "." };
+    format!("{sign}{first}{point}{rest}E{exponent}")
 }
 
 /// As Java's `LocalTime` prints: seconds where they are not zero, fractions in threes of digits.

@@ -18,7 +18,7 @@ use flinkspark_model::Result;
 /// The numeric functions.
 pub static FUNCTIONS: &[Function] = &[
     Function::strict("ABS", same_number, abs),
-    Function::strict("SIGN", same_number, sign),
+    Function::strict("SIGN", wide_number, sign),
     Function::strict("MOD", mod_bind, modulo),
     Function::strict("CEIL", whole_bind, |call| {
         whole(call, f64::ceil, f32::ceil, true)
@@ -30,7 +30,7 @@ pub static FUNCTIONS: &[Function] = &[
         whole(call, f64::floor, f32::floor, false)
     }),
     Function::strict("ROUND", round_bind, |call| round(call, true)),
-    Function::strict("TRUNCATE", round_bind, |call| round(call, false)),
+    Function::strict("TRUNCATE", truncate_bind, |call| round(call, false)),
     Function::strict(
         "SQRT",
         |args| doubles(args, 1),
@@ -98,6 +98,20 @@ fn double1(call: &Call<'_>, f: impl Fn(f64) -> f64) -> Result<Value> {
         [Value::Double(x)] => Ok(Value::Double(f(*x))),
         _ => Err(broken("a function of one double")),
     }
+}
+
+/// Flink generates code for narrow integers that does not compile.
+fn wide_number(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
+    if args
+        .iter()
+        .any(|arg| arg.ty.root.integer_rank().is_some_and(|rank| rank < 2))
+    {
+        return Err(refuse(
+            "SIGN or TRUNCATE of a TINYINT or SMALLINT",
+            "function",
+        ));
+    }
+    same_number(args)
 }
 
 /// The smallest integer stays what it is: there is no positive counterpart.
@@ -209,6 +223,13 @@ fn whole(
         }
         _ => Err(broken("a whole number of what is no number")),
     }
+}
+
+fn truncate_bind(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
+    if let Some(value) = args.first() {
+        wide_number(vec![value.clone()])?;
+    }
+    round_bind(args)
 }
 
 /// The digits must be a literal: they decide the type of a decimal's result.
