@@ -324,7 +324,10 @@ impl Manager {
         sender.send_modify(|now| {
             let progress = now.progress;
             *now = snapshot(record.clone(), Some(end.clone()));
-            now.progress = Progress { counts: now.progress.counts, ..progress };
+            now.progress = Progress {
+                counts: now.progress.counts,
+                ..progress
+            };
         });
         tracing::info!(job = %record.id, state = sender.borrow().state.name(), "ended");
     }

@@ -6,16 +6,17 @@ use super::compile::Compiled;
 use super::record::{Counts, JobRecord};
 use crate::server::Metrics;
 use flinkspark_engine::{batch, stream};
-use flinkspark_model::Result;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::lineage::{Edge, SlotRange};
 use flinkspark_model::log::{View, WriterName};
 use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy, Reference};
+use flinkspark_model::{Error, Kind, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
 
 /// How often progress is reported.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
@@ -136,15 +137,17 @@ async fn stream(
         Arc::clone(&engines.entropy),
     )?;
     let handle = job.handle();
-    let mut running = std::pin::pin!(job.run(std::future::pending()));
+    // A task of its own: while this one waits for a log, the job must be able to let go of it.
+    let mut running = JoinSet::new();
+    running.spawn(job.run(std::future::pending()));
     let mut ticks = tokio::time::interval(REPORT_EVERY);
     let mut advanced = 0;
     let mut told = Signal::Run;
     loop {
         tokio::select! {
-            ended = &mut running => {
+            Some(ended) = running.join_next() => {
                 report(progress(&handle.status()));
-                return Ok(match (ended?, told) {
+                return Ok(match (ended.map_err(broken)??, told) {
                     (stream::Ended::Finished, Signal::Run | Signal::Suspend) => Ended::Finished,
                     (stream::Ended::Finished, Signal::Stop | Signal::Drain) => Ended::Stopped,
                     (stream::Ended::Suspended, Signal::Stop | Signal::Drain) => Ended::Stopped,
@@ -336,6 +339,15 @@ fn gauge(engines: &Engines, record: &JobRecord, counts: &Counts) {
         .job_checkpoint
         .with_label_values(&labels)
         .set(shown(counts.checkpoint));
+}
+
+fn broken(cause: JoinError) -> Error {
+    Error::new(
+        Kind::Internal,
+        "FS0018",
+        "a service ended without an answer",
+    )
+    .with_source(cause)
 }
 
 fn incarnation(engines: &Engines) -> String {
