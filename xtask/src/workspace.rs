@@ -26,7 +26,8 @@ pub(crate) struct Package {
     pub(crate) id: String,
     /// The folder of its manifest.
     pub(crate) folder: PathBuf,
-    /// The names of the packages that it depends on directly, of whatever kind.
+    /// The names of the packages that it depends on directly, but for other people's libraries
+    /// that only its tests use.
     pub(crate) dependencies: Vec<String>,
     /// The names of its binaries.
     pub(crate) binaries: Vec<String>,
@@ -80,6 +81,7 @@ impl Package {
             id: value["id"].as_str()?.into(),
             folder: manifest.parent()?.into(),
             dependencies: dependencies
+                .filter(|used| used["kind"] != "dev" || used["path"].is_string())
                 .filter_map(|used| used["name"].as_str().map(String::from))
                 .collect(),
             binaries: binaries
@@ -105,7 +107,8 @@ mod tests {
             "packages": [{
                 "name": "a", "id": "path+file:///w/a#0.1.0", "manifest_path": "/w/a/Cargo.toml",
                 "targets": [{"name": "tool", "kind": ["bin"]}, {"name": "a", "kind": ["lib"]}],
-                "dependencies": [{"name": "tonic", "kind": null}, {"name": "proptest", "kind": "dev"}],
+                "dependencies": [{"name": "tonic", "kind": null}, {"name": "proptest", "kind": "dev"},
+                    {"name": "b", "kind": "dev", "path": "/w/b"}],
             }],
         });
         Workspace::parse(&value).unwrap()
@@ -117,7 +120,7 @@ mod tests {
         let package = workspace.member("a").unwrap();
         assert_eq!(package.folder, Path::new("/w/a"));
         assert_eq!(package.binaries, ["tool"]);
-        assert_eq!(package.dependencies, ["tonic", "proptest"]);
+        assert_eq!(package.dependencies, ["tonic", "b"]);
         assert!(workspace.member("b").is_err());
     }
 

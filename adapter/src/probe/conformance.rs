@@ -1,3 +1,5 @@
+//! The shipped probes against Flink's recorded answers.
+
 use super::{Batch, Verdict, run_file};
 
 /// The answers of Flink 2.3 that the repository ships.

@@ -1,3 +1,5 @@
+//! How probes are judged.
+
 use super::*;
 
 fn probe(sql: &str, flink: &str) -> Probe {

@@ -1,3 +1,5 @@
+//! Kernels against their definitions, on generated values.
+
 use super::aggregate::{Aggregate, Signature};
 use super::function::find;
 use super::{decimal, number_text};

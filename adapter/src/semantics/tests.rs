@@ -1,3 +1,5 @@
+//! Facts of Flink's semantics, one kernel at a time.
+
 use super::function::{find, operator};
 use super::{cast, ledger, refuse};
 use crate::plan::expr::Expr;

@@ -1,3 +1,5 @@
+//! Every format brings back what it was given, and says so when it cannot.
+
 use super::*;
 use arrow_array::types::Int32Type;
 use arrow_array::*;

@@ -1,3 +1,5 @@
+//! The digest against its golden vectors and its laws.
+
 use super::*;
 use crate::error::Kind;
 use arrow_array::types::Int32Type;

@@ -1,3 +1,5 @@
+//! What each engine can hold.
+
 use super::*;
 use arrow_schema::TimeUnit;
 

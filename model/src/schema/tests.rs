@@ -1,3 +1,5 @@
+//! The schema's JSON, its texts and its compatibility.
+
 use super::*;
 use crate::error::Kind;
 use arrow_schema::{Field, Schema, TimeUnit};

@@ -1,8 +1,8 @@
 //! Who may depend on whom.
 //!
 //! Binds the workspace's crates and the libraries that give a crate its place; small vocabulary
-//! crates may be used anywhere. Test-only dependencies are bound as well: a test that needs
-//! another crate belongs into `integration-tests`.
+//! crates may be used anywhere. The workspace's own crates are bound in tests as well: a test that
+//! needs another of them belongs into `integration-tests`. A library that only reads test data is not.
 
 use super::Finding;
 use crate::workspace::Package;

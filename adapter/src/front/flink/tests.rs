@@ -1,3 +1,5 @@
+//! What the Flink front accepts and refuses.
+
 use super::{NoTables, bind, parse};
 use flinkspark_model::{Error, Kind};
 

@@ -1,3 +1,5 @@
+//! Whole statements on the batch target.
+
 use super::{Providers, collect};
 use crate::front::flink::{self, TableInfo, Tables};
 use crate::plan::Job;

@@ -1,3 +1,5 @@
+//! Peers that send rubbish.
+
 use super::read::raw;
 use super::*;
 use crate::flight::decode::Decoder;

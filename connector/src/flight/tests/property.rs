@@ -1,3 +1,5 @@
+//! What is put is what is got.
+
 use super::*;
 use arrow_array::{
     ArrayRef, BooleanArray, Float64Array, LargeStringArray, ListArray, TimestampMicrosecondArray,

@@ -1,3 +1,5 @@
+//! Writing, inside transactions and without.
+
 use super::read::raw;
 use super::*;
 use crate::flight::body::{Ack, Closing};

@@ -1,3 +1,5 @@
+//! Reading: flights, tickets, ranges, refusals.
+
 use super::fake::Damage;
 use super::*;
 use crate::flight::body::Slots;

@@ -1,3 +1,5 @@
+//! CSV's grammar, its types and its nulls.
+
 use super::calendar::{parse_date, parse_moment, put_date};
 use super::infer::{Kind as Looks, kind};
 use super::record::{Broken, Records};
