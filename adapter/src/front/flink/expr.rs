@@ -64,7 +64,14 @@ impl Exprs<'_, '_> {
             let what = format!("a CAST from FLOAT beside FLOAT constants in {expr}");
             return Err(refuse(what, "constant-folding"));
         }
-        fold::fold(bound)
+        let folded = fold::fold(bound)?;
+        if !self.scope.fields.is_empty() && fold::has_failing_constant(&folded) {
+            return Err(refuse(
+                format!("a constant that fails in {expr}"),
+                "constant-folding",
+            ));
+        }
+        Ok(folded)
     }
 
     /// A whole expression that must be BOOLEAN.

@@ -98,6 +98,13 @@ fn has_inner_float(expr: &Expr) -> bool {
         .any(|child| child.ty.root == Root::Float)
 }
 
+/// Whether the tree holds a constant that fails: Flink fails while planning, rows or not.
+pub(super) fn has_failing_constant(expr: &Expr) -> bool {
+    expr.any(&|part| {
+        part.as_literal().is_none() && part.is_constant() && evaluate(part, &NoRow).is_err()
+    })
+}
+
 /// Whether a constant cast to a float has digits that the float loses: the planner keeps them.
 fn keeps_digits(expr: &Expr) -> bool {
     let ExprKind::Cast(input) = &expr.kind else {

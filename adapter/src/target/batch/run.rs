@@ -8,6 +8,8 @@ use crate::plan::Job;
 use crate::semantics::broken;
 use arrow_array::RecordBatch;
 use datafusion::common::DataFusionError;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::optimizer::Optimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use flinkspark_model::{Error, Result};
 
@@ -16,9 +18,24 @@ use flinkspark_model::{Error, Result};
 /// The errors of [`lower`], and `FS0805` or `FS0806` for what the rows themselves cause.
 pub async fn collect(job: &Job, tables: &dyn BatchTables) -> Result<Vec<RecordBatch>> {
     let plan = lower(job, tables)?;
-    let session = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
+    let session = SessionContext::new_with_state(state());
     let frame = session.execute_logical_plan(plan).await.map_err(failure)?;
     frame.collect().await.map_err(failure)
+}
+
+/// One partition, and no rule that would evaluate an outer condition before an inner one: the inner
+/// one may be what keeps the outer one from failing.
+fn state() -> SessionState {
+    let rules = Optimizer::new()
+        .rules
+        .into_iter()
+        .filter(|rule| rule.name() != "push_down_filter")
+        .collect();
+    SessionStateBuilder::new()
+        .with_config(SessionConfig::new().with_target_partitions(1))
+        .with_default_features()
+        .with_optimizer_rules(rules)
+        .build()
 }
 
 /// The error that a kernel raised inside DataFusion, or a bug.
