@@ -257,7 +257,7 @@ fn load(place: &Place) -> Option<Vec<u8>> {
 
 fn encode(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(Vec<u8>, Digest)> {
     let mut digester = Digester::new(schema)?;
-    let mut encode = || -> Result<Vec<u8>, ArrowError> {
+    let encode = || -> Result<Vec<u8>, ArrowError> {
         let mut writer = StreamWriter::try_new(Vec::new(), schema)?;
         for batch in batches {
             writer.write(batch)?;
