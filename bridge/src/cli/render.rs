@@ -9,14 +9,14 @@ use std::io::{ErrorKind, Write};
 
 /// Rows with named columns.
 #[derive(Debug, Clone)]
-pub struct Listing {
+pub(crate) struct Listing {
     columns: &'static [&'static str],
     rows: Vec<Value>,
 }
 
 impl Listing {
     /// An empty listing of these columns, which are keys of the rows' JSON objects.
-    pub fn new(columns: &'static [&'static str]) -> Self {
+    pub(crate) fn new(columns: &'static [&'static str]) -> Self {
         Self {
             columns,
             rows: Vec::new(),
@@ -24,13 +24,13 @@ impl Listing {
     }
 
     /// Adds a JSON object; keys that are not columns show in JSON only.
-    pub fn push(&mut self, row: Value) {
+    pub(crate) fn push(&mut self, row: Value) {
         self.rows.push(row);
     }
 }
 
 /// Prints a listing: a table, one array, or a line a row.
-pub fn listing(format: Format, listing: &Listing) -> Result<()> {
+pub(crate) fn listing(format: Format, listing: &Listing) -> Result<()> {
     match format {
         Format::Table => text(&table(listing)),
         Format::Json => text(&format!("{:#}\n", Value::Array(listing.rows.clone()))),
@@ -42,7 +42,7 @@ pub fn listing(format: Format, listing: &Listing) -> Result<()> {
 }
 
 /// Prints one object: `key  value` lines, or one JSON object.
-pub fn object(format: Format, value: &Value) -> Result<()> {
+pub(crate) fn object(format: Format, value: &Value) -> Result<()> {
     match (format, value) {
         (Format::Table, Value::Object(fields)) => {
             let width = fields.keys().map(String::len).max().unwrap_or(0);
@@ -63,7 +63,7 @@ pub fn object(format: Format, value: &Value) -> Result<()> {
 }
 
 /// Writes to stdout. A reader that went away, such as `head`, ends the command quietly.
-pub fn text(text: &str) -> Result<()> {
+pub(crate) fn text(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(cause) if cause.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -6,7 +6,7 @@
 use super::expr::Exprs;
 use super::query::output_column;
 use super::reserved;
-use crate::plan::expr::Expr;
+use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::{Column, Node, Rel};
 use crate::semantics::{invalid, refuse};
 use datafusion::sql::sqlparser::ast::{self, Distinct, SelectItem};
@@ -105,7 +105,16 @@ pub(super) fn sort_exprs(
                 "group-by-name",
             ));
         }
-        sorts.push(Sort::Hidden(exprs.bind(&key.expr)?));
+        let hidden = exprs.bind(&key.expr)?;
+        let plain = matches!(hidden.kind, ExprKind::Column(_) | ExprKind::Aggregate(_));
+        // Flink was seen to lose the order of an expression that is not selected.
+        if !plain && items.iter().all(|(_, item)| *item != hidden) {
+            return Err(refuse(
+                format!("ORDER BY {text}, which is not selected"),
+                "clause",
+            ));
+        }
+        sorts.push(Sort::Hidden(hidden));
     }
     Ok(sorts)
 }

@@ -43,7 +43,10 @@ fn whole(value: u64, dropped: u32) -> (String, i32) {
 fn estimate(odd: u64, bits: i32, binary: i32) -> i32 {
     let fraction = odd << (HIDDEN_BIT + 1 - bits);
     let unit = f64::from_bits(0x3ff0_0000_0000_0000 | fraction & ((1 << HIDDEN_BIT) - 1));
-    #[expect(clippy::approx_constant, reason = "the estimate is Java's, digit by digit")]
+    #[expect(
+        clippy::approx_constant,
+        reason = "the estimate is Java's, digit by digit"
+    )]
     let estimate =
         (unit - 1.5) * 0.289_529_654 + 0.176_091_259 + f64::from(binary) * 0.301_029_995_663_981;
     estimate.floor() as i32
