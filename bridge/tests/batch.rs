@@ -1,5 +1,10 @@
 //! The batch engine over real logs in memory: handles, the cache, and runs that commit once.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failure of the set-up is a failure of the test"
+)]
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Int64Array, RecordBatch};
@@ -14,7 +19,7 @@ use flinkspark_model::Kind;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::handle::StorageLevel;
 use flinkspark_model::log::{Commit, Intent, SegmentFormat, SourceOffsets};
-use flinkspark_model::port::{Dataset, Datasets, Log, SegmentSpec};
+use flinkspark_model::port::{Dataset, Datasets, SegmentSpec};
 use futures::TryStreamExt;
 use std::path::Path;
 use std::sync::Arc;

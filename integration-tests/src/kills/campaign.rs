@@ -133,7 +133,11 @@ impl Campaign<'_> {
         ]);
         command.args([
             "--parallelism",
-            if self.number % 2 == 0 { "2" } else { "1" },
+            if self.number.is_multiple_of(2) {
+                "2"
+            } else {
+                "1"
+            },
         ]);
         let child = command
             .stdout(Stdio::null())
