@@ -46,6 +46,9 @@ pub const STEPS: &[&str] = &[
 /// Kills in one campaign, at most.
 const CAMPAIGN_KILLS: u64 = 12;
 
+/// After so many milliseconds a job has taken checkpoints.
+const RECOVERABLE_MS: u64 = 600;
+
 /// Campaigns beyond those that the count needs, for steps that were not reached at first.
 const CAMPAIGNS_MORE: u64 = 10;
 
@@ -84,11 +87,10 @@ pub fn run(plan: Plan) -> Step {
         if number > plan.count.div_ceil(CAMPAIGN_KILLS) + CAMPAIGNS_MORE {
             return Err(format!("steps that are never reached: {aims:?}").into());
         }
-        let rest = aims.split_off(aims.len().min(CAMPAIGN_KILLS as usize));
         let campaign = Campaign {
             number,
             data: &data,
-            aims: std::mem::replace(&mut aims, rest),
+            aims: campaign_aims(&mut aims),
         };
         let (done, missed) = campaign.run(&reference, &mut kills)?;
         println!("campaign {number}: {done} kills, digest identical");
@@ -105,6 +107,31 @@ pub fn run(plan: Plan) -> Step {
         }
         _ => Ok(()),
     }
+}
+
+/// Takes the aims of one campaign: a job is submitted once, so at most one aims at its submission,
+/// first of all; a kill at some moment follows, so that the rest has something to recover.
+fn campaign_aims(aims: &mut Vec<Aim>) -> Vec<Aim> {
+    let is_submission =
+        |aim: &Aim| matches!(aim, Aim::Step(step, _) if step.starts_with("job.submit"));
+    let submission = aims.iter().position(is_submission);
+    let mut taken: Vec<Aim> = submission
+        .map(|index| aims.remove(index))
+        .into_iter()
+        .collect();
+    taken.push(Aim::Moment(RECOVERABLE_MS));
+    let (mut rest, mut later) = (Vec::new(), Vec::new());
+    for aim in aims.drain(..) {
+        let full = rest.len() as u64 >= CAMPAIGN_KILLS;
+        if full || is_submission(&aim) {
+            later.push(aim)
+        } else {
+            rest.push(aim)
+        }
+    }
+    *aims = later;
+    taken.append(&mut rest);
+    taken
 }
 
 /// One kill at each step, the rest at steps, moments and clients by the seed; the order is random.

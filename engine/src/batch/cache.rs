@@ -1,7 +1,8 @@
 //! Keeps computed partitions in memory and on disk, and believes none of them unseen.
 //!
-//! Each partition is kept as an Arrow IPC stream with the digest of its rows; a hit decodes it
-//! and computes the digest anew. Invariant: rows that were damaged while they were kept are never
+//! Each partition is kept as an Arrow IPC stream with a checksum of its bytes, so that damage is
+//! never decoded, and the digest of its rows, which a hit computes anew. Invariant: rows that were
+//! damaged while they were kept are never
 //! returned; the partition is reported and computed again from its slots, and only it.
 
 use arrow_array::RecordBatch;
@@ -14,6 +15,7 @@ use flinkspark_model::{Error, Kind, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use xxhash_rust::xxh3::xxh3_128;
 
 /// The most events that are kept for [`Cache::events`].
 const EVENTS_MAX: usize = 10_000;
@@ -62,10 +64,17 @@ struct State {
 }
 
 struct Entry {
-    digest: Digest,
+    seal: Seal,
     level: StorageLevel,
     used: u64,
     place: Place,
+}
+
+/// What the kept bytes and the rows in them must still be.
+#[derive(Clone, Copy)]
+struct Seal {
+    checksum: u128,
+    digest: Digest,
 }
 
 #[derive(Clone)]
@@ -114,15 +123,15 @@ impl Cache {
                 .get_mut(&(rdd.into(), partition))
                 .map(|entry| {
                     entry.used = now;
-                    (entry.place.clone(), entry.digest)
+                    (entry.place.clone(), entry.seal)
                 })
         };
-        let Some((place, digest)) = found else {
+        let Some((place, seal)) = found else {
             return Ok(Lookup::Miss(Why::Absent));
         };
         let schema = Arc::clone(schema);
         let sound =
-            blocking(move || Ok(load(&place).and_then(|bytes| decode(&bytes, &schema, digest))))
+            blocking(move || Ok(load(&place).and_then(|bytes| decode(&bytes, &schema, seal))))
                 .await?;
         if let Some(batches) = sound {
             return Ok(Lookup::Hit(batches));
@@ -140,7 +149,7 @@ impl Cache {
         level: StorageLevel,
         why: Why,
     ) -> Result<()> {
-        let (bytes, digest) = encode(schema, batches)?;
+        let (bytes, seal) = encode(schema, batches)?;
         let fits = bytes.len() <= self.memory_bytes_max;
         let place = match level {
             StorageLevel::None => return Ok(()),
@@ -153,17 +162,17 @@ impl Cache {
             rdd,
             partition,
             Entry {
-                digest,
+                seal,
                 level,
                 used: 0,
                 place,
             },
             why,
         );
-        for (key, bytes, digest) in evicted {
+        for (key, bytes, seal) in evicted {
             let place = self.store(&key.0, key.1, bytes.to_vec()).await?;
             let entry = Entry {
-                digest,
+                seal,
                 level: StorageLevel::MemoryAndDisk,
                 used: 0,
                 place,
@@ -206,7 +215,7 @@ impl Cache {
                 if let (StorageLevel::MemoryAndDisk, Place::Memory(bytes)) =
                     (entry.level, entry.place)
                 {
-                    moved.push((key, bytes, entry.digest));
+                    moved.push((key, bytes, entry.seal));
                 }
             }
         }
@@ -236,7 +245,7 @@ impl Cache {
     }
 }
 
-type Evicted = ((Arc<str>, u32), Arc<[u8]>, Digest);
+type Evicted = ((Arc<str>, u32), Arc<[u8]>, Seal);
 
 impl Entry {
     fn memory_bytes(&self) -> usize {
@@ -255,7 +264,7 @@ fn load(place: &Place) -> Option<Vec<u8>> {
     }
 }
 
-fn encode(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(Vec<u8>, Digest)> {
+fn encode(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(Vec<u8>, Seal)> {
     let mut digester = Digester::new(schema)?;
     let encode = || -> Result<Vec<u8>, ArrowError> {
         let mut writer = StreamWriter::try_new(Vec::new(), schema)?;
@@ -275,11 +284,18 @@ fn encode(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(Vec<u8>, Diges
     batches
         .iter()
         .try_for_each(|batch| digester.update(batch))?;
-    Ok((bytes, digester.finish()))
+    let seal = Seal {
+        checksum: xxh3_128(&bytes),
+        digest: digester.finish(),
+    };
+    Ok((bytes, seal))
 }
 
-/// The rows, if they decode and have their digest.
-fn decode(bytes: &[u8], schema: &SchemaRef, expected: Digest) -> Option<Vec<RecordBatch>> {
+/// The rows, if their bytes are those that were kept and they have their digest.
+fn decode(bytes: &[u8], schema: &SchemaRef, seal: Seal) -> Option<Vec<RecordBatch>> {
+    if xxh3_128(bytes) != seal.checksum {
+        return None;
+    }
     let reader = StreamReader::try_new(bytes, None).ok()?;
     if reader.schema() != *schema {
         return None;
@@ -291,7 +307,7 @@ fn decode(bytes: &[u8], schema: &SchemaRef, expected: Digest) -> Option<Vec<Reco
         digester.update(&batch).ok()?;
         batches.push(batch);
     }
-    (digester.finish() == expected).then_some(batches)
+    (digester.finish() == seal.digest).then_some(batches)
 }
 
 async fn blocking<T: Send + 'static>(
