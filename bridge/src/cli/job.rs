@@ -111,7 +111,7 @@ async fn follow(url: &str, request: v1::SubmitRequest, reconnect: Duration) -> R
     loop {
         match watch(url, &request, &progress, &mut away, &mut noted).await {
             Ok(job) => return Ok(job),
-            Err(error) if error.kind() != Kind::Unavailable => return Err(error),
+            Err(error) if !went_away(&error) => return Err(error),
             Err(error) => {
                 let since = *away.get_or_insert_with(Instant::now);
                 if since.elapsed() >= reconnect {
@@ -134,6 +134,12 @@ async fn follow(url: &str, request: v1::SubmitRequest, reconnect: Duration) -> R
             }
         }
     }
+}
+
+/// Whether the bridge is away, or its connection broke before it could say why (`FS0400`): what was
+/// submitted is durable or was never accepted, so that submitting it again is safe either way.
+fn went_away(error: &Error) -> bool {
+    error.kind() == Kind::Unavailable || error.code() == "FS0400"
 }
 
 /// One connection's worth of following; `Unavailable` when it broke.
