@@ -10,6 +10,7 @@ mod record;
 mod run;
 mod verify;
 
+pub(crate) use compile::output_schema;
 pub use compile::{Compiled, Compiler};
 pub use manager::{Manager, Snapshot, State};
 pub use record::{

@@ -3,6 +3,8 @@
 //! The adapter judges; this only wires the targets and prints. Invariant: the last line is the
 //! sum: `probes: 300 run, right R, refused F, wrong W`.
 
+mod stream;
+
 use flinkspark_adapter::probe::{self, Batch};
 use flinkspark_model::{Error, Kind, Result};
 use std::fmt;
@@ -11,6 +13,8 @@ use std::fmt;
 pub struct Summary {
     /// Probes with Flink's answer on `batch`.
     pub right: usize,
+    /// Probes with Flink's answer on `stream`.
+    pub right_on_stream: usize,
     /// Wrong answers, on any target.
     pub wrong: usize,
     text: String,
@@ -35,8 +39,9 @@ pub fn run(text: &str) -> Result<Summary> {
             )
             .with_source(cause)
         })?;
-    let summary = runtime.block_on(probe::run_file(text, &[&Batch]))?;
+    let summary = runtime.block_on(probe::run_file(text, &[&Batch, &stream::Stream]))?;
     let (right, _, wrong) = summary.counts("batch");
+    let (right_on_stream, _, _) = summary.counts("stream");
     let wrongs = summary.wrong().map(|outcome| {
         format!(
             "wrong: {} on {}: {:?}\n",
@@ -45,6 +50,7 @@ pub fn run(text: &str) -> Result<Summary> {
     });
     Ok(Summary {
         right,
+        right_on_stream,
         wrong,
         text: format!("{}{summary}", wrongs.collect::<String>()),
     })

@@ -13,5 +13,5 @@ mod table;
 
 pub use cache::{Cache, Event, Why};
 pub use rdd::{Dependency, Determinism, Rdd};
-pub use run::{Options, Outcome, Run, session};
+pub use run::{Options, Outcome, Run, collect, session};
 pub use table::RddTable;

@@ -8,40 +8,12 @@ mod campaign;
 mod random;
 
 use crate::Step;
-use crate::command::Build;
-use crate::server::{Server, Started, load};
+use crate::server::{Server, load};
 use campaign::Campaign;
+use flinkspark_bridge::parts::model::fault;
 use random::Random;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// The steps of the protocol that a running server passes through.
-pub const STEPS: &[&str] = &[
-    "log.create.staged",
-    "log.create.synced",
-    "log.create.linked",
-    "log.create.done",
-    "segment.write",
-    "segment.seal.synced",
-    "segment.seal.linked",
-    "segment.seal.done",
-    "catalog.open.start",
-    "catalog.open.replayed",
-    "catalog.append.written",
-    "catalog.append.synced",
-    "catalog.index.applied",
-    "job.submit.journalled",
-    "job.submit.replied",
-    "checkpoint.barrier",
-    "checkpoint.state.written",
-    "checkpoint.manifest.before",
-    "checkpoint.manifest.done",
-    "checkpoint.commit.before",
-    "checkpoint.commit.done",
-    "recover.job.fenced",
-    "recover.output.fenced",
-    "recover.pending.committed",
-];
 
 /// Kills in one campaign, at most.
 const CAMPAIGN_KILLS: u64 = 12;
@@ -80,7 +52,10 @@ pub fn run(plan: Plan) -> Step {
     let data = dir.path().join("data");
     let reference = reference(&data)?;
     println!("seed {}: the unfailed run has {reference}", plan.seed);
-    let mut kills: BTreeMap<String, u64> = STEPS.iter().map(|step| ((*step).into(), 0)).collect();
+    let mut kills: BTreeMap<String, u64> = fault::POINTS
+        .iter()
+        .map(|step| ((*step).into(), 0))
+        .collect();
     let mut number = 0;
     while !aims.is_empty() {
         number += 1;
@@ -102,7 +77,7 @@ pub fn run(plan: Plan) -> Step {
     let total: u64 = kills.values().sum();
     println!("{total} kills: lost 0, doubled 0");
     match kills.iter().find(|(_, count)| **count == 0) {
-        Some((step, _)) if plan.count >= STEPS.len() as u64 => {
+        Some((step, _)) if plan.count >= fault::POINTS.len() as u64 => {
             Err(format!("no kill at {step}").into())
         }
         _ => Ok(()),
@@ -136,7 +111,7 @@ fn campaign_aims(aims: &mut Vec<Aim>) -> Vec<Aim> {
 
 /// One kill at each step, the rest at steps, moments and clients by the seed; the order is random.
 fn aims(count: u64, random: &mut Random) -> Vec<Aim> {
-    let mut aims: Vec<Aim> = STEPS
+    let mut aims: Vec<Aim> = fault::POINTS
         .iter()
         .map(|step| Aim::Step(step, 1 + random.below(3)))
         .collect();
@@ -147,8 +122,8 @@ fn aims(count: u64, random: &mut Random) -> Vec<Aim> {
             0..4 => Aim::Moment(200 + random.below(1800)),
             4 => Aim::Client,
             _ => {
-                let step = STEPS
-                    .get(random.below(STEPS.len() as u64) as usize)
+                let step = fault::POINTS
+                    .get(random.below(fault::POINTS.len() as u64) as usize)
                     .copied()
                     .unwrap_or("log.create.done");
                 Aim::Step(step, 1 + random.below(6))
@@ -161,9 +136,7 @@ fn aims(count: u64, random: &mut Random) -> Vec<Aim> {
 
 /// The digest of a run that is never killed.
 fn reference(data: &Path) -> Step<String> {
-    let Started::Ready(server) = Server::start_with(data, Build::Plain, None)? else {
-        return Err("the server was not ready".into());
-    };
+    let server = Server::start(data)?;
     load(&server, "24h")?;
     let job = crate::path("jobs/hourly_departures.sql");
     server.must(&[

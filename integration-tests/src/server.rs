@@ -6,12 +6,15 @@ use crate::command::{self, Build, Said, flinkspark};
 use crate::{Failure, Step};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// How long a server may take to be ready.
 const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// A port that the system chooses, on loopback.
+const ANY_PORT: &str = "127.0.0.1:0";
 
 /// A running server.
 pub struct Server {
@@ -24,40 +27,61 @@ pub struct Server {
 pub enum Started {
     /// It takes requests.
     Ready(Server),
-    /// It ended before it was ready, as it was asked to.
-    Died,
+    /// It ended before it was ready, and had said this.
+    Died(ExitStatus, String),
+}
+
+impl Started {
+    /// The server, where there is one.
+    pub fn ready(self) -> Step<Server> {
+        match self {
+            Self::Ready(server) => Ok(server),
+            Self::Died(status, said) => {
+                Err(format!("the server ended with {status} before it was ready: {said}").into())
+            }
+        }
+    }
+}
+
+/// The arguments of a server that says little.
+pub fn serve<'a>(data_dir: &'a Path, grpc: &'a str) -> Step<[&'a str; 9]> {
+    let data_dir = data_dir.to_str().ok_or("the path is text")?;
+    Ok([
+        "serve",
+        "--grpc",
+        grpc,
+        "--http",
+        ANY_PORT,
+        "--log",
+        "error",
+        "--data-dir",
+        data_dir,
+    ])
 }
 
 impl Server {
     /// Starts the users' binary on free ports.
     pub fn start(data_dir: &Path) -> Step<Self> {
-        match Self::start_with(data_dir, Build::Plain, None)? {
-            Started::Ready(server) => Ok(server),
-            Started::Died => Err("the server ended before it was ready".into()),
-        }
+        Self::start_at(data_dir, ANY_PORT)
     }
 
-    /// Starts a binary with faults, on free ports.
-    pub fn start_with(data_dir: &Path, build: Build, faults: Option<&str>) -> Step<Started> {
-        let mut command = flinkspark(build)?;
-        command.args([
-            "serve",
-            "--grpc",
-            "127.0.0.1:0",
-            "--http",
-            "127.0.0.1:0",
-            "--log",
-            "error",
-            "--data-dir",
-        ]);
-        command
-            .arg(data_dir)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        if let Some(faults) = faults {
-            command.env("FLINKSPARK_FAULTS", faults);
-        }
-        let mut child = command.spawn()?;
+    /// Starts the users' binary where clients expect it.
+    pub fn start_at(data_dir: &Path, grpc: &str) -> Step<Self> {
+        let mut command = flinkspark(Build::Plain)?;
+        Self::launch(command.args(serve(data_dir, grpc)?))?.ready()
+    }
+
+    /// Starts the binary with faults, on free ports.
+    pub fn start_with_faults(data_dir: &Path, faults: &str) -> Step<Started> {
+        let mut command = flinkspark(Build::Faults)?;
+        command.args(serve(data_dir, ANY_PORT)?);
+        Self::launch(command.env("FLINKSPARK_FAULTS", faults))
+    }
+
+    /// Starts the server that the command becomes.
+    pub fn launch(command: &mut Command) -> Step<Started> {
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let mut child = command.stderr(Stdio::piped()).spawn()?;
         let lines = lines(&mut child)?;
         let since = Instant::now();
         let mut said = Vec::new();
@@ -77,11 +101,9 @@ impl Server {
                     None => said.push(line),
                 },
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) if faults.is_some() => {
-                    child.wait()?;
-                    return Ok(Started::Died);
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Ok(Started::Died(child.wait()?, said.join("\n")));
                 }
-                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         child.kill()?;
@@ -142,27 +164,21 @@ impl Server {
     pub fn terminate(mut self, limit: Duration) -> Step<(ExitStatus, Duration)> {
         let since = Instant::now();
         let pid = self.child.id().to_string();
-        std::process::Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()?;
-        while since.elapsed() < limit {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok((status, since.elapsed()));
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Err("the server did not stop on SIGTERM".into())
+        Command::new("kill").args(["-TERM", &pid]).status()?;
+        let status = self.ended_within(limit)?;
+        let status = status.ok_or("the server did not stop on SIGTERM")?;
+        Ok((status, since.elapsed()))
     }
 
-    /// Waits until it has ended by itself; false when the limit passed first.
-    pub fn ended_within(&mut self, limit: Duration) -> Step<bool> {
+    /// Waits until it has ended by itself; none when the limit passed first.
+    pub fn ended_within(&mut self, limit: Duration) -> Step<Option<ExitStatus>> {
         let since = Instant::now();
         loop {
-            if self.child.try_wait()?.is_some() {
-                return Ok(true);
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(Some(status));
             }
             if since.elapsed() >= limit {
-                return Ok(false);
+                return Ok(None);
             }
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -7,6 +7,7 @@
 use super::expr::Expr;
 use super::types::FlinkType;
 use crate::semantics::aggregate::Signature;
+use flinkspark_model::dataset::TimePrecision;
 use flinkspark_model::name::DatasetName;
 
 /// A column of a relation.
@@ -76,6 +77,8 @@ pub struct Scan {
     pub dataset: DatasetName,
     /// The position of the time attribute, read in milliseconds.
     pub time_attribute: Option<usize>,
+    /// What happens to an event time finer than a millisecond.
+    pub time_precision: TimePrecision,
     /// The watermark's delay behind the largest time seen, in milliseconds.
     pub watermark_delay_ms: Option<i64>,
     /// Whether the dataset ends.

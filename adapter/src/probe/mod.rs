@@ -7,6 +7,7 @@
 
 mod answer;
 mod judge;
+mod values;
 
 #[cfg(test)]
 mod conformance;
@@ -15,6 +16,7 @@ mod tests;
 
 pub use answer::{Answer, render};
 pub use judge::{Verdict, judge};
+pub use values::{Materialised, materialise};
 
 use crate::front::flink::{self, NoTables};
 use crate::plan::{Home, Job};
@@ -27,6 +29,9 @@ use std::fmt;
 
 /// The most probes of one file.
 pub const PROBES_MAX: usize = 100_000;
+
+/// The table's last topic: the sum of all others.
+const ALL: &str = "~ all";
 
 /// One line of a probe file; other keys are ignored.
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -56,7 +61,7 @@ pub trait Target {
     fn run<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<Vec<RecordBatch>>>;
 }
 
-/// The bundled batch engine's planner, run in this process.
+/// The bundled batch engine, without a dataset to write to.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch;
 
@@ -125,11 +130,13 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rows: BTreeMap<(&str, &str), [usize; 3]> = BTreeMap::new();
         for outcome in &self.outcomes {
-            let cells = rows.entry((&outcome.topic, outcome.target)).or_default();
-            match outcome.verdict {
-                Verdict::Right => cells[0] += 1,
-                Verdict::Refused(_) => cells[1] += 1,
-                Verdict::Wrong(_) => cells[2] += 1,
+            let verdict = match outcome.verdict {
+                Verdict::Right => 0,
+                Verdict::Refused(_) => 1,
+                Verdict::Wrong(_) => 2,
+            };
+            for topic in [outcome.topic.as_str(), ALL] {
+                rows.entry((topic, outcome.target)).or_default()[verdict] += 1;
             }
         }
         writeln!(

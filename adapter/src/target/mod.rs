@@ -4,4 +4,5 @@
 //! before anything starts.
 
 pub mod batch;
+mod column;
 pub mod stream;

@@ -62,7 +62,11 @@ pub fn lower(job: &Job, binding: &Binding<'_>) -> Result<Program> {
     let Lowered { builder, columns } = lowering.rel(&job.root)?;
     let named = columns.iter().zip(&job.columns);
     let named = named.map(|(column, plan)| NamedExpr {
-        expr: Arc::clone(&column.expr),
+        expr: if plan.ty.nullable || column.bound.is_some() {
+            Arc::clone(&column.expr)
+        } else {
+            scalar::not_null(Arc::clone(&column.expr), &plan.name, &plan.ty)
+        },
         name: plan.name.clone(),
     });
     let named: Vec<NamedExpr> = named.collect();

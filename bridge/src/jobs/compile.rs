@@ -6,12 +6,12 @@
 use super::record::{JobRecord, Options, Pinned, Submission, Target};
 use arrow_schema::{Field, Schema, SchemaRef};
 use flinkspark_adapter::front::flink::{self, Statement, TableInfo, Tables};
-use flinkspark_adapter::plan::{Home, Job};
+use flinkspark_adapter::plan::{Column, Home, Job};
 use flinkspark_adapter::{semantics, target};
 use flinkspark_engine::batch::{self, Rdd, RddTable};
 use flinkspark_engine::stream::JobGraph;
 use flinkspark_engine::stream::program::Program;
-use flinkspark_model::dataset::{Boundedness, Dataset, Traits};
+use flinkspark_model::dataset::{Boundedness, Dataset, TimePrecision, Traits};
 use flinkspark_model::lineage::SlotRange;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{Catalog, Datasets, Reference, Registration};
@@ -81,7 +81,7 @@ impl Compiler {
         self.check_target(&bound, &pins, &submission).await?;
         let mut notes = Vec::new();
         let output = self
-            .ensure(&sink, &output_schema(&bound.job), &mut notes)
+            .ensure(&sink, &output_schema(&bound.job.columns), &mut notes)
             .await?;
         let late = match (&submission.options.late_to, submission.target) {
             (None, _) => None,
@@ -319,7 +319,7 @@ impl Bound {
 
     /// The schema of the job's rows.
     pub(super) fn schema(&self) -> SchemaRef {
-        output_schema(&self.job)
+        output_schema(&self.job.columns)
     }
 }
 
@@ -342,6 +342,7 @@ impl Tables for Known<'_> {
         Ok(Some(TableInfo {
             schema: Arc::clone(&dataset.schema),
             time_attribute: time.map(|time| time.column.clone()),
+            time_precision: time.map_or(TimePrecision::Exact, |time| time.precision),
             watermark_delay_ms: delay_ms(&dataset, self.options)
                 .map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)),
             bounded: dataset.traits.boundedness == Boundedness::Bounded,
@@ -377,13 +378,10 @@ fn through(dataset: &Dataset, pins: &[Pinned]) -> SlotNo {
         .map_or(0, |pin| pin.through)
 }
 
-fn output_schema(job: &Job) -> SchemaRef {
-    let field = |column: &flinkspark_adapter::plan::Column| {
-        Field::new(&column.name, column.ty.root.arrow(), true)
-    };
-    Arc::new(Schema::new(
-        job.columns.iter().map(field).collect::<Vec<_>>(),
-    ))
+/// The schema of a dataset that holds these columns: every one may be null.
+pub(crate) fn output_schema(columns: &[Column]) -> SchemaRef {
+    let field = |column: &Column| Field::new(&column.name, column.ty.root.arrow(), true);
+    Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
 
 /// A dataset that exists only in a plan.
@@ -396,7 +394,7 @@ fn scratch(job: &Job) -> Result<Arc<Dataset>> {
             .map_or_else(|| DatasetName::new("scratch"), Ok)?,
         version: 1,
         schema_version: 1,
-        schema: output_schema(job),
+        schema: output_schema(&job.columns),
         traits: Traits::default(),
         handles: Vec::new(),
         created_at_ms: 0,

@@ -8,7 +8,9 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::Optimizer;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use flinkspark_model::digest::Digest;
@@ -46,6 +48,10 @@ impl Default for Options {
     }
 }
 
+/// The rule that a session goes without: it evaluates an outer condition before an inner one, and
+/// the inner one may be what keeps the outer one from failing.
+const REORDERS_FAILURES: &str = "push_down_filter";
+
 /// The DataFusion session in which a plan is made and run.
 ///
 /// Errors: `Internal` where the runtime cannot be built.
@@ -54,6 +60,8 @@ pub fn session(options: &Options) -> Result<SessionContext> {
         .with_target_partitions(options.parallelism.max(1))
         .with_batch_size(BATCH_ROWS)
         .with_information_schema(false);
+    let mut rules = Optimizer::new().rules;
+    rules.retain(|rule| rule.name() != REORDERS_FAILURES);
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes_max)))
         .build_arc()
@@ -65,7 +73,22 @@ pub fn session(options: &Options) -> Result<SessionContext> {
             )
             .with_source(cause)
         })?;
-    Ok(SessionContext::new_with_config_rt(config, runtime))
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_optimizer_rules(rules)
+        .build();
+    Ok(SessionContext::new_with_state(state))
+}
+
+/// Computes a plan's rows without committing them anywhere, partition after partition.
+///
+/// Errors: what the plan ran into.
+pub async fn collect(session: &SessionContext, plan: &LogicalPlan) -> Result<Vec<RecordBatch>> {
+    let plan = physical(session, plan).await?;
+    let batches = datafusion::physical_plan::collect(plan, session.task_ctx()).await;
+    batches.map_err(|cause| unwrap(&cause))
 }
 
 /// One batch run.
@@ -147,13 +170,6 @@ impl Run {
             digest,
             retries,
         })
-    }
-
-    /// Computes the rows without committing them anywhere, partition after partition.
-    pub async fn collect(self, session: &SessionContext) -> Result<Vec<RecordBatch>> {
-        let plan = physical(session, &self.plan).await?;
-        let batches = datafusion::physical_plan::collect(plan, session.task_ctx()).await;
-        batches.map_err(|cause| unwrap(&cause))
     }
 
     async fn compute(

@@ -5,14 +5,17 @@ use crate::command::{Build, flinkspark};
 use crate::server::{Server, Started};
 use crate::{Failure, Step};
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Rows a second: the job outlives its kills.
 const RATE: &str = "40000";
 /// How long a server may live without reaching the step that it was asked to die at.
 const STEP_LIMIT: Duration = Duration::from_secs(4);
+/// The signal that a fail point sends to its own process.
+const SIGKILL: i32 = 9;
 /// How long the last incarnation may take to finish.
 const FINISH_LIMIT: Duration = Duration::from_secs(120);
 
@@ -82,16 +85,15 @@ impl Campaign<'_> {
         match aim {
             Aim::Step(step, count) => {
                 let faults = format!("kill={step}:{count}");
-                let Started::Ready(mut server) =
-                    Server::start_with(self.data, Build::Faults, Some(&faults))?
-                else {
-                    return Ok(true);
+                let mut server = match Server::start_with_faults(self.data, &faults)? {
+                    Started::Ready(server) => server,
+                    Started::Died(status, said) => return is_kill(status, &said),
                 };
                 let mut client = self.submit(&server, job, None)?;
-                let died = server.ended_within(STEP_LIMIT)?;
+                let ended = server.ended_within(STEP_LIMIT)?;
                 client.kill()?;
                 client.wait()?;
-                Ok(died)
+                ended.map_or(Ok(false), |status| is_kill(status, step))
             }
             Aim::Moment(ms) => {
                 let server = Server::start(self.data)?;
@@ -147,6 +149,14 @@ impl Campaign<'_> {
             std::thread::sleep(wait);
         }
         Ok(child)
+    }
+}
+
+/// Whether SIGKILL ended the server; any other end of its own is a bug.
+fn is_kill(status: ExitStatus, said: &str) -> Step<bool> {
+    match status.signal() {
+        Some(SIGKILL) => Ok(true),
+        _ => Err(format!("the server was to be killed and ended with {status}: {said}").into()),
     }
 }
 

@@ -5,7 +5,7 @@ use flinkspark_integration_tests::command::{Said, run};
 use flinkspark_integration_tests::server::Server;
 
 /// Three parts, a code that `explain` knows, and this exit code.
-fn is_error(said: &Said, code: &str, exit: i32) -> Step {
+pub(crate) fn is_error(said: &Said, code: &str, exit: i32) -> Step {
     assert_eq!(said.code, Some(exit), "{said:?}");
     let line = said
         .err

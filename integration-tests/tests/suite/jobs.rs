@@ -3,6 +3,7 @@
 use flinkspark_integration_tests::Step;
 use flinkspark_integration_tests::server::{Flights, Server};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What Flink 2.3 gives for `hourly_departures.sql` with a delay of 24 hours: rows, and sums of
@@ -29,9 +30,23 @@ fn sums(server: &Server, dataset: &str) -> Step<(u64, [i64; 4])> {
     Ok((rows, sums))
 }
 
+/// The digest of a dataset.
+fn digest(server: &Server, dataset: &str) -> Step<String> {
+    let shown = server.must(&["dataset", "show", dataset, "-o", "json"])?;
+    let shown = shown.json()?;
+    let digest = shown["digest"].as_str().ok_or("a dataset has a digest")?;
+    Ok(digest.into())
+}
+
 /// The job with another output.
 fn job(flights: &Flights, output: &str) -> Step<String> {
+    job_over(flights, "flights", output)
+}
+
+/// The job with another input and another output.
+fn job_over(flights: &Flights, input: &str, output: &str) -> Step<String> {
     let text = std::fs::read_to_string(crate::file("jobs/hourly_departures.sql")?)?;
+    let text = text.replace("TABLE flights", &format!("TABLE {input}"));
     let path = flights.path(&format!("{output}.sql"));
     std::fs::write(&path, text.replace("hourly_departures", output))?;
     path.to_str()
@@ -61,15 +76,10 @@ fn stream_and_batch_give_flinks_answer_at_every_parallelism() -> Step {
             assert_eq!(sums(&flights.server, &output)?, FLINK, "{output}");
         }
     }
-    let first = flights
-        .server
-        .must(&["dataset", "show", "stream_1", "-o", "json"])?
-        .json()?;
-    let last = flights
-        .server
-        .must(&["dataset", "show", "batch_4", "-o", "json"])?
-        .json()?;
-    assert_eq!(first["digest"], last["digest"]);
+    assert_eq!(
+        digest(&flights.server, "stream_1")?,
+        digest(&flights.server, "batch_4")?
+    );
     let verified =
         flights
             .server
@@ -113,13 +123,7 @@ fn late_rows_are_flinks_and_what_is_left_is_the_batch_answer() -> Step {
             (&Value::from(19_072), &Value::from(19_111)),
             "{output}"
         );
-        digests.push(
-            flights
-                .server
-                .must(&["dataset", "show", &output, "-o", "json"])?
-                .json()?["digest"]
-                .clone(),
-        );
+        digests.push(digest(&flights.server, &output)?);
     }
     assert!(
         digests.windows(2).all(|pair| pair[0] == pair[1]),
@@ -137,11 +141,55 @@ fn late_rows_are_flinks_and_what_is_left_is_the_batch_answer() -> Step {
         .json()?;
     assert_eq!(late["rows"], 19_072);
 
-    // collapse(stream) = batch(input - late): the windows of all rows are those of the stream's rows
-    // and those of its late rows together.
-    let (_, stream) = sums(&flights.server, "windows")?;
-    assert_eq!(FLINK.1[0] - stream[0], 19_072);
+    // collapse(stream) = batch(input - late): the batch engine over exactly the rows that were not late.
+    let on_time = rows_without(&flights, "flights", "late")?;
+    let schema = crate::file("data/flights.parquet")?;
+    let register = ["dataset", "register", "on_time", "--like", &schema];
+    let time = ["--time-attribute", "event_time", "--watermark-delay", "24h"];
+    flights.server.must(&[&register[..], &time].concat())?;
+    flights
+        .server
+        .must(&["transfer", &on_time, "dataset://on_time"])?;
+    let file = job_over(&flights, "on_time", "collapsed")?;
+    flights
+        .server
+        .must(&["job", "run", &file, "--on", "batch"])?;
+    assert_eq!(
+        digest(&flights.server, "collapsed")?,
+        digest(&flights.server, "windows")?
+    );
+    assert_eq!(sums(&flights.server, "collapsed")?.1[0], 336_776 - 19_072);
     Ok(())
+}
+
+/// The path of a CSV file with the rows of one dataset without those of another, as multisets.
+fn rows_without(flights: &Flights, all: &str, without: &str) -> Step<String> {
+    let lines = |dataset: &str| -> Step<String> {
+        let path = flights.path(&format!("{dataset}.csv"));
+        let path = path.to_str().ok_or("the path is text")?;
+        let source = format!("dataset://{dataset}");
+        flights.server.must(&["transfer", &source, path])?;
+        Ok(std::fs::read_to_string(path)?)
+    };
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    for line in lines(without)?.lines().skip(1) {
+        *taken.entry(line.into()).or_default() += 1;
+    }
+    let mut left = String::new();
+    for line in lines(all)?.lines() {
+        match taken.get_mut(line) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => left.extend([line, "\n"]),
+        }
+    }
+    assert!(
+        taken.values().all(|count| *count == 0),
+        "every late row is a row of the input"
+    );
+    let path = flights.path("left.csv");
+    std::fs::write(&path, left)?;
+    let path = path.to_str().ok_or("the path is text")?;
+    Ok(path.into())
 }
 
 #[test]
@@ -239,6 +287,37 @@ fn a_stopped_server_suspends_and_the_next_one_goes_on() -> Step {
     );
     assert!(said["generation"].as_u64() >= Some(2), "{said}");
     assert_eq!(sums(&server, "resumed")?, FLINK);
+    Ok(())
+}
+
+#[test]
+fn a_client_follows_its_job_through_a_killed_server() -> Step {
+    let flights = Flights::start("24h")?;
+    let file = job(&flights, "followed")?;
+    let Flights { server, dir } = flights;
+    let (url, grpc) = (server.url(), server.grpc().to_owned());
+    let following = std::thread::spawn(move || {
+        let run = ["--url", &url, "job", "run", &file, "--on", "stream"];
+        let pace = ["--rate", "100000", "--checkpoint-interval", "100ms"];
+        let rest = ["--reconnect", "60s", "-o", "json"];
+        flinkspark_integration_tests::command::run(&[&run[..], &pace, &rest].concat())
+    });
+    let data = dir.path().join("data");
+    let mut server = server;
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_millis(700));
+        server.kill()?;
+        server = Server::start_at(&data, &grpc)?;
+    }
+    let said = following.join().map_err(|_| "the client ended")??;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let job = said.json()?;
+    assert_eq!(
+        (&job["state"], &job["rows_in"]),
+        (&Value::from("finished"), &Value::from(336_776))
+    );
+    assert!(job["generation"].as_u64() >= Some(2), "{job}");
+    assert_eq!(sums(&server, "followed")?, FLINK);
     Ok(())
 }
 

@@ -3,7 +3,10 @@
 mod catalogue;
 mod errors;
 mod formats;
+mod full_disk;
+mod interpreter;
 mod jobs;
+mod long;
 mod python;
 mod readme;
 mod server;

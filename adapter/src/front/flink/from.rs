@@ -143,6 +143,7 @@ impl Binder<'_> {
         let scan = Scan {
             dataset,
             time_attribute,
+            time_precision: info.time_precision,
             watermark_delay_ms: info.watermark_delay_ms,
             bounded: info.bounded,
         };

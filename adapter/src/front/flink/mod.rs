@@ -36,6 +36,7 @@ use arrow_schema::SchemaRef;
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Tokenizer;
+use flinkspark_model::dataset::TimePrecision;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::{Error, Kind, Result};
 
@@ -69,6 +70,8 @@ pub struct TableInfo {
     pub schema: SchemaRef,
     /// The name of the event-time column.
     pub time_attribute: Option<String>,
+    /// What happens to an event time finer than a millisecond.
+    pub time_precision: TimePrecision,
     /// The watermark's delay behind the largest event time, in milliseconds.
     pub watermark_delay_ms: Option<i64>,
     /// Whether the dataset ends.

@@ -15,7 +15,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-pub use run::{collect, failure};
+pub use run::collect;
 
 use crate::plan::Job;
 use datafusion::catalog::TableProvider;

@@ -3,23 +3,20 @@
 //! Owns what DataFusion sees of an expression: columns in, one column out, volatile so that nothing is
 //! moved, merged or folded. Invariant: a row's value does not depend on the batch that it comes in.
 
-use crate::plan::column::{build, read};
 use crate::plan::expr::Expr;
 use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
-use crate::semantics::evaluate::evaluate;
-use crate::semantics::failed;
+use crate::semantics::broken;
+use crate::target::column;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, TimestampMillisecondType};
-use arrow_array::{
-    Array, ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array, TimestampMillisecondArray,
-};
+use arrow_array::{Array, ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array};
 use arrow_schema::{DataType, TimeUnit};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{
     ColumnarValue, Expr as Plan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
 };
+use flinkspark_model::dataset::TimePrecision;
 use std::sync::Arc;
 
 /// What an opaque function computes.
@@ -36,7 +33,7 @@ enum Work {
     /// The float of those bits.
     FromGroupBits,
     /// A timestamp of any unit in milliseconds; the column is named for the error.
-    EventTime(String),
+    EventTime(String, TimePrecision),
 }
 
 /// One opaque function.
@@ -71,7 +68,7 @@ impl ScalarUDFImpl for Opaque {
             Work::WindowStart(..) => "window_start",
             Work::GroupBits => "group_bits",
             Work::FromGroupBits => "from_group_bits",
-            Work::EventTime(_) => "event_time",
+            Work::EventTime(..) => "event_time",
         }
     }
 
@@ -91,7 +88,7 @@ impl ScalarUDFImpl for Opaque {
             .map(|arg| arg.into_array(rows))
             .collect::<Result<Vec<_>>>()?;
         let column = match &self.work {
-            Work::Evaluate(expr, types) => evaluated(expr, types, &arrays, rows),
+            Work::Evaluate(expr, types) => column::by_row(expr, types, &arrays, rows),
             work => builtin(work, &arrays),
         };
         column
@@ -167,42 +164,20 @@ pub(super) fn from_group_identity(column: Plan, root: &Root) -> Plan {
 }
 
 /// A timestamp column read as event time.
-pub(super) fn event_time(column: Plan, name: &str) -> Plan {
+pub(super) fn event_time(column: Plan, name: &str, precision: TimePrecision) -> Plan {
     opaque(
-        Work::EventTime(name.into()),
+        Work::EventTime(name.into(), precision),
         DataType::Timestamp(TimeUnit::Millisecond, None),
         vec![column],
     )
 }
 
-fn evaluated(
-    expr: &Expr,
-    types: &[FlinkType],
-    arrays: &[ArrayRef],
-    rows: usize,
-) -> flinkspark_model::Result<ArrayRef> {
-    let mut values = Vec::with_capacity(rows);
-    let mut row: Vec<Value> = Vec::with_capacity(arrays.len());
-    for index in 0..rows {
-        row.clear();
-        for (array, ty) in arrays.iter().zip(types) {
-            row.push(read(array.as_ref(), &ty.root, index)?);
-        }
-        values.push(evaluate(expr, row.as_slice())?);
-    }
-    build(&expr.ty, &values)
-}
-
 fn builtin(work: &Work, arrays: &[ArrayRef]) -> flinkspark_model::Result<ArrayRef> {
     let [array] = arrays else {
-        return Err(crate::semantics::broken("an opaque function of one column"));
+        return Err(broken("an opaque function of one column"));
     };
     Ok(match work {
-        Work::NotNull(name) if array.null_count() > 0 => {
-            return Err(failed(format!(
-                "column '{name}' is NOT NULL, however, a null value is being written into it"
-            )));
-        }
+        Work::NotNull(name) => column::not_null(array, name)?,
         Work::WindowStart(size, offset) => {
             let times = array.as_primitive::<TimestampMillisecondType>();
             let start = |time: i64| time - (time - offset).rem_euclid(*size);
@@ -244,12 +219,7 @@ fn builtin(work: &Work, arrays: &[ArrayRef]) -> flinkspark_model::Result<ArrayRe
                     .collect::<Float64Array>(),
             )
         }
-        Work::EventTime(name) => super::scan::event_time_millis(array, name)?,
-        _ => Arc::clone(array),
+        Work::EventTime(name, precision) => column::event_time(array, name, *precision)?,
+        Work::Evaluate(..) => return Err(broken("a tree has columns of its own")),
     })
-}
-
-/// A column of timestamps from milliseconds.
-pub(super) fn millis_array(values: impl Iterator<Item = Option<i64>>) -> TimestampMillisecondArray {
-    values.collect()
 }

@@ -11,6 +11,7 @@ use arrow_array::{
 use arrow_schema::SchemaRef;
 use datafusion::datasource::MemTable;
 use flinkspark_model::Result;
+use flinkspark_model::dataset::TimePrecision;
 use flinkspark_model::name::DatasetName;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ impl Tables for Flights {
         let info = TableInfo {
             schema: Arc::clone(&self.0),
             time_attribute: Some("event_time".into()),
+            time_precision: TimePrecision::Exact,
             watermark_delay_ms: Some(0),
             bounded: true,
         };
@@ -162,7 +164,7 @@ async fn an_event_time_finer_than_a_millisecond_is_refused_as_data() {
     let error = run(sql, vec![events(vec![Some(1_500)])]).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.code()),
-        (flinkspark_model::Kind::Data, "FS0806")
+        (flinkspark_model::Kind::Data, "FS0605")
     );
 }
 

@@ -4,24 +4,21 @@
 //! row with Flink's meaning; a plain column stays one, a constant is evaluated once. Invariant: a row's
 //! value does not depend on the batch that it comes in.
 
-use crate::plan::column::{build, read};
+use crate::plan::column::build;
 use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
 use crate::semantics::broken;
 use crate::semantics::evaluate::{NoRow, evaluate};
+use crate::target::column;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    ArrowPrimitiveType, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
-};
-use arrow_array::{Array, ArrayRef, PrimitiveArray, RecordBatch};
-use arrow_schema::{DataType, Schema, TimeUnit};
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Schema};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_plan::PhysicalExpr;
+use flinkspark_model::Error;
 use flinkspark_model::dataset::TimePrecision;
-use flinkspark_model::{Error, Kind};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -51,6 +48,8 @@ enum Work {
     EventTime(String, TimePrecision),
     /// The second argument where the first is true, else null.
     NullUnless,
+    /// The argument, which must have no nulls; the text names the column.
+    NotNull(String),
 }
 
 /// One expression over the arguments' columns.
@@ -129,6 +128,19 @@ pub(super) fn null_unless(
     })
 }
 
+/// The column, failing where it holds a null.
+pub(super) fn not_null(
+    column: Arc<dyn PhysicalExpr>,
+    name: &str,
+    ty: &FlinkType,
+) -> Arc<dyn PhysicalExpr> {
+    Arc::new(Computed {
+        work: Work::NotNull(name.into()),
+        arguments: vec![column],
+        output: ty.root.arrow(),
+    })
+}
+
 impl Computed {
     fn arrays(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
         let evaluate = |argument: &Arc<dyn PhysicalExpr>| {
@@ -147,11 +159,8 @@ impl PhysicalExpr for Computed {
     }
 
     fn nullable(&self, _input: &Schema) -> Result<bool> {
-        Ok(match &self.work {
-            Work::Tree(expr, _) => expr.ty.nullable,
-            Work::Bound(..) => false,
-            Work::EventTime(..) | Work::NullUnless => true,
-        })
+        // A tree's type is Flink's promise, which some of its functions break.
+        Ok(!matches!(self.work, Work::Bound(..)))
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
@@ -166,9 +175,14 @@ impl PhysicalExpr for Computed {
         }
         let arrays = self.arrays(batch)?;
         let column = match (&self.work, arrays.as_slice()) {
-            (Work::Tree(expr, types), arrays) => by_row(expr, types, arrays, batch.num_rows()),
+            (Work::Tree(expr, types), arrays) => {
+                column::by_row(expr, types, arrays, batch.num_rows())
+            }
             (Work::Bound(bound, size, offset), [time]) => Ok(window(time, *bound, *size, *offset)),
-            (Work::EventTime(name, precision), [time]) => millis(time, name, *precision),
+            (Work::EventTime(name, precision), [time]) => {
+                column::event_time(time, name, *precision)
+            }
+            (Work::NotNull(name), [value]) => column::not_null(value, name),
             (Work::NullUnless, [condition, value]) => {
                 return nulled(condition, value).map(ColumnarValue::Array);
             }
@@ -197,24 +211,6 @@ fn external(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-fn by_row(
-    expr: &Expr,
-    types: &[FlinkType],
-    arrays: &[ArrayRef],
-    rows: usize,
-) -> flinkspark_model::Result<ArrayRef> {
-    let mut values = Vec::with_capacity(rows);
-    let mut row: Vec<Value> = Vec::with_capacity(arrays.len());
-    for index in 0..rows {
-        row.clear();
-        for (array, ty) in arrays.iter().zip(types) {
-            row.push(read(array.as_ref(), &ty.root, index)?);
-        }
-        values.push(evaluate(expr, row.as_slice())?);
-    }
-    build(&expr.ty, &values)
-}
-
 fn window(time: &ArrayRef, bound: Bound, size: i64, offset: i64) -> ArrayRef {
     let times = time.as_primitive::<TimestampMillisecondType>();
     let shift = match bound {
@@ -238,55 +234,6 @@ fn nulled(condition: &ArrayRef, value: &ArrayRef) -> Result<ArrayRef> {
     Ok(arrow_array::make_array(data))
 }
 
-fn millis(
-    time: &ArrayRef,
-    name: &str,
-    precision: TimePrecision,
-) -> flinkspark_model::Result<ArrayRef> {
-    let DataType::Timestamp(unit, _) = time.data_type() else {
-        return Err(broken(format!("event time {name} is no timestamp")));
-    };
-    let coarse = match unit {
-        TimeUnit::Millisecond => return Ok(Arc::clone(time)),
-        TimeUnit::Second => time
-            .as_primitive::<TimestampSecondType>()
-            .unary(|value| value.saturating_mul(1000)),
-        TimeUnit::Microsecond => {
-            coarsened::<TimestampMicrosecondType>(time, 1000, name, precision)?
-        }
-        TimeUnit::Nanosecond => {
-            coarsened::<TimestampNanosecondType>(time, 1_000_000, name, precision)?
-        }
-    };
-    Ok(Arc::new(coarse))
-}
-
-fn coarsened<T: ArrowPrimitiveType<Native = i64>>(
-    time: &ArrayRef,
-    units: i64,
-    name: &str,
-    precision: TimePrecision,
-) -> flinkspark_model::Result<PrimitiveArray<TimestampMillisecondType>> {
-    let times = time.as_primitive::<T>();
-    let finer = times
-        .iter()
-        .flatten()
-        .find(|value| value.rem_euclid(units) != 0);
-    match finer.filter(|_| precision == TimePrecision::Exact) {
-        None => Ok(times.unary(|value| value.div_euclid(units))),
-        Some(value) => Err(Error::new(
-            Kind::Data,
-            "FS0605",
-            format!("the time attribute \"{name}\" has a value finer than milliseconds"),
-        )
-        .with_detail(format!(
-            "Flink's rowtime holds milliseconds; {value} is {} units past one",
-            value.rem_euclid(units)
-        ))
-        .with_hint("register the dataset with --time-precision floor, or round the column")),
-    }
-}
-
 impl fmt::Display for Computed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.work, self.arguments.as_slice()) {
@@ -308,6 +255,7 @@ impl fmt::Display for Computed {
                 write!(f, "rowtime_floor({time})")
             }
             (Work::NullUnless, [condition, value]) => write!(f, "{value} FILTER {condition}"),
+            (Work::NotNull(name), [value]) => write!(f, "not_null({value}, {name})"),
             (work, _) => write!(f, "{work:?}"),
         }
     }

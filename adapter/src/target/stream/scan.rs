@@ -11,19 +11,13 @@ use datafusion::common::ScalarValue;
 use datafusion::physical_expr::expressions::{CastExpr, Column as Physical, Literal};
 use datafusion::physical_plan::PhysicalExpr;
 use flinkspark_engine::stream::program::{self, Program, Source};
-use flinkspark_model::dataset::{Dataset, TimePrecision};
+use flinkspark_model::dataset::Dataset;
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
 
 impl Lowering<'_> {
     pub(super) fn scan(&self, scan: &Scan, columns: &[Column]) -> Result<Lowered> {
         let dataset = (self.binding.dataset)(&scan.dataset)?;
-        let named = dataset
-            .traits
-            .time
-            .as_ref()
-            .filter(|_| scan.time_attribute.is_some());
-        let precision = named.map_or(TimePrecision::Exact, |time| time.precision);
         let read = self.read(scan, columns, &dataset)?;
         let mut lowered = Vec::with_capacity(columns.len());
         for (index, column) in columns.iter().enumerate() {
@@ -39,7 +33,7 @@ impl Lowering<'_> {
                         scalar::event_time(
                             stored,
                             &format!("{}.{}", scan.dataset, column.name),
-                            precision,
+                            scan.time_precision,
                         )
                     } else if *dataset.schema.field(at).data_type() == wanted {
                         stored
@@ -124,11 +118,7 @@ impl Lowering<'_> {
             column: at,
             watermark_delay_ms: u64::try_from(delay)
                 .map_err(|_| broken("a negative watermark delay"))?,
-            precision: dataset
-                .traits
-                .time
-                .as_ref()
-                .map_or(TimePrecision::Exact, |time| time.precision),
+            precision: scan.time_precision,
         }))
     }
 }

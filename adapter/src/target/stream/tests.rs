@@ -28,6 +28,7 @@ impl Tables for Flights {
         Ok(Some(TableInfo {
             schema: schema(),
             time_attribute: Some("event_time".into()),
+            time_precision: TimePrecision::Exact,
             watermark_delay_ms: Some(7_200_000),
             bounded: true,
         }))

@@ -1,10 +1,5 @@
 //! The batch engine over real logs in memory: handles, the cache, and runs that commit once.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a failure of the set-up is a failure of the test"
-)]
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Int64Array, RecordBatch};

@@ -1,0 +1,100 @@
+//! What every target does to columns: one implementation, so that two targets cannot differ in it.
+//!
+//! Invariant: a row's value does not depend on the batch that it comes in.
+
+use crate::plan::column::{build, read};
+use crate::plan::expr::Expr;
+use crate::plan::types::FlinkType;
+use crate::plan::value::Value;
+use crate::semantics::evaluate::evaluate;
+use crate::semantics::{broken, failed};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    ArrowPrimitiveType, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
+};
+use arrow_array::{Array, ArrayRef, PrimitiveArray};
+use arrow_schema::{DataType, TimeUnit};
+use flinkspark_model::dataset::TimePrecision;
+use flinkspark_model::{Error, Kind, Result};
+use std::sync::Arc;
+
+/// A tree over columns of these types, row by row.
+pub(super) fn by_row(
+    expr: &Expr,
+    types: &[FlinkType],
+    arrays: &[ArrayRef],
+    rows: usize,
+) -> Result<ArrayRef> {
+    let mut values = Vec::with_capacity(rows);
+    let mut row: Vec<Value> = Vec::with_capacity(arrays.len());
+    for index in 0..rows {
+        row.clear();
+        for (array, ty) in arrays.iter().zip(types) {
+            row.push(read(array.as_ref(), &ty.root, index)?);
+        }
+        values.push(evaluate(expr, row.as_slice())?);
+    }
+    build(&expr.ty, &values)
+}
+
+/// The column, unless it holds a NULL: Flink's types promise more than its functions keep, and its
+/// sink fails on what comes of it.
+pub(super) fn not_null(array: &ArrayRef, name: &str) -> Result<ArrayRef> {
+    match array.null_count() {
+        0 => Ok(Arc::clone(array)),
+        _ => Err(failed(format!(
+            "column '{name}' is NOT NULL, however, a null value is being written into it"
+        ))),
+    }
+}
+
+/// Event time of any unit in milliseconds; `FS0605` where it is finer and not to be floored.
+pub(super) fn event_time(
+    array: &ArrayRef,
+    name: &str,
+    precision: TimePrecision,
+) -> Result<ArrayRef> {
+    let DataType::Timestamp(unit, _) = array.data_type() else {
+        return Err(broken(format!("event time {name} is no timestamp")));
+    };
+    let coarse = match unit {
+        TimeUnit::Millisecond => return Ok(Arc::clone(array)),
+        TimeUnit::Second => array
+            .as_primitive::<TimestampSecondType>()
+            .unary(|value| value.saturating_mul(1000)),
+        TimeUnit::Microsecond => {
+            coarsened::<TimestampMicrosecondType>(array, 1000, name, precision)?
+        }
+        TimeUnit::Nanosecond => {
+            coarsened::<TimestampNanosecondType>(array, 1_000_000, name, precision)?
+        }
+    };
+    Ok(Arc::new(coarse))
+}
+
+fn coarsened<T: ArrowPrimitiveType<Native = i64>>(
+    array: &ArrayRef,
+    units: i64,
+    name: &str,
+    precision: TimePrecision,
+) -> Result<PrimitiveArray<TimestampMillisecondType>> {
+    let times = array.as_primitive::<T>();
+    let finer = times
+        .iter()
+        .flatten()
+        .find(|value| value.rem_euclid(units) != 0);
+    match finer.filter(|_| precision == TimePrecision::Exact) {
+        None => Ok(times.unary(|value| value.div_euclid(units))),
+        Some(value) => Err(Error::new(
+            Kind::Data,
+            "FS0605",
+            format!("the time attribute \"{name}\" has a value finer than milliseconds"),
+        )
+        .with_detail(format!(
+            "Flink's rowtime holds milliseconds; {value} is {} units past one",
+            value.rem_euclid(units)
+        ))
+        .with_hint("register the dataset with --time-precision floor, or round the column")),
+    }
+}

@@ -1,0 +1,124 @@
+//! A server on a disk that fills up.
+//!
+//! The disk is a small tmpfs in a mount namespace of its own, which a sleeping process holds open.
+
+use flinkspark_integration_tests::Step;
+use flinkspark_integration_tests::command::{Build, binary};
+use flinkspark_integration_tests::server::{Server, serve};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Less than the flights need, in MiB.
+const SMALL: u32 = 16;
+/// Enough for them.
+const LARGE: u32 = 256;
+
+/// A small disk that lasts as long as this.
+struct Disk {
+    holder: Child,
+    at: PathBuf,
+}
+
+impl Disk {
+    fn new(at: &Path) -> Step<Self> {
+        let script = format!(
+            "mount -t tmpfs -o size={SMALL}m none \"$0\" && echo mounted && exec sleep 3600"
+        );
+        let mut holder = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
+            .arg(at)
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut said = [0; 8];
+        let stdout = holder.stdout.as_mut().ok_or("it has an output")?;
+        let mounted = stdout.read_exact(&mut said);
+        let disk = Self {
+            holder,
+            at: at.into(),
+        };
+        mounted.map_err(|_| "this test must be allowed to mount a tmpfs in a user namespace")?;
+        Ok(disk)
+    }
+
+    /// A command that sees the disk.
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new("nsenter");
+        let target = self.holder.id().to_string();
+        command.args(["--preserve-credentials", "--user", "--mount", "--target"]);
+        command.arg(target).arg("--").arg(program);
+        command
+    }
+
+    fn serve(&self) -> Step<Server> {
+        let data = self.at.join("data");
+        let mut command = self.command(&binary(Build::Plain)?);
+        Server::launch(command.args(serve(&data, "127.0.0.1:0")?))?.ready()
+    }
+
+    fn enlarge(&self) -> Step {
+        let size = format!("remount,size={LARGE}m");
+        let mut command = self.command(Path::new("mount"));
+        let status = command.args(["-o", &size]).arg(&self.at).status()?;
+        assert!(status.success(), "{status}");
+        Ok(())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // It may have ended already, which is as good.
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+/// Rows and digest.
+fn state(server: &Server, dataset: &str) -> Step<(u64, String)> {
+    let shown = server.must(&["dataset", "show", dataset, "-o", "json"])?;
+    let shown = shown.json()?;
+    let rows = shown["rows"].as_u64().ok_or("a dataset has rows")?;
+    let digest = shown["digest"].as_str().ok_or("a dataset has a digest")?;
+    Ok((rows, digest.into()))
+}
+
+#[test]
+fn a_full_disk_is_said_and_loses_nothing() -> Step {
+    let dir = tempfile::tempdir()?;
+    let mount = dir.path().join("disk");
+    std::fs::create_dir(&mount)?;
+    let disk = Disk::new(&mount)?;
+    let flights = crate::file("data/flights.parquet")?;
+    let airports = dir.path().join("airports.csv");
+    std::fs::write(&airports, "faa,lat\nJFK,40.6\nLGA,40.7\nEWR,40.6\n")?;
+    let airports = airports.to_str().ok_or("the path is text")?;
+    let into_flights = ["transfer", &flights, "dataset://flights", "--id", "once"];
+
+    let server = disk.serve()?;
+    for (dataset, like) in [("flights", flights.as_str()), ("airports", airports)] {
+        server.must(&["dataset", "register", dataset, "--like", like])?;
+    }
+    server.must(&["transfer", airports, "dataset://airports"])?;
+    let small = state(&server, "airports")?;
+    assert_eq!(small.0, 3);
+    let refused = server.run(&into_flights)?;
+    crate::errors::is_error(&refused, "FS1001", 1)?;
+    assert_eq!(state(&server, "airports")?, small);
+    assert_eq!(state(&server, "flights")?.0, 0);
+
+    // Killed while the disk is small, started again on it, then given space.
+    server.kill()?;
+    let server = disk.serve()?;
+    assert_eq!(state(&server, "airports")?, small);
+    assert_eq!(state(&server, "flights")?.0, 0);
+    disk.enlarge()?;
+    server.must(&into_flights)?;
+    let whole = state(&server, "flights")?;
+    assert_eq!(whole.0, 336_776);
+    server.must(&into_flights)?;
+    server.kill()?;
+    let server = disk.serve()?;
+    assert_eq!(state(&server, "airports")?, small);
+    assert_eq!(state(&server, "flights")?, whole);
+    Ok(())
+}
