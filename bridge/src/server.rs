@@ -5,6 +5,7 @@
 
 mod catalog;
 mod datadir;
+mod housekeeping;
 mod http;
 mod jobs;
 mod metrics;
@@ -24,6 +25,7 @@ use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::v1::catalog_server::CatalogServer;
 use flinkspark_proto::v1::jobs_server::JobsServer;
+use housekeeping::Housekeeping;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,6 +113,12 @@ impl Server {
         let (closing, closed) = watch::channel(false);
         let transactions = Arc::new(Transactions::new(logs.clone()));
         let key = ticket_key(&logs)?;
+        let housekeeping = Housekeeping {
+            catalog: Arc::clone(&catalog),
+            logs,
+            transactions: Arc::clone(&transactions),
+            metrics: Arc::clone(&metrics),
+        };
         let components = flight::Components {
             catalog,
             datasets,
@@ -124,7 +132,7 @@ impl Server {
             ready: Arc::clone(&ready),
             metrics,
         };
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(serve_grpc(
                 grpc_listener,
                 parts.clone(),
@@ -132,10 +140,11 @@ impl Server {
                 location,
                 closed.clone(),
             )),
-            tokio::spawn(serve_http(http_listener, health, closed)),
+            tokio::spawn(serve_http(http_listener, health, closed.clone())),
         ];
         manager.resume().await?;
         ready.store(true, Ordering::Release);
+        tasks.push(tokio::spawn(housekeeping.run(closed)));
         Ok(Self {
             parts,
             grpc,

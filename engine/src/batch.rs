@@ -12,6 +12,6 @@ mod run;
 mod table;
 
 pub use cache::{Cache, Event, Why};
-pub use rdd::{Dependency, Determinism, Rdd};
+pub use rdd::{Dependency, Rdd};
 pub use run::{Options, Outcome, Run, collect, session};
 pub use table::RddTable;

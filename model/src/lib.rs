@@ -1,7 +1,7 @@
 //! FlinkSpark's vocabulary and its pure protocol.
 //!
 //! Owns the names, the datasets and their handles, the dataset log's slot machine, positions,
-//! lineage, type profiles, error kinds, and the ports through which the other crates meet.
+//! lineage, recovery, type profiles, error kinds, and the ports through which the other crates meet.
 //! It never does I/O, never reads a clock and never spawns. Invariant: everything here is a
 //! value or a pure function of values.
 
@@ -16,6 +16,7 @@ pub mod name;
 pub mod port;
 pub mod position;
 pub mod profile;
+pub mod recovery;
 pub mod schema;
 
 pub use error::{Error, Kind, Result};

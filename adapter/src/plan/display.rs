@@ -16,11 +16,7 @@ impl fmt::Display for Job {
         if let Some(sink) = &self.sink {
             writeln!(f, "into {sink}")?;
         }
-        write!(f, "{}", self.root)?;
-        for entry in &self.relied_on {
-            writeln!(f, "ledger {entry}")?;
-        }
-        Ok(())
+        write!(f, "{}", self.root)
     }
 }
 

@@ -12,6 +12,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::{Grouping, Node, Rel, Tumble};
 use crate::plan::types::FlinkType;
 use crate::plan::{Home, Job};
@@ -61,8 +62,9 @@ pub fn lower(job: &Job, binding: &Binding<'_>) -> Result<Program> {
     };
     let Lowered { builder, columns } = lowering.rel(&job.root)?;
     let named = columns.iter().zip(&job.columns);
+    let enforced = computes_not_null(&job.root);
     let named = named.map(|(column, plan)| NamedExpr {
-        expr: if plan.ty.nullable || column.bound.is_some() {
+        expr: if plan.ty.nullable || !enforced {
             Arc::clone(&column.expr)
         } else {
             scalar::not_null(Arc::clone(&column.expr), &plan.name, &plan.ty)
@@ -83,6 +85,17 @@ pub fn lower(job: &Job, binding: &Binding<'_>) -> Result<Program> {
         ));
     }
     Ok(program)
+}
+
+/// Whether the plan computes what Flink types as NOT NULL: some of its functions give NULL even so.
+fn computes_not_null(rel: &Rel) -> bool {
+    let computed = |expr: &Expr| {
+        !expr.ty.nullable && !matches!(expr.kind, ExprKind::Column(_) | ExprKind::Literal(_))
+    };
+    matches!(&rel.node, Node::Project(_, exprs) if exprs.iter().any(computed))
+        || crate::plan::display::inputs(rel)
+            .into_iter()
+            .any(computes_not_null)
 }
 
 fn job_has_window(rel: &Rel) -> bool {
@@ -200,15 +213,9 @@ impl Lowering<'_> {
     }
 }
 
-fn project(
-    expr: &crate::plan::expr::Expr,
-    columns: &[Value],
-    inputs: &[scalar::Argument],
-) -> Value {
+fn project(expr: &Expr, columns: &[Value], inputs: &[scalar::Argument]) -> Value {
     let bound = match expr.kind {
-        crate::plan::expr::ExprKind::Column(index) => {
-            columns.get(index).and_then(|column| column.bound)
-        }
+        ExprKind::Column(index) => columns.get(index).and_then(|column| column.bound),
         _ => None,
     };
     Value {

@@ -2,8 +2,9 @@
 //!
 //! Invariant: counters only rise while the process lives; names carry their unit.
 
+use flinkspark_connector::store::Collected;
 use flinkspark_model::{Error, Kind, Result};
-use prometheus::{Encoder, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{Encoder, IntCounter, IntGaugeVec, Opts, Registry, TextEncoder};
 
 /// The server's metrics.
 pub struct Metrics {
@@ -14,8 +15,8 @@ pub struct Metrics {
     pub job_rows_late: IntGaugeVec,
     /// The last complete checkpoint, by job.
     pub job_checkpoint: IntGaugeVec,
-    /// Commits seen, by dataset.
-    pub commits: IntCounterVec,
+    garbage_segments: IntCounter,
+    garbage_bytes: IntCounter,
 }
 
 impl Metrics {
@@ -28,14 +29,11 @@ impl Metrics {
             Ok(metric)
         };
         let build = || -> prometheus::Result<Self> {
-            let commits = IntCounterVec::new(
-                Opts::new(
-                    "flinkspark_commits_total",
-                    "Committed epochs that the catalogue was told of",
-                ),
-                &["dataset"],
-            )?;
-            registry.register(Box::new(commits.clone()))?;
+            let counter = |name: &str, help: &str| -> prometheus::Result<IntCounter> {
+                let metric = IntCounter::new(name, help)?;
+                registry.register(Box::new(metric.clone()))?;
+                Ok(metric)
+            };
             Ok(Self {
                 job_rows_in: gauge(
                     "flinkspark_job_rows_in",
@@ -52,11 +50,24 @@ impl Metrics {
                     "A job's last complete checkpoint",
                     &["job"],
                 )?,
-                commits,
+                garbage_segments: counter(
+                    "flinkspark_garbage_segments_total",
+                    "Segments that were deleted because nothing reached them",
+                )?,
+                garbage_bytes: counter(
+                    "flinkspark_garbage_bytes_total",
+                    "The size of those segments",
+                )?,
                 registry: registry.clone(),
             })
         };
         build().map_err(failed)
+    }
+
+    /// Counts what a collection deleted.
+    pub(super) fn collected(&self, collected: Collected) {
+        self.garbage_segments.inc_by(collected.deleted);
+        self.garbage_bytes.inc_by(collected.bytes);
     }
 
     /// The text that a scraper reads.

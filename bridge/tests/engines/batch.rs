@@ -58,6 +58,7 @@ async fn dataset(logs: &Logs, number: u64, partitions: &[&[i64]]) -> Arc<dyn Dat
             attempt: 0,
             format: SegmentFormat::Arrow,
             schema: schema(),
+            job: None,
         };
         let mut writer = dataset.stage(spec).await.unwrap();
         let rows = Int64Array::from(rows.to_vec());

@@ -10,9 +10,7 @@ use super::segment::Writer;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use bytes::Bytes;
-use flinkspark_model::log::{
-    Appended, Generation, Intent, LogId, Receipt, SegmentRef, SlotRecord, View,
-};
+use flinkspark_model::log::{Appended, Intent, LogId, Receipt, SegmentRef, SlotRecord, View};
 use flinkspark_model::port::{BatchStream, Dataset, Log, ReadOptions, SegmentSpec, SegmentWriter};
 use flinkspark_model::position::{Position, SlotNo};
 use flinkspark_model::{Result, schema};
@@ -21,7 +19,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A dataset's log with its rows.
 pub struct LogDataset {
     driver: Arc<Driver>,
-    owner: Owner,
     /// The schema in force and its version, as decoded last.
     schema: Mutex<(u32, SchemaRef)>,
 }
@@ -30,14 +27,8 @@ impl LogDataset {
     pub(super) fn new(driver: Arc<Driver>, registered: SchemaRef) -> Self {
         Self {
             driver,
-            owner: Owner::Anybody,
             schema: Mutex::new((0, registered)),
         }
-    }
-
-    pub(super) fn owned_by(mut self, job: LogId, generation: Generation) -> Self {
-        self.owner = Owner::Job(job, generation);
-        self
     }
 
     pub(super) async fn stage_as(
@@ -76,7 +67,8 @@ impl Log for LogDataset {
     }
 
     async fn stage_bytes(&self, partition: u32, bytes: Bytes) -> Result<Receipt> {
-        self.driver.stage_bytes(&self.owner, partition, bytes).await
+        let anybody = &Owner::Anybody;
+        self.driver.stage_bytes(anybody, partition, bytes).await
     }
 
     async fn read_bytes(&self, segment: &SegmentRef) -> Result<Bytes> {
@@ -103,7 +95,10 @@ impl Dataset for LogDataset {
     }
 
     async fn stage(&self, spec: SegmentSpec) -> Result<Box<dyn SegmentWriter>> {
-        self.stage_as(&self.owner, spec).await
+        let owner = spec.job.map_or(Owner::Anybody, |(log, generation)| {
+            Owner::Job(log, generation)
+        });
+        self.stage_as(&owner, spec).await
     }
 
     async fn read(

@@ -1,8 +1,10 @@
 //! Deletes segments that nothing reaches and nothing ever will.
 //!
 //! `model::log::verdict` decides; this gathers the facts in the order that it asks for: segments
-//! first, then the dataset's log, then the job's. Invariant: a segment that a slot, a pending epoch
-//! or an open transaction reaches is kept, and so is one whose receipt may still be carried in.
+//! first, then the jobs' logs, then the dataset's. A segment that a job no longer lists was committed
+//! before that, so that the later view of the dataset holds it; in the other order it would be
+//! deleted. Invariant: a segment that a slot, a pending epoch or an open transaction reaches is
+//! kept, and so is one whose receipt may still be carried in.
 
 use super::log::Driver;
 use super::logs::Logs;
@@ -14,7 +16,7 @@ use flinkspark_model::log::{
     Generation, JobFacts, LogId, Manifest, Owner, Replacement, SegmentName, Slot, Staged, Verdict,
     View, verdict,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What a collection did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,12 +35,18 @@ impl Logs {
         let driver = self.dataset_driver(dataset)?;
         let root = driver.root().join("segments")?;
         let listed = self.shared().store.list(&root).await?;
+        let before = driver.refresh().await?;
+        let names = listed
+            .iter()
+            .filter_map(|file| names::from_file(&file.name));
+        let jobs = self
+            .jobs_of(names.filter(|name| !before.is_live(name)))
+            .await?;
         let view = driver.refresh().await?;
-        let mut facts = Facts {
-            logs: self,
+        let facts = Facts {
             driver: &driver,
             view: &view,
-            jobs: BTreeMap::new(),
+            jobs,
         };
         let mut collected = Collected::default();
         for file in listed {
@@ -57,20 +65,58 @@ impl Logs {
         }
         Ok(collected)
     }
+
+    /// The state of every job that staged one of the segments.
+    async fn jobs_of(
+        &self,
+        names: impl Iterator<Item = SegmentName>,
+    ) -> Result<BTreeMap<LogId, JobState>> {
+        let mut jobs = BTreeMap::new();
+        for name in names {
+            if let Some(Named::Job(job, _)) = Named::of(&name)
+                && !jobs.contains_key(&job)
+            {
+                jobs.insert(job, self.job_state(job).await?);
+            }
+        }
+        Ok(jobs)
+    }
+
+    async fn job_state(&self, job: LogId) -> Result<JobState> {
+        let driver = self.job_driver(job)?;
+        let view = driver.refresh().await?;
+        let generation = view
+            .writers()
+            .map(|(_, state)| state.generation)
+            .max()
+            .unwrap_or(0);
+        // The latest manifest lists everything that was pending when it was made.
+        let latest = view
+            .writers()
+            .filter_map(|(_, state)| state.commits.last_key_value())
+            .map(|(_, there)| there.slot)
+            .filter(|slot| *slot > view.horizon());
+        let mut manifests = Vec::new();
+        for slot in latest {
+            if let Slot::Epoch(commit) = driver.slot(slot).await?.body {
+                manifests.extend(commit.manifest);
+            }
+        }
+        Ok((generation, manifests))
+    }
 }
 
-/// A job's generation, and every manifest that a restore may read.
+/// A job's generation, and the manifest that a restore reads.
 type JobState = (Generation, Vec<Manifest>);
 
 struct Facts<'a> {
-    logs: &'a Logs,
     driver: &'a Driver,
     view: &'a View,
     jobs: BTreeMap<LogId, JobState>,
 }
 
 impl Facts<'_> {
-    async fn verdict(&mut self, name: &SegmentName) -> Result<Verdict> {
+    async fn verdict(&self, name: &SegmentName) -> Result<Verdict> {
         let keep = |owner| Staged {
             name: name.clone(),
             receipted: true,
@@ -95,13 +141,11 @@ impl Facts<'_> {
                 ))
             }
             Some(Named::Job(job, generation)) => {
-                let view = self.view;
-                let (current, retained) = self.job(job).await?;
-                let facts = JobFacts {
+                let facts = self.jobs.get(&job).map(|(current, retained)| JobFacts {
                     generation: *current,
                     retained,
-                };
-                Ok(verdict(&keep(Owner::Job(generation)), view, Some(facts)))
+                });
+                Ok(verdict(&keep(Owner::Job(generation)), self.view, facts))
             }
         }
     }
@@ -128,37 +172,5 @@ impl Facts<'_> {
             } => commit.segments.iter().any(|segment| segment.name == *name),
             _ => true,
         })
-    }
-
-    async fn job(&mut self, job: LogId) -> Result<(&Generation, &[Manifest])> {
-        if !self.jobs.contains_key(&job) {
-            let state = self.read_job(job).await?;
-            self.jobs.insert(job, state);
-        }
-        let state = self.jobs.get(&job);
-        Ok(state.map_or((&0, &[]), |(generation, manifests)| {
-            (generation, manifests.as_slice())
-        }))
-    }
-
-    async fn read_job(&self, job: LogId) -> Result<JobState> {
-        let driver = self.logs.job_driver(job)?;
-        let view = driver.refresh().await?;
-        let generation = view
-            .writers()
-            .map(|(_, state)| state.generation)
-            .max()
-            .unwrap_or(0);
-        let slots: BTreeSet<u64> = view
-            .writers()
-            .flat_map(|(_, state)| state.commits.values().map(|there| there.slot))
-            .collect();
-        let mut manifests = Vec::new();
-        for slot in slots.into_iter().filter(|slot| *slot > view.horizon()) {
-            if let Slot::Epoch(commit) = driver.slot(slot).await?.body {
-                manifests.extend(commit.manifest);
-            }
-        }
-        Ok((generation, manifests))
     }
 }

@@ -14,7 +14,7 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use flinkspark_model::Result;
 use flinkspark_model::dataset::DatasetId;
-use flinkspark_model::log::{Generation, LogId, SegmentRef};
+use flinkspark_model::log::{LogId, SegmentRef};
 use flinkspark_model::port::{Clock, Dataset, Datasets, Entropy, Log};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -101,21 +101,6 @@ impl Logs {
         let driver = self.dataset_driver(id)?;
         driver.refresh().await?;
         Ok(LogDataset::new(driver, schema))
-    }
-
-    /// The same for a job's incarnation: the segments that it stages are its own, so that they can
-    /// go when a later generation has no use for them.
-    pub async fn open_dataset_for_job(
-        &self,
-        id: DatasetId,
-        schema: SchemaRef,
-        job: LogId,
-        generation: Generation,
-    ) -> Result<LogDataset> {
-        Ok(self
-            .open_dataset(id, schema)
-            .await?
-            .owned_by(job, generation))
     }
 
     /// Recomputes a segment's digest from its rows; anything but what its log says is `Data`.

@@ -143,6 +143,7 @@ impl Transactions {
             attempt,
             format: SegmentFormat::Arrow,
             schema: Arc::clone(&schema),
+            job: None,
         };
         let dataset = LogDataset::new(driver, schema);
         let writer = dataset.stage_as(&Owner::Transaction(txn.txn), spec).await?;

@@ -45,7 +45,12 @@ pub(super) enum Lookup {
     /// Sound rows.
     Hit(Vec<RecordBatch>),
     /// Nothing that can be used.
-    Miss(Why),
+    Miss {
+        /// Why not.
+        why: Why,
+        /// Of the rows that were kept and are damaged.
+        lost: Option<Digest>,
+    },
 }
 
 /// Computed partitions under one memory budget.
@@ -127,7 +132,10 @@ impl Cache {
                 })
         };
         let Some((place, seal)) = found else {
-            return Ok(Lookup::Miss(Why::Absent));
+            return Ok(Lookup::Miss {
+                why: Why::Absent,
+                lost: None,
+            });
         };
         let schema = Arc::clone(schema);
         let sound =
@@ -137,7 +145,10 @@ impl Cache {
             return Ok(Lookup::Hit(batches));
         }
         self.forget(rdd, partition);
-        Ok(Lookup::Miss(Why::Corrupt))
+        Ok(Lookup::Miss {
+            why: Why::Corrupt,
+            lost: Some(seal.digest),
+        })
     }
 
     pub(super) async fn put(
@@ -265,7 +276,6 @@ fn load(place: &Place) -> Option<Vec<u8>> {
 }
 
 fn encode(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(Vec<u8>, Seal)> {
-    let mut digester = Digester::new(schema)?;
     let encode = || -> Result<Vec<u8>, ArrowError> {
         let mut writer = StreamWriter::try_new(Vec::new(), schema)?;
         for batch in batches {
@@ -281,14 +291,20 @@ fn encode(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(Vec<u8>, Seal)
         )
         .with_source(cause)
     })?;
+    let seal = Seal {
+        checksum: xxh3_128(&bytes),
+        digest: digest(schema, batches)?,
+    };
+    Ok((bytes, seal))
+}
+
+/// Of a partition's rows.
+pub(super) fn digest(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Digest> {
+    let mut digester = Digester::new(schema)?;
     batches
         .iter()
         .try_for_each(|batch| digester.update(batch))?;
-    let seal = Seal {
-        checksum: xxh3_128(&bytes),
-        digest: digester.finish(),
-    };
-    Ok((bytes, seal))
+    Ok(digester.finish())
 }
 
 /// The rows, if their bytes are those that were kept and they have their digest.

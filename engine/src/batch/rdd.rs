@@ -2,28 +2,18 @@
 //!
 //! Invariant: the lineage id names the dataset, the slots and the columns, so equal ids have equal rows.
 
-use super::cache::{Cache, Lookup};
+use super::cache::{Cache, Lookup, digest};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use flinkspark_model::handle::{RddPartition, StorageLevel};
 use flinkspark_model::lineage::SlotRange;
 use flinkspark_model::port::{Dataset, ReadOptions};
 use flinkspark_model::position::{Position, SlotNo};
-use flinkspark_model::{Error, Kind, Result};
+use flinkspark_model::recovery::Determinism;
+use flinkspark_model::{Error, Kind, Result, recovery};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Whether computing a partition again gives the same rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Determinism {
-    /// The same digest.
-    Deterministic,
-    /// The same within the declared tolerance: float sums.
-    OrderSensitive,
-    /// Perhaps other rows: successors that are not committed are invalidated.
-    Indeterminate,
-}
 
 /// What a partition is computed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,9 +159,13 @@ impl Rdd {
         };
         let batches = match cache.get(&self.id, partition, &self.schema).await? {
             Lookup::Hit(batches) => batches,
-            Lookup::Miss(why) => {
+            Lookup::Miss { why, lost } => {
                 let batches: Vec<RecordBatch> =
                     self.compute(partition).await?.try_collect().await?;
+                if let Some(lost) = lost {
+                    let found = digest(&self.schema, &batches)?;
+                    recovery::recomputed(self.determinism(), lost, found)?;
+                }
                 cache
                     .put(&self.id, partition, &self.schema, &batches, *level, why)
                     .await?;

@@ -252,6 +252,7 @@ impl Run {
                                 attempt,
                                 format,
                                 schema: Arc::clone(&schema),
+                                job: None,
                             })
                             .await?,
                     )

@@ -1,32 +1,13 @@
-//! Decides how an incarnation takes a job over: which generation, from which checkpoint, what is
-//! still to be committed, and whether anything is left to do.
+//! Decides how an incarnation goes on once it owns the job: what is still to be committed, and whether
+//! anything is left to do.
 //!
-//! Facts in, decision out: it reads no log and no clock; `takeover` carries the decisions out in
-//! the order of DESIGN.md section 5: fence the job's log, read the latest manifest, fence each
-//! output's log, commit what is pending, and only then read. Invariant: a pending epoch is
-//! committed in the generation of the incarnation that commits it, with the number, offsets and
-//! segments that its manifest recorded.
+//! Facts in, decision out: it reads no log and no clock; `takeover` carries the decisions out.
+//! `model::recovery` decides what holds for every engine; this adds what is in a checkpoint of this one.
+//! Invariant: a run goes on with the program that it was started with, or not at all.
 
 use super::checkpoint::Body;
-use flinkspark_model::log::{Commit, Generation, LogId, Ordinal, WriterState};
-use flinkspark_model::{Error, Kind, Result};
-
-/// The fence that takes a job over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fence {
-    /// One above the highest.
-    pub(crate) generation: Generation,
-    /// The last completed checkpoint; 0 for none.
-    pub(crate) restored: Ordinal,
-}
-
-/// The next fence, from what the job's log says of the run.
-pub(crate) fn fence(job: Option<&WriterState>) -> Fence {
-    Fence {
-        generation: job.map_or(0, |state| state.generation) + 1,
-        restored: job.map_or(0, WriterState::last),
-    }
-}
+use flinkspark_model::log::{Commit, Generation, LogId};
+use flinkspark_model::{Error, Kind, Result, recovery};
 
 /// How the incarnation goes on once it owns the job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,15 +56,8 @@ pub(crate) fn plan(latest: Option<&Commit>, generation: Generation, program: &st
         ))
         .with_hint("give the new program a new run id"));
     }
-    let commits = manifest.pending.iter().map(|pending| {
-        let commit = Commit {
-            generation,
-            ..pending.commit.clone()
-        };
-        (pending.log, commit)
-    });
     Ok(Plan {
-        commits: commits.collect(),
+        commits: recovery::pending(manifest, generation).collect(),
         restore: if body.finished {
             Restore::Finished(body)
         } else {
@@ -149,14 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_incarnation_has_generation_one_and_nothing_to_restore() {
-        assert_eq!(
-            fence(None),
-            Fence {
-                generation: 1,
-                restored: 0
-            }
-        );
+    fn the_first_incarnation_has_nothing_to_restore() {
         let plan = plan(None, 1, "p").unwrap();
         assert_eq!((plan.commits.len(), plan.restore), (0, Restore::Fresh));
     }

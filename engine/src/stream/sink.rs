@@ -5,7 +5,7 @@
 
 use super::program::Sink;
 use arrow_array::RecordBatch;
-use flinkspark_model::log::SegmentFormat;
+use flinkspark_model::log::{Generation, LogId, SegmentFormat};
 use flinkspark_model::port::{Dataset, SegmentSpec, SegmentWriter};
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
@@ -17,25 +17,25 @@ pub(crate) struct Writer {
     sink: Sink,
     dataset: Arc<dyn Dataset>,
     partition: u32,
-    attempt: u32,
+    job: (LogId, Generation),
     open: Option<Box<dyn SegmentWriter>>,
 }
 
 impl Writer {
-    /// A writer that stages segments of this partition.
+    /// A writer that stages segments of this partition for the job's incarnation.
     pub(crate) fn new(
         output: usize,
         sink: Sink,
         dataset: Arc<dyn Dataset>,
         partition: u32,
-        attempt: u32,
+        job: (LogId, Generation),
     ) -> Self {
         Self {
             output,
             sink,
             dataset,
             partition,
-            attempt,
+            job,
             open: None,
         }
     }
@@ -60,11 +60,13 @@ impl Writer {
         let writer = match &mut self.open {
             Some(writer) => writer,
             closed => {
+                let (_, generation) = self.job;
                 let spec = SegmentSpec {
                     partition: self.partition,
-                    attempt: self.attempt,
+                    attempt: u32::try_from(generation - 1).unwrap_or(u32::MAX),
                     format: SegmentFormat::Arrow,
                     schema: Arc::clone(&self.sink.schema),
+                    job: Some(self.job),
                 };
                 closed.insert(self.dataset.stage(spec).await?)
             }

@@ -5,9 +5,10 @@
 //! to any log of the job, and everything that a completed checkpoint promised is committed.
 
 use super::checkpoint::injected;
-use super::recovery::{self, Fence, Plan, Restore};
+use super::recovery::{self, Plan, Restore};
 use flinkspark_model::log::{Commit, Generation, Intent, LogId, Slot, WriterName};
 use flinkspark_model::port::{Dataset, Log};
+use flinkspark_model::recovery::TakeOver;
 use flinkspark_model::{Error, Kind, Result, fault};
 use std::sync::Arc;
 
@@ -39,12 +40,12 @@ pub(crate) async fn take_over(
     incarnation: &str,
     program: &str,
 ) -> Result<Owned> {
-    let fence = fence_job(log, writer, incarnation).await?;
+    let taken = fence_job(log, writer, incarnation).await?;
     fault::reach("recover.job.fenced").map_err(injected)?;
-    let latest = latest(log, writer, fence.restored).await?;
-    let Plan { commits, restore } = recovery::plan(latest.as_ref(), fence.generation, program)?;
+    let latest = latest(log, writer, taken.restored).await?;
+    let Plan { commits, restore } = recovery::plan(latest.as_ref(), taken.generation, program)?;
     for output in outputs {
-        let intent = intent(&output.writer, fence, incarnation);
+        let intent = taken.fence(&output.writer, incarnation);
         let fenced = output.dataset.append(intent).await;
         fenced.map_err(|refusal| recovery::beaten(refusal, &output.name))?;
         fault::reach("recover.output.fenced").map_err(injected)?;
@@ -57,28 +58,18 @@ pub(crate) async fn take_over(
         fault::reach("recover.pending.committed").map_err(injected)?;
     }
     Ok(Owned {
-        generation: fence.generation,
-        restored: fence.restored,
+        generation: taken.generation,
+        restored: taken.restored,
         restore,
     })
 }
 
-fn intent(writer: &WriterName, fence: Fence, incarnation: &str) -> Intent {
-    Intent::Fence {
-        writer: writer.clone(),
-        generation: fence.generation,
-        restored: fence.restored,
-        rewind: false,
-        incarnation: incarnation.to_owned(),
-    }
-}
-
-async fn fence_job(log: &dyn Log, writer: &WriterName, incarnation: &str) -> Result<Fence> {
+async fn fence_job(log: &dyn Log, writer: &WriterName, incarnation: &str) -> Result<TakeOver> {
     for _ in 0..TAKE_OVER_ATTEMPTS_MAX {
         let view = log.refresh().await?;
-        let fence = recovery::fence(view.writer(writer));
-        match log.append(intent(writer, fence, incarnation)).await {
-            Ok(_) => return Ok(fence),
+        let next = TakeOver::next(view.writer(writer));
+        match log.append(next.fence(writer, incarnation)).await {
+            Ok(_) => return Ok(next),
             // Another incarnation fenced, or completed a checkpoint, since the log was read.
             Err(refusal) if refusal.kind() == Kind::Conflict => continue,
             Err(refusal) => return Err(refusal),

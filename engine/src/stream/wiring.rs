@@ -198,13 +198,13 @@ impl Wiring<'_> {
                     "an output of the program was not opened",
                 )
             })?;
-        let attempt = u32::try_from(self.owned.generation - 1).unwrap_or(u32::MAX);
+        let job = (self.log.id(), self.owned.generation);
         Ok(Writer::new(
             output,
             sink.clone(),
             dataset,
             index as u32,
-            attempt,
+            job,
         ))
     }
 }

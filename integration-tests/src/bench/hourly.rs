@@ -1,12 +1,10 @@
 //! The hourly job over the flights of many years, both engines beside DataFusion's plain plan.
 
 use super::{SAMPLES, Samples, report};
+use crate::flights::{write, years_of_flights};
 use crate::server::Server;
 use crate::{Failure, Step};
 use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMicrosecondType;
-use flinkspark_bridge::parts::connector::format;
 use flinkspark_bridge::parts::datafusion::datasource::MemTable;
 use flinkspark_bridge::parts::datafusion::prelude::{SessionConfig, SessionContext};
 use serde_json::json;
@@ -14,8 +12,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What separates one repetition of the flights from the next, in microseconds.
-const YEAR_US: i64 = 365 * 86_400 * 1_000_000;
 /// Partitions of the peer's table and parallelism of ours.
 const PARALLELISM: usize = 2;
 /// What the peer runs.
@@ -71,39 +67,6 @@ pub fn run(years: u64) -> Step {
             "input": rows, "samples": SAMPLES, "peer_spread_s": [peer.spread().0, peer.spread().1],
         }),
     )
-}
-
-fn years_of_flights(years: u64) -> Step<Vec<RecordBatch>> {
-    let reader = format::open(
-        crate::path("data/flights.parquet"),
-        &format::ReadOptions::default(),
-    )?;
-    let year: Vec<RecordBatch> = reader.collect::<Result<_, _>>()?;
-    let mut all = Vec::new();
-    for number in 0..years {
-        for batch in &year {
-            let (index, _) = batch
-                .schema_ref()
-                .column_with_name("event_time")
-                .ok_or("event_time")?;
-            let shift = i64::try_from(number)? * YEAR_US;
-            let times = batch
-                .column(index)
-                .as_primitive::<TimestampMicrosecondType>();
-            let mut columns = batch.columns().to_vec();
-            columns[index] =
-                Arc::new(times.unary::<_, TimestampMicrosecondType>(|time| time + shift));
-            all.push(RecordBatch::try_new(batch.schema(), columns)?);
-        }
-    }
-    Ok(all)
-}
-
-fn write(path: &Path, batches: &[RecordBatch]) -> Step {
-    let schema = batches.first().ok_or("no rows")?.schema();
-    let mut writer = format::create(path, schema, &format::WriteOptions::default())?;
-    batches.iter().try_for_each(|batch| writer.write(batch))?;
-    Ok(writer.finish()?)
 }
 
 /// DataFusion over the same batches in memory: times, and how many groups there are.

@@ -3,8 +3,10 @@
 use flinkspark_integration_tests::Step;
 use flinkspark_integration_tests::server::{Flights, Server};
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// What Flink 2.3 gives for `hourly_departures.sql` with a delay of 24 hours: rows, and sums of
 /// `departures`, `with_delay`, `total_distance` and `avg_distance`.
@@ -318,6 +320,72 @@ fn a_client_follows_its_job_through_a_killed_server() -> Step {
     );
     assert!(job["generation"].as_u64() >= Some(2), "{job}");
     assert_eq!(sums(&server, "followed")?, FLINK);
+    Ok(())
+}
+
+/// The segment files of every dataset.
+fn segment_files(data: &Path) -> Step<BTreeSet<OsString>> {
+    let mut files = BTreeSet::new();
+    for dataset in std::fs::read_dir(data.join("datasets"))? {
+        for file in std::fs::read_dir(dataset?.path().join("segments"))? {
+            files.insert(file?.file_name());
+        }
+    }
+    Ok(files)
+}
+
+/// How many segments the epochs of these datasets name.
+fn segments_named(server: &Server, datasets: &[&str]) -> Step<usize> {
+    let mut named = 0;
+    for dataset in datasets {
+        let epochs = server.must(&["dataset", "epochs", dataset, "-o", "jsonl"])?;
+        for line in epochs.out.lines() {
+            let epoch: Value = serde_json::from_str(line)?;
+            let segments = epoch["segments"].as_u64().ok_or("an epoch has segments")?;
+            named += usize::try_from(segments)?;
+        }
+    }
+    Ok(named)
+}
+
+#[test]
+fn what_a_killed_incarnation_staged_is_deleted_and_nothing_else() -> Step {
+    let flights = Flights::start("24h")?;
+    let file = job(&flights, "swept")?;
+    let Flights { server, dir } = flights;
+    let data = dir.path().join("data");
+    server.kill()?;
+    // Dies with a segment sealed and no manifest that lists it.
+    let faults = "kill=checkpoint.manifest.before:5";
+    let mut server = Server::start_with_faults(&data, faults)?.ready()?;
+    let run = ["job", "run", &file, "--on", "stream", "--id", "swept"];
+    let pace = ["--rate", "100000", "--checkpoint-interval", "100ms"];
+    let reconnect = ["--reconnect", "0s"];
+    let said = server.run(&[&run[..], &pace, &reconnect].concat())?;
+    assert_eq!(said.code, Some(4), "{said:?}");
+    server
+        .ended_within(Duration::from_secs(20))?
+        .ok_or("the server was killed")?;
+    let before = segment_files(&data)?;
+
+    let server = Server::start(&data)?;
+    server.must(&[&run[..], &pace].concat())?;
+    server.kill()?;
+    // Its first round of housekeeping begins when it is ready.
+    let server = Server::start(&data)?;
+    let named = segments_named(&server, &["flights", "swept"])?;
+    let since = Instant::now();
+    while segment_files(&data)?.len() != named {
+        let files = segment_files(&data)?.len();
+        let waited = since.elapsed();
+        assert!(waited.as_secs() < 20, "{files} files, {named} named");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(
+        !before.is_subset(&segment_files(&data)?),
+        "the killed incarnation left a segment, which is gone"
+    );
+    assert_eq!(sums(&server, "swept")?, FLINK);
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod full_disk;
 mod interpreter;
 mod jobs;
 mod long;
+mod memory;
 mod python;
 mod readme;
 mod server;

@@ -2,7 +2,9 @@
 
 use crate::dataset::DatasetId;
 use crate::error::Result;
-use crate::log::{Appended, Intent, LogId, Receipt, SegmentFormat, SegmentRef, SlotRecord, View};
+use crate::log::{
+    Appended, Generation, Intent, LogId, Receipt, SegmentFormat, SegmentRef, SlotRecord, View,
+};
 use crate::position::{Position, SlotNo};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -21,6 +23,10 @@ pub struct SegmentSpec {
     pub format: SegmentFormat,
     /// Every batch has this schema.
     pub schema: SchemaRef,
+    /// The job's log and the generation that stages it: what the job's checkpoints do not list is
+    /// garbage once a later generation has taken over. `None` where whoever holds the receipt may
+    /// commit it for ever.
+    pub job: Option<(LogId, Generation)>,
 }
 
 /// How a partition is read.

@@ -2,8 +2,8 @@
 //!
 //! Each model drives the machine through every interleaving of its steps, of crashes and of
 //! creates that are lost, late or doubled, and asserts every invariant in every state.
-//! `docs/protocol.md` says what is enumerated and what is not. `FLINKSPARK_LONG=1` enumerates three
-//! incarnations over three epochs and walks longer, `FLINKSPARK_SEED=N` walks from that seed.
+//! `docs/protocol.md` says what is enumerated and what is not. The long tests enumerate three
+//! incarnations over three epochs and walk longer; `FLINKSPARK_SEED=N` walks from that seed.
 
 #[cfg(test)]
 mod explore;
@@ -39,18 +39,15 @@ mod enumeration {
         PLANTING.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The seed of the walks: one that an earlier run printed, or a new one.
     #[expect(
         clippy::disallowed_methods,
-        reason = "a switch of the test run, not of the product"
+        reason = "a choice of the test run, not of the product"
     )]
-    fn switch(name: &str) -> Option<u64> {
-        std::env::var(name)
-            .ok()
-            .and_then(|value| value.parse().ok())
-    }
-
-    fn long() -> bool {
-        switch("FLINKSPARK_LONG") == Some(1)
+    fn seed() -> u64 {
+        let given = std::env::var("FLINKSPARK_SEED");
+        let given = given.ok().and_then(|value| value.parse().ok());
+        given.unwrap_or_else(|| RandomState::new().build_hasher().finish())
     }
 
     fn sound<M: Model>(title: &str, mut model: M, marks: &[Marks]) -> Report {
@@ -99,7 +96,16 @@ mod enumeration {
 
     #[test]
     fn three_incarnations_lose_and_double_nothing() {
-        let epochs = if long() { 3 } else { 1 };
+        three_incarnations(1);
+    }
+
+    #[test]
+    #[ignore = "long: 39 million states"]
+    fn three_incarnations_over_three_epochs_lose_and_double_nothing() {
+        three_incarnations(3);
+    }
+
+    fn three_incarnations(epochs: u8) {
         let size = Size { epochs, ..ours(3) };
         sound(
             &format!("ours, three incarnations, {epochs} epochs"),
@@ -187,10 +193,18 @@ mod enumeration {
 
     #[test]
     fn walks_beyond_the_enumeration_lose_and_double_nothing() {
+        walks(10_000);
+    }
+
+    #[test]
+    #[ignore = "long: 200,000 walks"]
+    fn long_walks_beyond_the_enumeration_lose_and_double_nothing() {
+        walks(200_000);
+    }
+
+    fn walks(walks: usize) {
         let _alone = nothing_planted();
-        let seed =
-            switch("FLINKSPARK_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
-        let walks = if long() { 200_000 } else { 10_000 };
+        let seed = seed();
         println!("walks: seed {seed}; FLINKSPARK_SEED={seed} replays");
         let size = Size {
             incarnations: 4,

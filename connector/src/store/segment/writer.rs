@@ -26,6 +26,8 @@ use std::sync::Arc;
 const JOINED_BATCH_ROWS: usize = 8192;
 /// Bytes of joined rows after which a batch is stored although it is short.
 const JOINED_BATCH_BYTES_MAX: usize = 8 << 20;
+/// Rows of a batch that is encoded where it is: going to another thread takes longer.
+const INLINE_ROWS_MAX: usize = 256;
 /// Encoded bytes that are kept before they are handed to the store.
 const PIECE_BYTES: usize = 1 << 20;
 
@@ -106,12 +108,17 @@ impl SegmentWriter for Writer {
     async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut encoder = self.take()?;
         let batch = batch.clone();
-        let (encoder, piece) = blocking(move || {
+        let small = batch.num_rows() <= INLINE_ROWS_MAX;
+        let encode = move || {
             encoder.write(&batch)?;
             let piece = encoder.piece(PIECE_BYTES);
             Ok((encoder, piece))
-        })
-        .await?;
+        };
+        let (encoder, piece) = if small {
+            encode()?
+        } else {
+            blocking(encode).await?
+        };
         self.hand_over(piece).await?;
         self.encoder = Some(encoder);
         Ok(())

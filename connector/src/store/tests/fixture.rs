@@ -106,6 +106,7 @@ pub(crate) fn spec(partition: u32) -> SegmentSpec {
         attempt: 0,
         format: SegmentFormat::Arrow,
         schema: schema(),
+        job: None,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::store::object::Objects;
 use crate::store::tests::fixture::*;
 use arrow_array::RecordBatch;
 use flinkspark_model::log::Manifest;
-use flinkspark_model::port::{Datasets, Log};
+use flinkspark_model::port::{Dataset, Datasets, Log, SegmentSpec};
 use std::sync::atomic::Ordering;
 
 fn begin(key: Option<&str>) -> Begin {
@@ -352,14 +352,18 @@ async fn garbage_keeps_what_a_pending_epoch_or_a_receipt_reaches() {
     let job_id = flinkspark_model::log::LogId::of_job("j");
     let job = logs.job(job_id).await.unwrap();
     job.append(fence(1, 0)).await.unwrap();
-    let ours = logs
-        .open_dataset_for_job(id(), super::super::tests::fixture::schema(), job_id, 1)
-        .await
-        .unwrap();
-    let anybody = dataset(&logs).await;
-    let pending = seal(&ours, 0, &[rows(0..10)]).await.unwrap();
-    let forgotten = seal(&ours, 0, &[rows(0..10)]).await.unwrap();
-    let receipted = seal(&anybody, 0, &[rows(0..10)]).await.unwrap();
+    let ours = dataset(&logs).await;
+    let staged = async || {
+        let spec = SegmentSpec {
+            job: Some((job_id, 1)),
+            ..spec(0)
+        };
+        let mut writer = ours.stage(spec).await.unwrap();
+        writer.write(&rows(0..10)).await.unwrap();
+        writer.seal().await.unwrap()
+    };
+    let (pending, forgotten) = (staged().await, staged().await);
+    let receipted = seal(&ours, 0, &[rows(0..10)]).await.unwrap();
     let manifest = Manifest {
         pending: vec![flinkspark_model::log::Pending {
             log: ours.id(),

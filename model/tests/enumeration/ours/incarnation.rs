@@ -11,21 +11,13 @@ use super::{
     output, segment_name,
 };
 use flinkspark_model::log::{Intent, Manifest, Pending, Refusal, Slot};
+use flinkspark_model::recovery::{self, TakeOver};
 
 impl Ours {
     pub(super) fn fence(&mut self, log: LogNo, incarnation: usize) -> ProposerNo {
-        let (highest, last) = self
-            .world
-            .view(log)
-            .writer(&writer())
-            .map_or((0, 0), |state| (state.generation, state.last()));
-        self.world.propose(Intent::Fence {
-            writer: writer(),
-            generation: highest + 1,
-            restored: last,
-            rewind: false,
-            incarnation: letter(incarnation).to_string(),
-        })
+        let next = TakeOver::next(self.world.view(log).writer(&writer()));
+        let fence = next.fence(&writer(), &letter(incarnation).to_string());
+        self.world.propose(fence)
     }
 
     /// Reads the log, decides, and sends what was decided; `None` while the network is full.
@@ -151,16 +143,10 @@ impl Ours {
     /// The commit of the manifest's pending epoch, in the committer's generation.
     pub(super) fn pending(&mut self, me: Incarnation) -> ProposerNo {
         let manifest = manifest_in(self.world.slot(me.manifest)).expect("a manifest");
-        let pending = manifest
-            .manifest
-            .iter()
-            .flat_map(|manifest| &manifest.pending);
-        let mut commit = pending
-            .map(|pending| &pending.commit)
+        let manifest = manifest.manifest.as_ref().expect("a manifest");
+        let (_, commit) = recovery::pending(manifest, u64::from(me.generation))
             .next()
-            .expect("one epoch")
-            .clone();
-        commit.generation = u64::from(me.generation);
+            .expect("one epoch");
         self.world.propose(Intent::Commit(commit))
     }
 
@@ -173,13 +159,13 @@ impl Ours {
         let me = &mut state.incarnations[who];
         me.manifest = manifest.unwrap_or(NO_BODY);
         me.phase = Phase::FenceOutput;
-        me.proposer = self.world.propose(Intent::Fence {
-            writer: writer(),
+        let taken = TakeOver {
             generation: u64::from(me.generation),
             restored,
-            rewind: false,
-            incarnation: letter(who).to_string(),
-        });
+        };
+        me.proposer = self
+            .world
+            .propose(taken.fence(&writer(), &letter(who).to_string()));
         state
     }
 

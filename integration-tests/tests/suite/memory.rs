@@ -1,0 +1,45 @@
+//! What a server holds does not grow with what passes through it.
+
+use flinkspark_integration_tests::Step;
+use flinkspark_integration_tests::flights::{write, years_of_flights};
+use flinkspark_integration_tests::server::Server;
+use std::time::Duration;
+
+/// The highest resident size of a process so far, in KiB.
+fn peak_kib(pid: u32) -> Step<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let value = line.and_then(|line| line.split_whitespace().next());
+    Ok(value.ok_or("the kernel says VmHWM")?.parse()?)
+}
+
+/// The peak of a server that does nothing but run the job over this many years of flights.
+fn peak_of_a_run(years: u64) -> Step<u64> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("data");
+    let file = dir.path().join("flights.arrow");
+    write(&file, &years_of_flights(years)?)?;
+    let file = file.to_str().ok_or("the path is text")?;
+    let server = Server::start(&data)?;
+    let register = ["dataset", "register", "flights", "--like", file];
+    let time = ["--time-attribute", "event_time", "--watermark-delay", "24h"];
+    server.must(&[&register[..], &time].concat())?;
+    server.must(&["transfer", file, "dataset://flights"])?;
+    server.terminate(Duration::from_secs(30))?;
+
+    let server = Server::start(&data)?;
+    let job = crate::file("jobs/hourly_departures.sql")?;
+    let run = ["job", "run", &job, "--on", "stream", "-o", "json"];
+    let said = server.must(&run)?.json()?;
+    assert_eq!(said["rows_in"], 336_776 * years);
+    assert_eq!(said["rows_late"], 0);
+    peak_kib(server.pid())
+}
+
+#[test]
+fn ten_times_the_flights_need_no_more_memory_than_once() -> Step {
+    let (once, ten) = (peak_of_a_run(1)?, peak_of_a_run(10)?);
+    println!("VmHWM: {once} KiB over the flights, {ten} KiB over ten times as many");
+    assert!(ten <= once + once / 5, "{ten} KiB after {once} KiB");
+    Ok(())
+}
