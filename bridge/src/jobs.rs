@@ -7,14 +7,14 @@
 mod compile;
 mod manager;
 mod record;
+mod records;
 mod run;
 mod verify;
 
 pub(crate) use compile::output_schema;
 pub use compile::{Compiled, Compiler};
 pub use manager::{Manager, Snapshot, State};
-pub use record::{
-    Counts, End, JobId, JobRecord, Options, Outcome, Pinned, Records, Submission, Target,
-};
+pub use record::{Counts, End, JobId, JobRecord, Options, Outcome, Pinned, Submission, Target};
+pub use records::Records;
 pub use run::{Engines, Progress};
 pub use verify::{Answer, Difference, Verified};

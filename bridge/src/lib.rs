@@ -21,5 +21,6 @@ pub mod system;
 pub mod parts {
     pub use datafusion;
     pub use flinkspark_connector as connector;
+    pub use flinkspark_metadata as metadata;
     pub use flinkspark_model as model;
 }

@@ -134,6 +134,14 @@ impl Server {
         self.child.id()
     }
 
+    /// What the kernel says of its memory under this key of `/proc/PID/status`, in KiB.
+    pub fn memory_kib(&self, key: &str) -> Step<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(key));
+        let line = line.ok_or_else(|| format!("the kernel does not say {key}"))?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+
     /// Runs a client's command against it, to its end.
     pub fn run(&self, arguments: &[&str]) -> Step<Said> {
         let mut command = flinkspark(Build::Plain)?;

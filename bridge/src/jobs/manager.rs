@@ -4,7 +4,8 @@
 //! engine said that all output is committed or that it cannot be.
 
 use super::compile::Compiler;
-use super::record::{Counts, End, JobId, JobRecord, Outcome, Records, Submission};
+use super::record::{Counts, End, JobId, JobRecord, Outcome, Submission};
+use super::records::Records;
 use super::run::{self, Ended, Engines, Progress, Signal};
 use flinkspark_model::port::Clock;
 use flinkspark_model::{Error, Kind, Result, fault};

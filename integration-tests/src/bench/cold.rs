@@ -18,7 +18,7 @@ pub fn run() -> Step {
         let server = Server::start(dir.path())?;
         seconds.push(since.elapsed().as_secs_f64());
         std::thread::sleep(std::time::Duration::from_millis(500));
-        resident_kib = resident_kib.max(status_kib(server.pid(), "VmRSS:")?);
+        resident_kib = resident_kib.max(server.memory_kib("VmRSS:")?);
     }
     let ready = Samples::of(seconds);
     println!(
@@ -30,14 +30,4 @@ pub fn run() -> Step {
         "cold",
         json!({"ours": ready.median(), "unit": "s", "resident_kib": resident_kib, "samples": SAMPLES}),
     )
-}
-
-/// A line of `/proc/PID/status`, in KiB.
-pub fn status_kib(pid: u32, key: &str) -> Step<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix(key))
-        .ok_or_else(|| format!("no {key}"))?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }

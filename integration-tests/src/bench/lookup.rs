@@ -1,18 +1,25 @@
-//! Lookups by name and by an engine's handle, over gRPC.
+//! Lookups by name and by an engine's handle, over gRPC and in process.
 
 use super::{percentile, report};
 use crate::server::Server;
 use crate::{Failure, Step};
 use flinkspark_bridge::client::Client;
+use flinkspark_bridge::parts::metadata::{self, Catalogue};
+use flinkspark_bridge::parts::model::port::{Catalog, Reference};
+use flinkspark_bridge::system::{SystemClock, SystemEntropy};
 use flinkspark_proto::v1;
 use futures::stream::{StreamExt, TryStreamExt};
 use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Registrations under way at once: they share the journal's syncs.
 const CONCURRENCY: usize = 256;
 /// Lookups of each kind.
 const LOOKUPS: u64 = 20_000;
+/// A stride that is prime to the count visits datasets in no particular order.
+const STRIDE: u64 = 7919;
 
 /// Registers this many datasets and looks them up.
 pub fn run(datasets: u64) -> Step {
@@ -28,6 +35,7 @@ pub fn run(datasets: u64) -> Step {
     let server = Server::start(dir.path())?;
     let opened = since.elapsed();
     server.terminate(Duration::from_secs(30))?;
+    let (name_inside, handle_inside) = runtime.block_on(inside(dir.path(), datasets))?;
     let since = Instant::now();
     let data_dir = dir.path().to_str().ok_or("text")?;
     let said = crate::command::run(&["catalog", "rebuild", "--data-dir", data_dir])?;
@@ -39,9 +47,15 @@ pub fn run(datasets: u64) -> Step {
         "{datasets} datasets registered in {:.1} s",
         registered.as_secs_f64()
     );
-    for (what, times) in [("name", &by_name), ("handle", &by_handle)] {
+    let measured = [
+        ("name, gRPC", &by_name),
+        ("handle, gRPC", &by_handle),
+        ("name, in process", &name_inside),
+        ("handle, in process", &handle_inside),
+    ];
+    for (what, times) in measured {
         println!(
-            "by {what:6} p50 {:?}, p99 {:?} (limit 1 ms)",
+            "by {what:18} p50 {:?}, p99 {:?} (limit 1 ms)",
             percentile(times, 0.5),
             percentile(times, 0.99)
         );
@@ -55,7 +69,8 @@ pub fn run(datasets: u64) -> Step {
         "lookup",
         json!({
             "ours": percentile(&by_name, 0.99).as_secs_f64(), "unit": "s, p99 by name", "samples": LOOKUPS,
-            "handle_p99": percentile(&by_handle, 0.99).as_secs_f64(), "input": datasets,
+            "handle_p99": percentile(&by_handle, 0.99).as_secs_f64(),
+            "in_process_p99": percentile(&name_inside, 0.99).as_secs_f64(), "input": datasets,
             "open_s": opened.as_secs_f64(), "rebuild_s": rebuilt.as_secs_f64(),
         }),
     )
@@ -98,9 +113,8 @@ async fn lookups(
     let mut client = client.clone();
     let mut times = Vec::with_capacity(LOOKUPS as usize);
     for step in 0..LOOKUPS {
-        // A stride that is prime to the count visits datasets in no particular order.
         let reference = v1::Reference {
-            by: Some(by((step * 7919) % datasets)),
+            by: Some(by((step * STRIDE) % datasets)),
         };
         let since = Instant::now();
         let view = client
@@ -116,6 +130,26 @@ async fn lookups(
     }
     times.sort_unstable();
     Ok(times)
+}
+
+/// The same lookups without a server, in the catalogue itself.
+async fn inside(data_dir: &Path, datasets: u64) -> Step<(Vec<Duration>, Vec<Duration>)> {
+    let options = metadata::Options::new(flinkspark_bridge::server::catalogue_dir(data_dir));
+    let catalogue = Catalogue::open(&options, Arc::new(SystemClock), Arc::new(SystemEntropy))?;
+    let mut measured = Vec::new();
+    for prefix in ["bench.d", "spark:spark_catalog.bench.d"] {
+        let mut times = Vec::with_capacity(LOOKUPS as usize);
+        for step in 0..LOOKUPS {
+            let reference: Reference = format!("{prefix}{}", (step * STRIDE) % datasets).parse()?;
+            let since = Instant::now();
+            catalogue.lookup(&reference).await?;
+            times.push(since.elapsed());
+        }
+        times.sort_unstable();
+        measured.push(times);
+    }
+    let by_handle = measured.pop().ok_or("two kinds")?;
+    Ok((measured.pop().ok_or("two kinds")?, by_handle))
 }
 
 fn registration(number: u64) -> v1::RegisterRequest {

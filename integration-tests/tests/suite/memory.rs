@@ -5,14 +5,6 @@ use flinkspark_integration_tests::flights::{write, years_of_flights};
 use flinkspark_integration_tests::server::Server;
 use std::time::Duration;
 
-/// The highest resident size of a process so far, in KiB.
-fn peak_kib(pid: u32) -> Step<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let value = line.and_then(|line| line.split_whitespace().next());
-    Ok(value.ok_or("the kernel says VmHWM")?.parse()?)
-}
-
 /// The peak of a server that does nothing but run the job over this many years of flights.
 fn peak_of_a_run(years: u64) -> Step<u64> {
     let dir = tempfile::tempdir()?;
@@ -33,7 +25,7 @@ fn peak_of_a_run(years: u64) -> Step<u64> {
     let said = server.must(&run)?.json()?;
     assert_eq!(said["rows_in"], 336_776 * years);
     assert_eq!(said["rows_late"], 0);
-    peak_kib(server.pid())
+    server.memory_kib("VmHWM:")
 }
 
 #[test]

@@ -1,0 +1,238 @@
+//! The records of jobs and of their ends, in a store.
+//!
+//! Both are objects made by a conditional create, so that two submissions of one id have one
+//! winner. Invariant: what cannot be read whole is an error, never a job that is left out.
+
+use super::record::{End, JobId, JobRecord, RECORD_FORMAT};
+use flinkspark_connector::store::{Created, Key, Store};
+use flinkspark_model::log::LogId;
+use flinkspark_model::{Error, Kind, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The records of all jobs, in a store.
+#[derive(Clone)]
+pub struct Records {
+    store: Arc<dyn Store>,
+}
+
+impl Records {
+    /// The records in this store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// Makes a record durable; `Err` holds the one that was there.
+    pub async fn create(&self, record: &JobRecord) -> Result<std::result::Result<(), JobRecord>> {
+        // The listing finds a job by this marker; a marker without a record is a submission that
+        // was never acknowledged.
+        let log = record.id.log();
+        self.store
+            .create(
+                &Key::new(&format!("jobs-index/{}", log.0))?,
+                record.id.as_str().to_owned().into(),
+            )
+            .await?;
+        match self
+            .store
+            .create(&key(log, "record")?, encode(record)?.into())
+            .await?
+        {
+            Created::New => Ok(Ok(())),
+            Created::Exists(bytes) => decode(&bytes).map(Err),
+        }
+    }
+
+    /// The record of an id.
+    pub async fn get(&self, id: &JobId) -> Result<Option<JobRecord>> {
+        self.read(id.log(), "record").await
+    }
+
+    /// How a job ended; `None` while it has not.
+    pub async fn end(&self, id: &JobId) -> Result<Option<End>> {
+        self.read(id.log(), "end").await
+    }
+
+    /// Says how a job ended; the first one to say so wins, and is returned.
+    pub async fn finish(&self, id: &JobId, end: &End) -> Result<End> {
+        match self
+            .store
+            .create(&key(id.log(), "end")?, encode(end)?.into())
+            .await?
+        {
+            Created::New => Ok(end.clone()),
+            Created::Exists(bytes) => decode(&bytes),
+        }
+    }
+
+    /// Asks a job to stop; the request outlives the server.
+    pub async fn request_stop(&self, id: &JobId, drain: bool) -> Result<()> {
+        let how = if drain { "drain" } else { "stop" };
+        self.store
+            .create(&key(id.log(), "stop-request")?, how.to_owned().into())
+            .await
+            .map(drop)
+    }
+
+    /// Whether a job was asked to stop, and whether to drain first.
+    pub async fn stop_requested(&self, id: &JobId) -> Result<Option<bool>> {
+        Ok(self
+            .store
+            .read(&key(id.log(), "stop-request")?)
+            .await?
+            .map(|how| how.as_ref() == b"drain"))
+    }
+
+    /// Every job, in no particular order.
+    pub async fn all(&self) -> Result<Vec<JobRecord>> {
+        let mut records = Vec::new();
+        for entry in self.store.list(&Key::new("jobs-index")?).await? {
+            let log = Uuid::parse_str(&entry.name)
+                .map(LogId)
+                .map_err(|cause| damaged(cause.to_string()))?;
+            records.extend(self.read(log, "record").await?);
+        }
+        Ok(records)
+    }
+
+    async fn read<T: DeserializeOwned>(&self, log: LogId, what: &str) -> Result<Option<T>> {
+        self.store
+            .read(&key(log, what)?)
+            .await?
+            .map(|bytes| decode(&bytes))
+            .transpose()
+    }
+}
+
+fn key(log: LogId, what: &str) -> Result<Key> {
+    Key::new(&format!("jobs/{}/{what}", log.0))
+}
+
+/// One line of JSON and one line with its CRC32C.
+fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(value).map_err(|cause| {
+        Error::new(
+            Kind::Internal,
+            "FS0904",
+            "a job's record could not be encoded",
+        )
+        .with_source(cause)
+    })?;
+    let checksum = crc32c::crc32c(&bytes);
+    bytes.extend_from_slice(format!("\ncrc32c {checksum:08x}\n").as_bytes());
+    Ok(bytes)
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let text = std::str::from_utf8(bytes).map_err(|cause| damaged(cause.to_string()))?;
+    let parts = text
+        .strip_suffix('\n')
+        .and_then(|text| text.rsplit_once('\n'));
+    let (json, trailer) = parts.ok_or_else(|| damaged("it ends early".into()))?;
+    if trailer != format!("crc32c {:08x}", crc32c::crc32c(json.as_bytes())) {
+        return Err(damaged("its checksum does not match its content".into()));
+    }
+    #[derive(Deserialize)]
+    struct Versioned {
+        format: u32,
+    }
+    let versioned: Versioned =
+        serde_json::from_str(json).map_err(|cause| damaged(cause.to_string()))?;
+    if versioned.format > RECORD_FORMAT {
+        return Err(Error::new(
+            Kind::Invalid,
+            "FS0906",
+            "a job's record was written by a newer FlinkSpark",
+        )
+        .with_detail(format!(
+            "it has format {}; this build reads up to {RECORD_FORMAT}",
+            versioned.format
+        ))
+        .with_hint("start a build at least as new as the one that wrote it"));
+    }
+    serde_json::from_str(json).map_err(|cause| damaged(cause.to_string()))
+}
+
+fn damaged(why: String) -> Error {
+    Error::new(Kind::Data, "FS0905", "a job's record is damaged")
+        .with_detail(why)
+        .with_hint("restore the file below jobs/ from a backup")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{Counts, Options, Outcome, Submission, Target};
+    use super::*;
+    use flinkspark_connector::store::object::Objects;
+    use flinkspark_model::dataset::DatasetId;
+    use flinkspark_model::name::DatasetName;
+
+    fn submission(id: &str, text: &str) -> Submission {
+        Submission {
+            id: JobId::new(id).unwrap(),
+            text: text.into(),
+            target: Target::Stream,
+            options: Options::default(),
+        }
+    }
+
+    fn record(id: &str, text: &str) -> JobRecord {
+        let output = (
+            DatasetId::from_parts(1, [0; 10]),
+            DatasetName::new("out").unwrap(),
+        );
+        submission(id, text).record(Vec::new(), output, None, Vec::new(), 1)
+    }
+
+    #[tokio::test]
+    async fn the_first_submission_of_an_id_wins() {
+        let records = Records::new(Arc::new(Objects::memory()));
+        assert_eq!(records.create(&record("a", "x")).await.unwrap(), Ok(()));
+        let there = records
+            .create(&record("a", "y"))
+            .await
+            .unwrap()
+            .unwrap_err();
+        assert_eq!(there.text, "x");
+        assert_eq!(
+            submission("a", "y").matches(&there).unwrap_err().code(),
+            "FS0902"
+        );
+        assert_eq!(submission("a", "x").matches(&there), Ok(()));
+        assert_eq!(records.all().await.unwrap(), [there]);
+    }
+
+    #[tokio::test]
+    async fn a_job_ends_once() {
+        let records = Records::new(Arc::new(Objects::memory()));
+        let id = JobId::new("a").unwrap();
+        let first = End::new(Outcome::Finished, Counts::default(), 1);
+        assert_eq!(records.finish(&id, &first).await.unwrap(), first);
+        let second = End::new(Outcome::Stopped, Counts::default(), 2);
+        assert_eq!(records.finish(&id, &second).await.unwrap(), first);
+    }
+
+    #[test]
+    fn a_damaged_record_is_never_believed() {
+        let bytes = encode(&record("a", "x")).unwrap();
+        assert!(decode::<JobRecord>(&bytes).is_ok());
+        for index in 0..bytes.len() {
+            let mut torn = bytes.clone();
+            torn[index] ^= 1;
+            assert!(decode::<JobRecord>(&torn).is_err(), "byte {index}");
+            assert!(
+                decode::<JobRecord>(&bytes[..index]).is_err(),
+                "length {index}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_id_that_could_leave_its_folder_is_refused() {
+        for id in ["", "a/b", "a b", "ä", &"x".repeat(129)] {
+            assert_eq!(JobId::new(id).unwrap_err().code(), "FS0901", "{id}");
+        }
+    }
+}
