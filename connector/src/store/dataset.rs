@@ -108,15 +108,11 @@ impl Dataset for LogDataset {
         through: SlotNo,
         options: ReadOptions,
     ) -> Result<BatchStream> {
-        let view = if through <= self.driver.view().head() {
-            self.driver.view()
-        } else {
-            self.refresh().await?
-        };
+        let epochs = self.epochs(from.slot, through).await?;
         let schema = self.schema();
         read::partition(
             Arc::clone(&self.driver),
-            &view,
+            &epochs,
             read::Request {
                 partition,
                 from,

@@ -16,7 +16,7 @@ use flinkspark_model::log::{
     Generation, JobFacts, LogId, Manifest, Owner, Replacement, SegmentName, Slot, Staged, Verdict,
     View, verdict,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a collection did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +55,35 @@ impl Logs {
                 Some(name) => facts.verdict(name).await? == Verdict::Garbage,
                 None => false,
             };
+            if garbage {
+                self.shared().store.delete(&root.join(&file.name)?).await?;
+                collected.deleted += 1;
+                collected.bytes += file.bytes;
+            } else {
+                collected.kept += 1;
+            }
+        }
+        Ok(collected)
+    }
+
+    /// Deletes the operators' state of a job's earlier checkpoints: a restore reads the latest one.
+    /// Safe at any time, beside any incarnation that owns the job.
+    pub async fn collect_job(&self, job: LogId) -> Result<Collected> {
+        let driver = self.job_driver(job)?;
+        let root = driver.root().join("segments")?;
+        let listed = self.shared().store.list(&root).await?;
+        let view = driver.refresh().await?;
+        let superseded: BTreeSet<&SegmentName> = view
+            .live()
+            .rev()
+            .skip(1)
+            .flat_map(|checkpoint| &checkpoint.segments)
+            .map(|segment| &segment.name)
+            .collect();
+        let mut collected = Collected::default();
+        for file in listed {
+            let garbage =
+                names::from_file(&file.name).is_some_and(|name| superseded.contains(&name));
             if garbage {
                 self.shared().store.delete(&root.join(&file.name)?).await?;
                 collected.deleted += 1;

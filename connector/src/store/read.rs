@@ -9,7 +9,7 @@ use super::names;
 use super::segment::{SegmentFile, damaged, missing};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use flinkspark_model::log::{SegmentFormat, SegmentRef, View};
+use flinkspark_model::log::{LiveEpoch, SegmentFormat, SegmentRef, View};
 use flinkspark_model::port::{BatchStream, PositionedBatch, ReadOptions};
 use flinkspark_model::position::{Position, SlotNo};
 use flinkspark_model::{Error, Kind, Result};
@@ -40,28 +40,43 @@ struct Piece {
 }
 
 /// Streams a partition's rows.
-pub(super) fn partition(driver: Arc<Driver>, view: &View, request: Request) -> Result<BatchStream> {
-    check(&driver, view, &request)?;
+pub(super) fn partition(
+    driver: Arc<Driver>,
+    epochs: &[Arc<LiveEpoch>],
+    request: Request,
+) -> Result<BatchStream> {
+    check(&driver, &driver.view(), &request)?;
     let output = project(&request)?;
-    let pieces = pieces(view, &request);
+    let pieces = pieces(epochs, &request);
     let rows_max = request.options.batch_rows_max.max(1);
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD_MAX);
     tokio::spawn(async move {
-        for piece in pieces {
-            match send_piece(&driver, piece, &output, rows_max, &sender).await {
-                Ok(true) => {}
-                // The consumer has gone.
-                Ok(false) => return,
-                Err(cause) => {
-                    let _gone = sender.send(Err(cause)).await;
-                    return;
-                }
-            }
-        }
+        let ended = send_pieces(&driver, pieces, &output, rows_max, &sender).await;
+        // Where the consumer has gone nobody is left to tell.
+        let _gone = sender.send(ended.map(|()| None)).await;
     });
-    Ok(Box::pin(stream::unfold(receiver, |mut receiver| async {
-        receiver.recv().await.map(|batch| (batch, receiver))
-    })))
+    Ok(Box::pin(stream::try_unfold(
+        receiver,
+        |mut receiver| async {
+            match receiver.recv().await {
+                Some(Ok(Some(batch))) => Ok(Some((batch, receiver))),
+                Some(Ok(None)) => Ok(None),
+                Some(Err(cause)) => Err(cause),
+                // Only a reader that died says nothing of its end: the rows after it are not read.
+                None => Err(died()),
+            }
+        },
+    )))
+}
+
+fn died() -> Error {
+    Error::new(
+        Kind::Internal,
+        "FS1029",
+        "the reader of a partition died before its end",
+    )
+    .with_detail("the server's log has the panic")
+    .with_hint("report it; reading again begins where the last batch ended")
 }
 
 fn check(driver: &Driver, view: &View, request: &Request) -> Result<()> {
@@ -116,12 +131,9 @@ fn project(request: &Request) -> Result<SchemaRef> {
         })
 }
 
-fn pieces(view: &View, request: &Request) -> Vec<Piece> {
+fn pieces(epochs: &[Arc<LiveEpoch>], request: &Request) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    for epoch in view
-        .live_between(request.from.slot, request.through)
-        .filter(|epoch| epoch.slot <= request.through)
-    {
+    for epoch in epochs {
         for (index, segment) in (0..).zip(&epoch.segments) {
             let here = Position {
                 slot: epoch.slot,
@@ -158,13 +170,31 @@ async fn open(
     blocking(move || SegmentFile::open(log, segment, opened, output)).await
 }
 
+/// What a reader is sent: rows, the end, or what kept it from them.
+type Sent = Result<Option<PositionedBatch>>;
+
+async fn send_pieces(
+    driver: &Driver,
+    pieces: Vec<Piece>,
+    output: &SchemaRef,
+    rows_max: usize,
+    sender: &mpsc::Sender<Sent>,
+) -> Result<()> {
+    for piece in pieces {
+        if !send_piece(driver, piece, output, rows_max, sender).await? {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// False where the consumer has gone.
 async fn send_piece(
     driver: &Driver,
     piece: Piece,
     output: &SchemaRef,
     rows_max: usize,
-    sender: &mpsc::Sender<Result<PositionedBatch>>,
+    sender: &mpsc::Sender<Sent>,
 ) -> Result<bool> {
     let mut file = open(driver, &piece.segment, Some(Arc::clone(output))).await?;
     let rows: Vec<u64> = file.batch_rows().collect();
@@ -190,7 +220,7 @@ async fn send_piece(
                 row,
             };
             if sender
-                .send(Ok(PositionedBatch { batch, next }))
+                .send(Ok(Some(PositionedBatch { batch, next })))
                 .await
                 .is_err()
             {

@@ -93,6 +93,13 @@ impl Transactions {
         self.logs.shared()
     }
 
+    /// The durable `begin` and the log after it. In this order a transaction that ends in between
+    /// is seen as ended: its `begin` goes only once the slot that ended it is there.
+    async fn facts(&self, driver: &Driver, txn: &TxnId) -> Result<(Option<Opening>, Arc<View>)> {
+        let opening = self.opening(driver, txn).await?;
+        Ok((opening, driver.refresh().await?))
+    }
+
     async fn opening(&self, driver: &Driver, txn: &TxnId) -> Result<Option<Opening>> {
         let key = opening_key(driver.root(), txn)?;
         let found = self.shared().store.read(&key).await?;
@@ -108,7 +115,7 @@ impl Transactions {
         attempt: u32,
     ) -> Result<Box<dyn SegmentWriter>> {
         let driver = self.logs.dataset_driver(txn.dataset)?;
-        let view = driver.refresh().await?;
+        let (opening, view) = self.facts(&driver, &txn).await?;
         match standing(&view, &txn.txn) {
             Standing::Open => {}
             Standing::Unknown => return Err(unknown(&txn)),
@@ -119,10 +126,7 @@ impl Transactions {
                 return Err(ended(&txn, &format!("it was aborted in slot {slot}")));
             }
         }
-        let opening = self
-            .opening(&driver, &txn)
-            .await?
-            .ok_or_else(|| unknown(&txn))?;
+        let opening = opening.ok_or_else(|| unknown(&txn))?;
         if opening.schema_version != view.schema_version() {
             return Err(Error::new(
                 Kind::Conflict,
@@ -159,8 +163,7 @@ impl Transactions {
     /// `replayed`. An aborted one is `Conflict`; a receipt from elsewhere is `Invalid`.
     pub async fn commit(&self, txn: TxnId, request: TxnCommit) -> Result<Appended> {
         let driver = self.logs.dataset_driver(txn.dataset)?;
-        let view = driver.refresh().await?;
-        let opening = self.opening(&driver, &txn).await?;
+        let (opening, view) = self.facts(&driver, &txn).await?;
         if opening.is_none()
             && matches!(
                 standing(&view, &txn.txn),
@@ -261,15 +264,12 @@ impl Transactions {
     /// How it stands, and what its commit does; of an aborted one nobody knows the mode any more.
     async fn describe(&self, txn: TxnId) -> Result<(Status, Mode)> {
         let driver = self.logs.dataset_driver(txn.dataset)?;
-        let view = driver.refresh().await?;
+        let (opening, view) = self.facts(&driver, &txn).await?;
         match standing(&view, &txn.txn) {
             Standing::Unknown => Err(unknown(&txn)),
             Standing::Aborted(slot) => Ok((Status::Aborted { slot }, Mode::Append)),
             Standing::Open => {
-                let opening = self
-                    .opening(&driver, &txn)
-                    .await?
-                    .ok_or_else(|| unknown(&txn))?;
+                let opening = opening.ok_or_else(|| unknown(&txn))?;
                 Ok((
                     Status::Open {
                         expires_at_ms: self.expires_at_ms(&opening),

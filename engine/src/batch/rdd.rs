@@ -35,7 +35,7 @@ pub struct Rdd {
 }
 
 impl Rdd {
-    /// The handle over the live epochs of the slots `first..=last`, at a log that was just read.
+    /// The handle over the epochs of the slots `first..=last`, as they stood at `last`.
     ///
     /// Errors: `Data` where a slot of the range has expired.
     pub async fn of_slots(dataset: Arc<dyn Dataset>, first: SlotNo, last: SlotNo) -> Result<Self> {
@@ -53,10 +53,8 @@ impl Rdd {
             .with_hint("begin after the horizon, or read a snapshot that was kept"));
         }
         let mut rows: BTreeMap<u32, u64> = BTreeMap::from([(0, 0)]);
-        for segment in view
-            .live_between(first, last)
-            .flat_map(|epoch| &epoch.segments)
-        {
+        let epochs = dataset.epochs(first, last).await?;
+        for segment in epochs.iter().flat_map(|epoch| &epoch.segments) {
             *rows.entry(segment.partition).or_default() += segment.rows;
         }
         let highest = rows.last_key_value().map_or(0, |(index, _)| *index);

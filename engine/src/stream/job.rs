@@ -192,10 +192,13 @@ impl Job {
                 body: Some(body.clone()),
             });
         }
-        let view = dataset.refresh().await?;
-        let through = through.unwrap_or_else(|| view.head());
-        let epochs = view.live().filter(|epoch| epoch.slot <= through);
+        let through = match through {
+            Some(through) => *through,
+            None => dataset.refresh().await?.head(),
+        };
+        let epochs = dataset.epochs(1, through).await?;
         let last = epochs
+            .iter()
             .flat_map(|epoch| &epoch.segments)
             .map(|segment| segment.partition)
             .max();

@@ -1,7 +1,8 @@
 //! Decides whether a staged segment may be deleted.
 //!
 //! Roots are the slots, the pending epochs of every retained manifest, live transactions, and
-//! every segment whose receipt was given, until a slot makes its commit impossible.
+//! every segment whose receipt was given, until a slot makes its commit impossible. What was data
+//! and was taken out goes by retention, never by a verdict.
 //! Invariant: a verdict of `Garbage` never becomes wrong later, so that facts may be stale when
 //! it is carried out.
 
@@ -56,7 +57,7 @@ pub enum Verdict {
 /// in the other order an epoch committed between the two would be taken for garbage, which
 /// `model/tests/enumeration` shows in 13 steps.
 pub fn verdict(staged: &Staged, view: &View, job: Option<JobFacts<'_>>) -> Verdict {
-    if view.is_live(&staged.name) {
+    if view.is_live(&staged.name) || view.is_retired(&staged.name) {
         return Verdict::Keep;
     }
     if view.is_void(&staged.name) {

@@ -23,6 +23,7 @@ pub struct Snapshot {
     writers: BTreeMap<WriterName, WriterState>,
     live: Vec<LiveEpoch>,
     void: BTreeSet<SegmentName>,
+    retired: BTreeSet<SegmentName>,
     rewrites: Vec<Rewrite>,
     horizon: SlotNo,
     schema_version: u32,
@@ -45,6 +46,7 @@ impl From<&View> for Snapshot {
                 .map(|epoch| epoch.as_ref().clone())
                 .collect(),
             void: view.void.clone(),
+            retired: view.retired.clone(),
             rewrites: view.rewrites.clone(),
             horizon: view.horizon,
             schema_version: view.schema_version,
@@ -93,6 +95,7 @@ impl TryFrom<Snapshot> for View {
                 .map(|epoch| (epoch.slot, Arc::new(epoch)))
                 .collect(),
             void: snapshot.void,
+            retired: snapshot.retired,
             rewrites: snapshot.rewrites,
             horizon: snapshot.horizon,
             schema_version: snapshot.schema_version,

@@ -75,6 +75,8 @@ pub struct Rewrite {
     pub first: SlotNo,
     /// The last slot rewritten.
     pub last: SlotNo,
+    /// Whether the rows are others now; a compaction keeps them.
+    pub overwrites: bool,
 }
 
 /// The log, folded.
@@ -85,6 +87,7 @@ pub struct View {
     pub(super) live: BTreeMap<SlotNo, Arc<LiveEpoch>>,
     pub(super) committed: BTreeSet<SegmentName>,
     pub(super) void: BTreeSet<SegmentName>,
+    pub(super) retired: BTreeSet<SegmentName>,
     pub(super) rewrites: Vec<Rewrite>,
     pub(super) horizon: SlotNo,
     pub(super) schema_version: u32,
@@ -97,6 +100,14 @@ impl View {
         Self {
             schema_version: 1,
             ..Self::default()
+        }
+    }
+
+    /// A log of which only the slots from `first` on will be folded in.
+    pub fn starting_at(first: SlotNo) -> Self {
+        Self {
+            head: first.saturating_sub(1),
+            ..Self::empty()
         }
     }
 
@@ -147,6 +158,14 @@ impl View {
         self.live.range(first..=last).map(|(_, epoch)| epoch)
     }
 
+    /// Whether a slot after `last` put other rows in place of some of `first..=last`: then the live
+    /// epochs are no longer those that a reader up to `last` began with.
+    pub fn overwritten(&self, first: SlotNo, last: SlotNo) -> bool {
+        self.rewrites
+            .iter()
+            .any(|r| r.overwrites && r.at > last && r.first <= last && first <= r.last)
+    }
+
     /// Live rows, bytes and digest.
     pub fn totals(&self) -> (u64, u64, Digest) {
         let segments = self.live.values().flat_map(|epoch| &epoch.segments);
@@ -173,6 +192,12 @@ impl View {
     /// Whether a slot names the segment as live data.
     pub fn is_live(&self, segment: &SegmentName) -> bool {
         self.committed.contains(segment)
+    }
+
+    /// Whether a slot named the segment as data that a later one took out. A reader who began
+    /// before may still need it, until retention says otherwise.
+    pub fn is_retired(&self, segment: &SegmentName) -> bool {
+        self.retired.contains(segment)
     }
 
     /// Whether an `Abort` names the segment.
@@ -228,6 +253,7 @@ impl View {
                     at: slot,
                     first: self.horizon + 1,
                     last: *through,
+                    overwrites: false,
                 });
                 self.remove_live(self.horizon + 1, *through);
                 self.horizon = *through;
@@ -242,6 +268,7 @@ impl View {
             at: slot,
             first,
             last,
+            overwrites: matches!(with, Replacement::Overwrite(_)),
         });
         self.remove_live(first, last);
         match with {
@@ -304,6 +331,7 @@ impl View {
         for epoch in slots.iter().filter_map(|slot| self.live.remove(slot)) {
             for segment in &epoch.segments {
                 self.committed.remove(&segment.name);
+                self.retired.insert(segment.name.clone());
             }
         }
     }

@@ -13,12 +13,13 @@ use arrow_array::RecordBatch;
 use arrow_flight::FlightData;
 use arrow_schema::SchemaRef;
 use flinkspark_model::dataset::Dataset;
-use flinkspark_model::log::{SegmentRef, View};
+use flinkspark_model::log::{LiveEpoch, SegmentRef};
 use flinkspark_model::port::{BatchStream, ReadOptions, Reference};
 use flinkspark_model::position::Position;
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
 use futures::stream::{self, StreamExt};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// `DoGet`.
@@ -36,7 +37,12 @@ pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answer
         ));
     }
     let log = components.open(&dataset).await?;
-    let partition = segment(&*log.refresh().await?, &dataset, &ticket)?.partition;
+    let view = log.refresh().await?;
+    let epochs = match ticket.slot > view.horizon() && ticket.slot <= view.head() {
+        true => log.epochs(ticket.slot, ticket.slot).await?,
+        false => Vec::new(),
+    };
+    let partition = segment(epochs.first(), &dataset, &ticket)?.partition;
     let columns = ticket.columns.as_deref();
     let schema = read::result_schema(&dataset.schema, columns, ticket.profile, ticket.lossy)?;
     let from = Position {
@@ -68,8 +74,11 @@ pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answer
 }
 
 /// The segment that the ticket names, as long as the log holds it.
-fn segment<'a>(view: &'a View, dataset: &Dataset, ticket: &Ticket) -> Result<&'a SegmentRef> {
-    let epoch = view.live_between(ticket.slot, ticket.slot).next();
+fn segment<'a>(
+    epoch: Option<&'a Arc<LiveEpoch>>,
+    dataset: &Dataset,
+    ticket: &Ticket,
+) -> Result<&'a SegmentRef> {
     let index = usize::try_from(ticket.segment).unwrap_or(usize::MAX);
     let segment = epoch
         .and_then(|epoch| epoch.segments.get(index))
@@ -78,7 +87,7 @@ fn segment<'a>(view: &'a View, dataset: &Dataset, ticket: &Ticket) -> Result<&'a
         return Err(stale(
             dataset,
             ticket,
-            "its slot was replaced or has expired".into(),
+            "its slot was compacted or has expired".into(),
         ));
     };
     let end = ticket.first_row.checked_add(ticket.rows);

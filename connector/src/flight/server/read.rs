@@ -17,6 +17,7 @@ use flinkspark_model::dataset::Dataset;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::log::{LiveEpoch, SegmentRef, View};
 use flinkspark_model::name::DatasetName;
+use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result, profile};
 use flinkspark_proto::error::to_status;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -133,13 +134,15 @@ pub(super) async fn info(
     descriptor: FlightDescriptor,
 ) -> Result<FlightInfo> {
     let selection = select(components, &descriptor).await?;
-    let view = components.open(&selection.dataset).await?.refresh().await?;
+    let log = components.open(&selection.dataset).await?;
+    let view = log.refresh().await?;
     let slots = pinned(&selection, &view)?;
-    let metadata = metadata(&selection.dataset, &view, slots);
-    let segments: Vec<_> = slots
-        .into_iter()
-        .flat_map(|slots| segments(&view, slots))
-        .collect();
+    let epochs = match slots {
+        Some(slots) => log.epochs(slots.first, slots.last).await?,
+        None => Vec::new(),
+    };
+    let metadata = metadata(&selection.dataset, view.head(), slots, &epochs);
+    let segments: Vec<_> = segments(&epochs).collect();
     if segments.len() > limits::ENDPOINTS_MAX {
         return Err(Error::new(Kind::Invalid, "FS0412", "the dataset has too many segments for one flight")
             .with_detail(format!("{} segments; the limit is {}", segments.len(), limits::ENDPOINTS_MAX))
@@ -178,11 +181,7 @@ fn flight(
 /// The slots that were asked for, or all that have not expired; none where the log is empty.
 fn pinned(selection: &Selection, view: &View) -> Result<Option<Slots>> {
     let Some(asked) = selection.command.slots else {
-        let all = Slots {
-            first: view.horizon() + 1,
-            last: view.head(),
-        };
-        return Ok((all.first <= all.last).then_some(all));
+        return Ok(unexpired(view));
     };
     let refuse = |kind, why: String| {
         Error::new(
@@ -217,29 +216,42 @@ fn pinned(selection: &Selection, view: &View) -> Result<Option<Slots>> {
     Ok(Some(asked))
 }
 
-/// The segments of a range, each with its epoch and its index there.
-fn segments(view: &View, slots: Slots) -> impl Iterator<Item = (&LiveEpoch, u32, &SegmentRef)> {
-    view.live_between(slots.first, slots.last)
-        .flat_map(|epoch| {
-            (0..)
-                .zip(&epoch.segments)
-                .map(move |(index, segment)| (epoch.as_ref(), index, segment))
-        })
+/// All slots that have not expired; none where there is none.
+fn unexpired(view: &View) -> Option<Slots> {
+    let all = Slots {
+        first: view.horizon() + 1,
+        last: view.head(),
+    };
+    (all.first <= all.last).then_some(all)
 }
 
-fn metadata(dataset: &Dataset, view: &View, slots: Option<Slots>) -> InfoMetadata {
+/// The segments of epochs, each with its epoch and its index there.
+fn segments(epochs: &[Arc<LiveEpoch>]) -> impl Iterator<Item = (&LiveEpoch, u32, &SegmentRef)> {
+    epochs.iter().flat_map(|epoch| {
+        (0..)
+            .zip(&epoch.segments)
+            .map(move |(index, segment)| (epoch.as_ref(), index, segment))
+    })
+}
+
+fn metadata(
+    dataset: &Dataset,
+    head: SlotNo,
+    slots: Option<Slots>,
+    epochs: &[Arc<LiveEpoch>],
+) -> InfoMetadata {
     let mut metadata = InfoMetadata {
         id: dataset.id.to_string(),
         name: dataset.name.to_string(),
         schema_version: dataset.schema_version,
         slots,
-        head: view.head(),
+        head,
         rows: 0,
         bytes: 0,
         digest: Digest::EMPTY,
         watermark_ms: None,
     };
-    for (epoch, _, segment) in slots.into_iter().flat_map(|slots| segments(view, slots)) {
+    for (epoch, _, segment) in segments(epochs) {
         metadata.rows += segment.rows;
         metadata.bytes += segment.bytes;
         metadata.digest += segment.digest;
@@ -329,11 +341,9 @@ pub(super) fn list(
 
 async fn listed(components: Arc<Components>, dataset: Arc<Dataset>) -> Result<FlightInfo> {
     let view = components.open(&dataset).await?.refresh().await?;
-    let all = Slots {
-        first: view.horizon() + 1,
-        last: view.head(),
-    };
-    let metadata = metadata(&dataset, &view, (all.first <= all.last).then_some(all));
+    let slots = unexpired(&view);
+    let epochs: Vec<_> = view.live().cloned().collect();
+    let metadata = metadata(&dataset, view.head(), slots, &epochs);
     flight(
         &*wire::plain(&dataset.schema)?,
         FlightDescriptor::new_path(vec![dataset.name.to_string()]),

@@ -15,11 +15,9 @@ impl Transactions {
     /// committed one is `Conflict`.
     pub async fn abort(&self, txn: TxnId) -> Result<()> {
         let driver = self.logs.dataset_driver(txn.dataset)?;
-        let view = driver.refresh().await?;
+        let (opening, view) = self.facts(&driver, &txn).await?;
         let here = standing(&view, &txn.txn);
-        if here == Standing::Unknown
-            || here == Standing::Open && self.opening(&driver, &txn).await?.is_none()
-        {
+        if here == Standing::Unknown || here == Standing::Open && opening.is_none() {
             return Err(unknown(&txn));
         }
         let staged = self.staged(&driver, &txn).await?;

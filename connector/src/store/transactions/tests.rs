@@ -6,7 +6,9 @@ use crate::store::object::Objects;
 use crate::store::tests::fixture::*;
 use arrow_array::RecordBatch;
 use flinkspark_model::log::Manifest;
-use flinkspark_model::port::{Dataset, Datasets, Log, SegmentSpec};
+use flinkspark_model::port::{Dataset, Datasets, Log, ReadOptions, SegmentSpec};
+use flinkspark_model::position::Position;
+use futures::TryStreamExt;
 use std::sync::atomic::Ordering;
 
 fn begin(key: Option<&str>) -> Begin {
@@ -231,6 +233,100 @@ async fn a_replacing_transaction_replaces_what_was_there_when_it_began() {
         (collected.kept, collected.deleted),
         (4, 0),
         "replaced segments go by retention"
+    );
+}
+
+#[tokio::test]
+async fn a_reader_keeps_to_its_slots_through_an_overwrite() {
+    let txns = Transactions::new(memory().await);
+    let ours = dataset(&txns.logs).await;
+    // A job of two generations: what the first staged would be garbage had it not been data.
+    let job = flinkspark_model::log::LogId::of_job("j");
+    let log = txns.logs.job(job).await.unwrap();
+    log.append(fence(1, 0)).await.unwrap();
+    ours.append(fence(1, 0)).await.unwrap();
+    let mut receipts = Vec::new();
+    for partition in [0, 1] {
+        let spec = SegmentSpec {
+            job: Some((job, 1)),
+            ..spec(partition)
+        };
+        let mut writer = ours.stage(spec).await.unwrap();
+        writer.write(&rows(0..10)).await.unwrap();
+        receipts.push(writer.seal().await.unwrap());
+    }
+    let epoch = ours
+        .append(Intent::Commit(commit(1, 1, &receipts)))
+        .await
+        .unwrap();
+    log.append(fence(2, 0)).await.unwrap();
+    let through = epoch.slot;
+    let options = ReadOptions {
+        batch_rows_max: 4,
+        ..ReadOptions::default()
+    };
+    let mut first = ours
+        .read(0, Position::START, through, options.clone())
+        .await
+        .unwrap();
+    let stood_at = first.try_next().await.unwrap().unwrap().next;
+
+    let replacing = Begin {
+        mode: Mode::Replace,
+        ..begin(None)
+    };
+    let txn = txns.begin(replacing).await.unwrap().txn;
+    let receipt = put(&txns, txn, 0, 0, rows(50..60)).await.unwrap();
+    txns.commit(txn, with(&[receipt])).await.unwrap();
+    assert_eq!(txns.logs.collect(id()).await.unwrap().deleted, 0);
+
+    let mut left = Vec::new();
+    for (partition, from) in [(0, stood_at), (1, Position::START)] {
+        let stream = ours.read(partition, from, through, options.clone()).await;
+        let batches: Vec<_> = stream.unwrap().try_collect().await.unwrap();
+        left.extend(batches.into_iter().map(|positioned| positioned.batch));
+    }
+    assert_eq!(digest_of(&left), digest_of(&[rows(4..10), rows(0..10)]));
+    let epochs = ours.epochs(1, through).await.unwrap();
+    assert_eq!(epochs.len(), 1);
+    assert_eq!(
+        digest_of(&read_all(&ours).await.unwrap()),
+        digest_of(&[rows(50..60)])
+    );
+}
+
+#[tokio::test]
+async fn a_commit_that_is_repeated_while_the_first_closes_is_a_replay() {
+    let txns = Transactions::new(memory().await);
+    let txn = txns.begin(begin(None)).await.unwrap().txn;
+    let receipt = put(&txns, txn, 0, 0, rows(0..10)).await.unwrap();
+    let tries = (0..8).map(|_| txns.commit(txn, with(std::slice::from_ref(&receipt))));
+    let done = futures::future::try_join_all(tries).await.unwrap();
+    assert_eq!(done.iter().filter(|appended| !appended.replayed).count(), 1);
+    assert_eq!(total_rows(&txns.logs).await, 10);
+}
+
+#[tokio::test]
+async fn a_jobs_state_is_kept_for_its_latest_checkpoint_alone() {
+    let logs = memory().await;
+    let id = flinkspark_model::log::LogId::of_job("j");
+    let job = logs.job(id).await.unwrap();
+    job.append(fence(1, 0)).await.unwrap();
+    let mut states = Vec::new();
+    for n in [1, 2] {
+        let state = job.stage_bytes(0, format!("{n}").into()).await.unwrap();
+        let checkpoint = commit(1, n, std::slice::from_ref(&state));
+        job.append(Intent::Commit(checkpoint)).await.unwrap();
+        states.push(state.segment);
+    }
+    let on_its_way = job.stage_bytes(0, "3".into()).await.unwrap().segment;
+    let collected = logs.collect_job(id).await.unwrap();
+    assert_eq!((collected.kept, collected.deleted), (2, 1));
+    assert_eq!(job.read_bytes(&states[1]).await.unwrap().as_ref(), b"2");
+    assert_eq!(job.read_bytes(&on_its_way).await.unwrap().as_ref(), b"3");
+    assert_eq!(
+        job.read_bytes(&states[0]).await.unwrap_err().code(),
+        "FS1005"
     );
 }
 
