@@ -4,6 +4,7 @@
 //! says how far it came. Invariant: what a client was told was accepted is run to its end, by
 //! this server or by the next one on the same data directory.
 
+mod compare;
 mod compile;
 mod manager;
 mod record;
@@ -11,10 +12,12 @@ mod records;
 mod run;
 mod verify;
 
+pub use compare::Difference;
 pub(crate) use compile::output_schema;
 pub use compile::{Compiled, Compiler};
 pub use manager::{Manager, Snapshot, State};
 pub use record::{Counts, End, JobId, JobRecord, Options, Outcome, Pinned, Submission, Target};
 pub use records::Records;
 pub use run::{Engines, Progress};
-pub use verify::{Answer, Difference, Verified};
+pub(crate) use verify::clear_scratch;
+pub use verify::{Answer, Verified};

@@ -14,7 +14,7 @@ pub use datadir::DataDir;
 pub use metrics::Metrics;
 
 use crate::config::{Config, SHUTDOWN_MS};
-use crate::jobs::{Compiler, Engines, Manager, Records};
+use crate::jobs::{Compiler, Engines, Manager, Records, clear_scratch};
 use crate::system::{SystemClock, SystemEntropy};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -93,6 +93,8 @@ impl Server {
         let datasets: Arc<dyn Datasets> = Arc::new(logs.clone());
         catch_up(&catalog, &datasets).await?;
 
+        let scratch = data_dir.path().join("scratch");
+        clear_scratch(&scratch);
         let metrics = Arc::new(Metrics::new()?);
         let engines = Engines {
             datasets: Arc::clone(&datasets),
@@ -100,10 +102,11 @@ impl Server {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             metrics: Arc::clone(&metrics),
-            scratch: data_dir.path().join("scratch"),
+            scratch,
         };
         let compiler = Compiler::new(Arc::clone(&catalog), Arc::clone(&datasets));
-        let manager = Manager::new(Records::new(store), compiler, engines, Arc::clone(&clock));
+        let records = Records::new(store);
+        let manager = Manager::new(records.clone(), compiler, engines, Arc::clone(&clock));
         let parts = Parts {
             catalog: Arc::clone(&catalog),
             datasets: Arc::clone(&datasets),
@@ -116,6 +119,7 @@ impl Server {
         let housekeeping = Housekeeping {
             catalog: Arc::clone(&catalog),
             logs,
+            records,
             transactions: Arc::clone(&transactions),
             metrics: Arc::clone(&metrics),
         };

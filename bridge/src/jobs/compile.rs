@@ -80,6 +80,14 @@ impl Compiler {
         let pins = self.pin(&bound).await?;
         self.check_target(&bound, &pins, &submission).await?;
         let mut notes = Vec::new();
+        let options = &submission.options;
+        if submission.target == Target::Batch
+            && (options.rate_rows_per_second.is_some() || options.checkpoint_interval_ms.is_some())
+        {
+            notes.push(
+                "a batch run has no rate and no checkpoints: those options do nothing".into(),
+            );
+        }
         let output = self
             .ensure(&sink, &output_schema(&bound.job.columns), &mut notes)
             .await?;
@@ -119,6 +127,7 @@ impl Compiler {
 
     /// The plan on one target, in words.
     pub async fn explain(&self, text: &str, on: Target, options: &Options) -> Result<Explained> {
+        options.check()?;
         let bound = self.bind(text, options).await?;
         let pins = self.pin(&bound).await?;
         let plan = match on {

@@ -1,7 +1,8 @@
 //! Accepts jobs, keeps one incarnation of each running, and hands them over to the next server.
 //!
 //! Invariant: a job has at most one incarnation in this process, and an end only once its
-//! engine said that all output is committed or that it cannot be.
+//! engine said that all output is committed or that it cannot be. What may pass never ends a job
+//! that the server is about to let go.
 
 use super::compile::Compiler;
 use super::record::{Counts, End, JobId, JobRecord, Outcome, Submission};
@@ -9,7 +10,10 @@ use super::records::Records;
 use super::run::{self, Ended, Engines, Progress, Signal};
 use flinkspark_model::port::Clock;
 use flinkspark_model::{Error, Kind, Result, fault};
+use futures::FutureExt;
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -71,7 +75,14 @@ pub struct Manager {
     compiler: Compiler,
     engines: Engines,
     clock: Arc<dyn Clock>,
-    running: Mutex<BTreeMap<JobId, Running>>,
+    running: Mutex<Jobs>,
+}
+
+#[derive(Default)]
+struct Jobs {
+    /// The server stops: what is submitted now is kept, and runs at the next start.
+    closed: bool,
+    by_id: BTreeMap<JobId, Running>,
 }
 
 struct Running {
@@ -113,7 +124,12 @@ impl Manager {
         for record in self.records.all().await? {
             if self.records.end(&record.id).await?.is_none() {
                 tracing::info!(job = %record.id, "resumes");
-                self.start(record);
+                let asked = match self.records.stop_requested(&record.id).await? {
+                    None => Signal::Run,
+                    Some(true) => Signal::Drain,
+                    Some(false) => Signal::Stop,
+                };
+                self.start(record, asked);
                 resumed += 1;
             }
         }
@@ -132,6 +148,7 @@ impl Manager {
         }
         if self
             .lock()
+            .by_id
             .values()
             .filter(|job| !job.task.is_finished())
             .count()
@@ -150,7 +167,7 @@ impl Manager {
         match self.records.create(&record).await? {
             Ok(()) => {
                 fault::reach("job.submit.journalled").map_err(injected)?;
-                self.start(record);
+                self.start(record, Signal::Run);
             }
             Err(there) => submission.matches(&there)?,
         }
@@ -161,7 +178,7 @@ impl Manager {
 
     /// One job.
     pub async fn get(&self, id: &JobId) -> Result<Snapshot> {
-        if let Some(running) = self.lock().get(id) {
+        if let Some(running) = self.lock().by_id.get(id) {
             return Ok(running.snapshot.borrow().clone());
         }
         let record = self.records.get(id).await?.ok_or_else(|| missing(id))?;
@@ -183,7 +200,7 @@ impl Manager {
 
     /// Follows a job: the receiver sees each change; it is closed once the job has ended.
     pub async fn watch(&self, id: &JobId) -> Result<watch::Receiver<Snapshot>> {
-        if let Some(running) = self.lock().get(id) {
+        if let Some(running) = self.lock().by_id.get(id) {
             return Ok(running.snapshot.clone());
         }
         Ok(watch::channel(self.get(id).await?).1)
@@ -196,7 +213,7 @@ impl Manager {
             return self.get(id).await;
         }
         self.records.request_stop(&record.id, drain).await?;
-        let watched = self.lock().get(id).map(|running| {
+        let watched = self.lock().by_id.get(id).map(|running| {
             running
                 .signal
                 .send_replace(if drain { Signal::Drain } else { Signal::Stop });
@@ -211,7 +228,11 @@ impl Manager {
 
     /// Suspends every job and waits until each has let go.
     pub async fn suspend(&self) {
-        let running = std::mem::take(&mut *self.lock());
+        let running = {
+            let mut jobs = self.lock();
+            jobs.closed = true;
+            std::mem::take(&mut jobs.by_id)
+        };
         for job in running.values() {
             job.signal.send_if_modified(|signal| {
                 let modify = *signal == Signal::Run;
@@ -228,26 +249,24 @@ impl Manager {
         }
     }
 
-    fn start(self: &Arc<Self>, record: JobRecord) {
+    fn start(self: &Arc<Self>, record: JobRecord, asked: Signal) {
         let record = Arc::new(record);
-        let (signal, signals) = watch::channel(Signal::Run);
+        let (signal, signals) = watch::channel(asked);
         let first = snapshot(record.as_ref().clone(), None);
         let (sender, receiver) = watch::channel(Snapshot {
             state: State::Running,
             ..first
         });
-        let mut running = self.lock();
-        if running
-            .get(&record.id)
-            .is_some_and(|job| !job.task.is_finished())
-        {
+        let mut jobs = self.lock();
+        let there = jobs.by_id.get(&record.id);
+        if jobs.closed || there.is_some_and(|job| !job.task.is_finished()) {
             return;
         }
         let manager = Arc::clone(self);
         let id = record.id.clone();
         let task =
             tokio::spawn(async move { manager.incarnations(&record, signals, &sender).await });
-        running.insert(
+        jobs.by_id.insert(
             id,
             Running {
                 signal,
@@ -267,32 +286,29 @@ impl Manager {
         let mut restarts = 0;
         let mut checkpoint = 0;
         loop {
-            let ended = self.incarnation(record, signals.clone(), sender).await;
+            let incarnation = self.incarnation(record, signals.clone(), sender);
+            // A defect in one job is that job's failure: nobody waits for it for ever.
+            let ended = AssertUnwindSafe(incarnation)
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
             let reached = sender.borrow().progress.counts.checkpoint;
             if reached > checkpoint {
                 (checkpoint, restarts) = (reached, 0);
             }
-            let outcome = match ended {
-                Ok(Ended::Finished) => Outcome::Finished,
-                Ok(Ended::Stopped) => Outcome::Stopped,
-                Ok(Ended::Suspended) => {
+            let told = *signals.borrow();
+            match after(ended, told, restarts) {
+                Next::End(outcome) => return self.end(record, outcome, sender).await,
+                Next::Suspend => {
                     sender.send_modify(|snapshot| snapshot.state = State::Suspended);
                     return;
                 }
-                Err(error)
-                    if may_pass(&error)
-                        && restarts < RESTARTS_MAX
-                        && *signals.borrow() == Signal::Run =>
-                {
+                Next::Again(error) => {
                     restarts += 1;
                     tracing::warn!(job = %record.id, %error, restarts, "starts again");
                     tokio::time::sleep(RESTART_PAUSE).await;
-                    continue;
                 }
-                Err(error) => Outcome::failed(&error),
-            };
-            self.end(record, outcome, sender).await;
-            return;
+            }
         }
     }
 
@@ -302,11 +318,6 @@ impl Manager {
         signals: watch::Receiver<Signal>,
         sender: &watch::Sender<Snapshot>,
     ) -> Result<Ended> {
-        if let Some(drain) = self.records.stop_requested(&record.id).await?
-            && !drain
-        {
-            return Ok(Ended::Stopped);
-        }
         let compiled = self.compiler.compile_record(record).await?;
         let report =
             |progress: Progress| sender.send_modify(|snapshot| snapshot.progress = progress);
@@ -333,7 +344,7 @@ impl Manager {
         tracing::info!(job = %record.id, state = sender.borrow().state.name(), "ended");
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<JobId, Running>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Jobs> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -368,6 +379,39 @@ fn snapshot(record: JobRecord, end: Option<End>) -> Snapshot {
     }
 }
 
+/// What follows when an incarnation has ended.
+enum Next {
+    /// The job has ended.
+    End(Outcome),
+    /// It goes on at the next start.
+    Suspend,
+    /// It starts again: what stopped it may pass.
+    Again(Error),
+}
+
+fn after(ended: Result<Ended>, told: Signal, restarts: u32) -> Next {
+    match ended {
+        Ok(Ended::Finished) => Next::End(Outcome::Finished),
+        Ok(Ended::Stopped) => Next::End(Outcome::Stopped),
+        Ok(Ended::Suspended) => Next::Suspend,
+        Err(error) if may_pass(&error) && told == Signal::Suspend => {
+            tracing::warn!(%error, "let go without a last checkpoint");
+            Next::Suspend
+        }
+        // Asked to stop, it comes back to commit what its last checkpoint promised.
+        Err(error) if may_pass(&error) && restarts < RESTARTS_MAX => Next::Again(error),
+        Err(error) => Next::End(Outcome::failed(&error)),
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    Error::new(Kind::Internal, "FS0916", "the job's engine panicked")
+        .with_detail(text.unwrap_or("the panic has no text").to_owned())
+        .with_hint("report it, with the job's text and the server's log")
+}
+
 fn may_pass(error: &Error) -> bool {
     matches!(error.kind(), Kind::Unavailable | Kind::InDoubt)
 }
@@ -379,4 +423,30 @@ fn missing(id: &JobId) -> Error {
 
 fn injected(cause: fault::Injected) -> Error {
     Error::new(Kind::Unavailable, "FS0909", "a fault was injected").with_source(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_ends_no_job_that_the_server_lets_go_or_was_asked_to_stop() {
+        let lost = || Error::new(Kind::Unavailable, "FS1001", "a full disk");
+        let suspended = after(Err(lost()), Signal::Suspend, RESTARTS_MAX);
+        assert!(matches!(suspended, Next::Suspend));
+        for told in [Signal::Run, Signal::Stop, Signal::Drain] {
+            assert!(matches!(after(Err(lost()), told, 0), Next::Again(_)));
+            let ended = after(Err(lost()), told, RESTARTS_MAX);
+            assert!(matches!(ended, Next::End(Outcome::Failed { .. })));
+        }
+        let broken = Error::new(Kind::Data, "FS1005", "a segment is missing");
+        let ended = after(Err(broken), Signal::Suspend, 0);
+        assert!(matches!(ended, Next::End(Outcome::Failed { .. })));
+    }
+
+    #[test]
+    fn a_panic_is_told_with_its_text() {
+        let panic = std::panic::catch_unwind(|| panic!("row {} is odd", 3)).unwrap_err();
+        assert_eq!(panicked(panic.as_ref()).detail(), Some("row 3 is odd"));
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a record never changes; how far a job came is in its own log.
 
+use flinkspark_engine::stream::PARALLELISM_MAX;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::LogId;
 use flinkspark_model::name::DatasetName;
@@ -116,6 +117,42 @@ pub struct Options {
     pub late_to: Option<String>,
 }
 
+impl Options {
+    /// Refuses what no engine can do, before anything is kept.
+    ///
+    /// Errors: `Invalid` with the option, its value and its range.
+    pub fn check(&self) -> Result<()> {
+        let range = 1..=PARALLELISM_MAX as u64;
+        let refuse = |option: &str, detail: String| {
+            Error::new(
+                Kind::Invalid,
+                "FS0609",
+                format!("{option} is out of its range"),
+            )
+            .with_detail(detail)
+            .with_hint("correct it, or leave it out: it has a default")
+        };
+        match self.parallelism.map(u64::from) {
+            Some(parallelism) if !range.contains(&parallelism) => {
+                return Err(refuse(
+                    "the parallelism",
+                    format!("{parallelism} was asked for; it is from 1 to {PARALLELISM_MAX}"),
+                ));
+            }
+            _ => {}
+        }
+        if self.checkpoint_interval_ms == Some(0) {
+            let detail = "0 was asked for; it is at least one millisecond".to_owned();
+            return Err(refuse("the interval between checkpoints", detail));
+        }
+        if self.rate_rows_per_second == Some(0) {
+            let detail = "0 was asked for; it is at least one row per second".to_owned();
+            return Err(refuse("the rate", detail));
+        }
+        Ok(())
+    }
+}
+
 /// An input as of the submission: a resumed job reads the same rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -213,8 +250,9 @@ impl Submission {
         }
     }
 
-    /// Refuses a text that is too long to be kept.
+    /// Refuses options that no engine can keep to, and a text that is too long to be kept.
     pub fn check(&self) -> Result<()> {
+        self.options.check()?;
         if self.text.len() > TEXT_BYTES_MAX {
             return Err(
                 Error::new(Kind::Invalid, "FS0903", "the job's text is too long")

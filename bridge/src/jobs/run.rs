@@ -9,7 +9,7 @@ use flinkspark_engine::{batch, stream};
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::lineage::{Edge, SlotRange};
 use flinkspark_model::log::{View, WriterName};
-use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy, Reference};
+use flinkspark_model::port::{Catalog, Clock, Dataset, Datasets, Entropy, Reference};
 use flinkspark_model::{Error, Kind, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -80,9 +80,11 @@ pub(super) async fn run(
     engines: &Engines,
     record: &JobRecord,
     compiled: Compiled,
-    signals: watch::Receiver<Signal>,
+    mut signals: watch::Receiver<Signal>,
     report: &(impl Fn(Progress) + Sync),
 ) -> Result<Ended> {
+    // What was asked before this incarnation began is heard by it too.
+    signals.mark_changed();
     let ended = match compiled {
         Compiled::Stream(program) => stream(engines, record, program, signals, report).await,
         Compiled::Batch {
@@ -104,7 +106,7 @@ pub(super) async fn run(
     let told = publish(engines, record).await;
     let ended = ended?;
     told?;
-    if ended == Ended::Finished {
+    if ended != Ended::Suspended {
         trace(engines, record).await?;
     }
     Ok(ended)
@@ -155,7 +157,7 @@ async fn stream(
                 });
             }
             changed = signals.changed(), if told == Signal::Run => {
-                told = if changed.is_ok() { *signals.borrow() } else { Signal::Suspend };
+                told = if changed.is_ok() { *signals.borrow_and_update() } else { Signal::Suspend };
                 match told {
                     Signal::Run => {}
                     Signal::Suspend | Signal::Stop => handle.suspend(),
@@ -205,37 +207,53 @@ async fn batch(
         rows_in_total: Some(rows_in),
         ..Progress::default()
     };
-    let mut running = std::pin::pin!(run.execute(session, &target));
-    let mut ticks = tokio::time::interval(REPORT_EVERY);
-    loop {
-        tokio::select! {
-            outcome = &mut running => {
-                let outcome = outcome?;
-                let counts = Counts { rows_in, rows_out: outcome.rows, checkpoint: 1, rows_late: 0 };
-                report(Progress { counts, ..shown(outcome.rows) });
-                gauge(engines, record, &counts);
-                return Ok(Ended::Finished);
+    let committed = {
+        let mut running = std::pin::pin!(run.clone().execute(session, &target));
+        let mut ticks = tokio::time::interval(REPORT_EVERY);
+        loop {
+            tokio::select! {
+                biased;
+                // A batch run has no checkpoint to let go at: it is dropped, and its retry is idempotent.
+                changed = signals.changed() => match *signals.borrow_and_update() {
+                    Signal::Run if changed.is_ok() => {}
+                    Signal::Run | Signal::Suspend => return Ok(Ended::Suspended),
+                    Signal::Stop | Signal::Drain => break None,
+                },
+                outcome = &mut running => break Some(outcome?),
+                _ = ticks.tick() => report(shown(rows_out.load(Ordering::Relaxed))),
             }
-            // A batch run has no checkpoint to let go at: it is dropped, and its retry is idempotent.
-            changed = signals.changed() => {
-                return match *signals.borrow() {
-                    Signal::Run if changed.is_ok() => continue,
-                    Signal::Run | Signal::Suspend => Ok(Ended::Suspended),
-                    Signal::Stop | Signal::Drain => Ok(Ended::Stopped),
-                };
-            }
-            _ = ticks.tick() => report(shown(rows_out.load(Ordering::Relaxed))),
         }
-    }
+    };
+    // Its commit may have been on its way when it was dropped.
+    let committed = match committed {
+        Some(outcome) => Some(outcome),
+        None => run.give_up(&target).await?,
+    };
+    let Some(outcome) = committed else {
+        return Ok(Ended::Stopped);
+    };
+    let counts = Counts {
+        rows_in,
+        rows_out: outcome.rows,
+        checkpoint: 1,
+        rows_late: 0,
+    };
+    report(Progress {
+        counts,
+        ..shown(outcome.rows)
+    });
+    gauge(engines, record, &counts);
+    Ok(Ended::Finished)
 }
 
 async fn rows_in(engines: &Engines, inputs: &[SlotRange]) -> Result<u64> {
     let mut rows = 0;
     for input in inputs {
-        let view = view(engines, input.dataset).await?;
-        let segments = view
-            .live_between(input.first, input.last)
-            .flat_map(|epoch| &epoch.segments);
+        let epochs = log(engines, input.dataset)
+            .await?
+            .epochs(input.first, input.last)
+            .await?;
+        let segments = epochs.iter().flat_map(|epoch| &epoch.segments);
         rows += segments.map(|segment| segment.rows).sum::<u64>();
     }
     Ok(rows)
@@ -297,14 +315,16 @@ fn outputs(record: &JobRecord) -> impl Iterator<Item = DatasetId> {
     [Some(record.output), record.late].into_iter().flatten()
 }
 
-async fn view(engines: &Engines, id: DatasetId) -> Result<Arc<View>> {
+async fn log(engines: &Engines, id: DatasetId) -> Result<Arc<dyn Dataset>> {
     let dataset = engines.catalog.lookup(&Reference::Id(id)).await?;
     engines
         .datasets
         .dataset(id, Arc::clone(&dataset.schema))
-        .await?
-        .refresh()
         .await
+}
+
+async fn view(engines: &Engines, id: DatasetId) -> Result<Arc<View>> {
+    log(engines, id).await?.refresh().await
 }
 
 fn progress(status: &stream::Status) -> Progress {

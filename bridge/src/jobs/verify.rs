@@ -3,12 +3,11 @@
 //! Writes to nothing but scratch: a store of its own beside the data, gone when it returns.
 //! Invariant: equal means equal multisets of rows, exactly, by digest.
 
+use super::compare::{self, Difference};
 use super::compile::{Bound, Compiled};
 use super::manager::Manager;
 use super::record::{JobId, Options, Target};
 use super::run::Engines;
-use arrow_array::RecordBatch;
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use flinkspark_connector::store::{Logs, Settings, local::Local};
@@ -17,18 +16,11 @@ use flinkspark_model::dataset::{Dataset, DatasetId, Traits};
 use flinkspark_model::digest::Digest;
 use flinkspark_model::log::LogId;
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::{self, Datasets, Log, ReadOptions};
-use flinkspark_model::position::Position;
+use flinkspark_model::port::{self, Datasets, Log};
 use flinkspark_model::{Error, Kind, Result};
-use futures::TryStreamExt;
-use serde_json::{Map, Value};
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-
-/// The most differing rows that are shown.
-const SHOWN_MAX: usize = 10;
 
 /// One target's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,15 +31,6 @@ pub struct Answer {
     pub digest: Digest,
     /// Rows that came too late for their window.
     pub rows_late: u64,
-}
-
-/// A row that not all targets have equally often.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// The row as JSON.
-    pub row: String,
-    /// How often each target has it.
-    pub counts: Vec<u64>,
 }
 
 /// What a comparison found.
@@ -71,6 +54,7 @@ impl Manager {
         targets: &[Target],
         options: &Options,
     ) -> Result<Verified> {
+        options.check()?;
         let bound = self.compiler().bind(text, options).await?;
         let pins = self.compiler().pin(&bound).await?;
         let scratch = Scratch::open(self.engines()).await?;
@@ -109,7 +93,7 @@ impl Manager {
         let (differing_rows, differences) = if equal {
             (0, Vec::new())
         } else {
-            compare(&outputs).await?
+            compare::outputs(&outputs, compare::ROWS_HELD_MAX).await?
         };
         Ok(Verified {
             answers,
@@ -217,6 +201,15 @@ impl Scratch {
     }
 }
 
+/// Removes what comparisons of a killed server left; whoever calls it owns the data directory.
+pub(crate) fn clear_scratch(dir: &Path) {
+    if let Err(cause) = std::fs::remove_dir_all(dir)
+        && cause.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(dir = %dir.display(), %cause, "old scratch space could not be removed");
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Err(cause) = std::fs::remove_dir_all(&self.dir) {
@@ -246,81 +239,4 @@ impl Datasets for Overlay {
     async fn job(&self, id: LogId) -> Result<Arc<dyn Log>> {
         self.scratch.job(id).await
     }
-}
-
-/// Counts every row of every output and keeps those whose counts differ.
-async fn compare(outputs: &[Arc<dyn port::Dataset>]) -> Result<(u64, Vec<Difference>)> {
-    let mut counts: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for (index, output) in outputs.iter().enumerate() {
-        let view = output.refresh().await?;
-        let partitions = view
-            .live()
-            .flat_map(|epoch| &epoch.segments)
-            .map(|segment| segment.partition);
-        for partition in 0..=partitions.max().unwrap_or(0) {
-            let mut rows = output
-                .read(
-                    partition,
-                    Position::START,
-                    view.head(),
-                    ReadOptions::default(),
-                )
-                .await?;
-            while let Some(read) = rows.try_next().await? {
-                for row in json_rows(&read.batch)? {
-                    let counted = counts.entry(row).or_insert_with(|| vec![0; outputs.len()]);
-                    if let Some(count) = counted.get_mut(index) {
-                        *count += 1;
-                    }
-                }
-            }
-        }
-    }
-    counts.retain(|_, counts| {
-        counts
-            .windows(2)
-            .any(|pair| matches!(pair, [a, b] if a != b))
-    });
-    let differing = counts.len() as u64;
-    let shown = counts
-        .into_iter()
-        .take(SHOWN_MAX)
-        .map(|(row, counts)| Difference { row, counts });
-    Ok((differing, shown.collect()))
-}
-
-fn json_rows(batch: &RecordBatch) -> Result<Vec<String>> {
-    let failed = |cause| {
-        Error::new(Kind::Internal, "FS0008", "a row could not be printed").with_source(cause)
-    };
-    let options = FormatOptions::new();
-    let columns: Vec<ArrayFormatter<'_>> = batch
-        .columns()
-        .iter()
-        .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
-        .collect::<std::result::Result<_, _>>()
-        .map_err(failed)?;
-    let mut rows = Vec::with_capacity(batch.num_rows());
-    for row in 0..batch.num_rows() {
-        let mut object = Map::new();
-        for ((field, column), array) in batch
-            .schema_ref()
-            .fields()
-            .iter()
-            .zip(&columns)
-            .zip(batch.columns())
-        {
-            let text = column.value(row).try_to_string().map_err(failed)?;
-            object.insert(
-                field.name().clone(),
-                if array.is_null(row) {
-                    Value::Null
-                } else {
-                    text.into()
-                },
-            );
-        }
-        rows.push(Value::from(object).to_string());
-    }
-    Ok(rows)
 }

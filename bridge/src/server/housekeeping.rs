@@ -1,9 +1,10 @@
 //! Ends transactions whose leases have run out, and deletes what nothing reaches any more.
 //!
 //! It decides nothing: the connector does, and may be asked at any time. Invariant: what one dataset
-//! runs into keeps no other dataset from its turn.
+//! or job runs into keeps no other from its turn.
 
 use super::metrics::Metrics;
+use crate::jobs::Records;
 use flinkspark_connector::store::{Collected, Logs, Transactions};
 use flinkspark_model::Result;
 use flinkspark_model::dataset::Dataset;
@@ -23,6 +24,7 @@ const PAGE: usize = 100;
 pub(super) struct Housekeeping {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) logs: Logs,
+    pub(super) records: Records,
     pub(super) transactions: Arc<Transactions>,
     pub(super) metrics: Arc<Metrics>,
 }
@@ -39,8 +41,28 @@ impl Housekeeping {
         }
     }
 
-    /// Every dataset once.
+    /// Every dataset and every job once.
     async fn round(&self) {
+        self.datasets().await;
+        self.jobs().await;
+    }
+
+    async fn jobs(&self) {
+        let jobs = match self.records.all().await {
+            Ok(jobs) => jobs,
+            Err(error) => return tracing::warn!(%error, "the jobs could not be listed"),
+        };
+        for job in jobs {
+            match self.logs.collect_job(job.id.log()).await {
+                Ok(collected) => self.metrics.collected(collected),
+                Err(error) => {
+                    tracing::warn!(job = %job.id, %error, "old state was left for the next round");
+                }
+            }
+        }
+    }
+
+    async fn datasets(&self) {
         let mut after = None;
         loop {
             let page = match self.catalog.list("", after.as_ref(), PAGE).await {
@@ -63,8 +85,16 @@ impl Housekeeping {
     }
 
     async fn dataset(&self, dataset: &Dataset) -> Result<Collected> {
-        for transaction in self.transactions.expire(dataset.id).await? {
-            tracing::info!(dataset = %dataset.name, %transaction, "its lease has run out: aborted");
+        match self.transactions.expire(dataset.id).await {
+            Ok(expired) => {
+                for transaction in expired {
+                    tracing::info!(dataset = %dataset.name, %transaction, "its lease has run out: aborted");
+                }
+            }
+            // What a verdict needs of transactions is in the log.
+            Err(error) => {
+                tracing::warn!(dataset = %dataset.name, %error, "its transactions could not be ended");
+            }
         }
         let collected = self.logs.collect(dataset.id).await?;
         if collected.deleted > 0 {

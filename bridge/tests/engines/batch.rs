@@ -6,14 +6,15 @@ use arrow_array::{Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::prelude::col;
+use datafusion::prelude::{SessionContext, col};
 use flinkspark_bridge::system::{SystemClock, SystemEntropy};
 use flinkspark_connector::store::{Logs, Settings, object::Objects};
 use flinkspark_engine::batch::{Cache, Event, Options, Rdd, RddTable, Run, Why, session};
 use flinkspark_model::Kind;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::handle::StorageLevel;
-use flinkspark_model::log::{Commit, Intent, SegmentFormat, SourceOffsets};
+use flinkspark_model::lineage::SlotRange;
+use flinkspark_model::log::{Commit, Intent, Replacement, SegmentFormat, SourceOffsets};
 use flinkspark_model::port::{Dataset, Datasets, SegmentSpec};
 use futures::TryStreamExt;
 use std::path::Path;
@@ -196,35 +197,55 @@ async fn memory_beyond_its_budget_is_dropped_or_moved_to_disk() {
     }
 }
 
+/// A session, and runs in it that sum the rows of an input.
+struct Sums {
+    session: SessionContext,
+    plan: LogicalPlan,
+    inputs: Vec<SlotRange>,
+}
+
+impl Sums {
+    async fn of(input: &Arc<dyn Dataset>) -> Self {
+        let session = session(&Options {
+            parallelism: 2,
+            memory_bytes_max: 1 << 24,
+        })
+        .unwrap();
+        let rdd = handle(input).await;
+        let inputs = vec![rdd.range()];
+        let plan = session
+            .read_table(Arc::new(RddTable::new(rdd)))
+            .unwrap()
+            .aggregate(vec![], vec![sum(col("n")).alias("n")])
+            .unwrap()
+            .logical_plan()
+            .clone();
+        Self {
+            session,
+            plan,
+            inputs,
+        }
+    }
+
+    fn run(&self, incarnation: &str) -> Run {
+        Run {
+            id: "run".into(),
+            incarnation: incarnation.into(),
+            plan: self.plan.clone(),
+            inputs: self.inputs.clone(),
+            rows_out: Arc::new(AtomicU64::new(0)),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_run_commits_once_however_often_it_is_tried() {
     let logs = logs().await;
-    let input = dataset(&logs, 1, &[&[1, 2, 3], &[4]]).await;
+    let sums = Sums::of(&dataset(&logs, 1, &[&[1, 2, 3], &[4]]).await).await;
     let output = logs.dataset(id(2), schema()).await.unwrap();
-    let session = session(&Options {
-        parallelism: 2,
-        memory_bytes_max: 1 << 24,
-    })
-    .unwrap();
-    let rdd = handle(&input).await;
-    let inputs = vec![rdd.range()];
-    let plan: LogicalPlan = session
-        .read_table(Arc::new(RddTable::new(rdd)))
-        .unwrap()
-        .aggregate(vec![], vec![sum(col("n")).alias("n")])
-        .unwrap()
-        .logical_plan()
-        .clone();
-    let run = |incarnation: &str| Run {
-        id: "run".into(),
-        incarnation: incarnation.into(),
-        plan: plan.clone(),
-        inputs: inputs.clone(),
-        rows_out: Arc::new(AtomicU64::new(0)),
-    };
-    let first = run("a").execute(&session, &output).await.unwrap();
+    let first = sums.run("a").execute(&sums.session, &output).await.unwrap();
     assert_eq!((first.rows, first.replayed), (1, false));
-    let second = run("b").execute(&session, &output).await.unwrap();
+    let second = sums.run("b").execute(&sums.session, &output).await.unwrap();
     assert_eq!(
         (second.slot, second.rows, second.replayed),
         (first.slot, 1, true)
@@ -232,6 +253,72 @@ async fn a_run_commits_once_however_often_it_is_tried() {
     assert_eq!(rows(&handle(&output).await, 0).await, [10]);
     let view = output.refresh().await.unwrap();
     assert_eq!(view.live().count(), 1);
+}
+
+#[tokio::test]
+async fn a_run_that_was_given_up_has_committed_before_or_never_does() {
+    let logs = logs().await;
+    let sums = Sums::of(&dataset(&logs, 1, &[&[1, 2, 3], &[4]]).await).await;
+    let output = logs.dataset(id(2), schema()).await.unwrap();
+    for again in ["a", "b"] {
+        assert_eq!(sums.run(again).give_up(&output).await, Ok(None));
+    }
+    let late = sums.run("c").execute(&sums.session, &output).await;
+    assert_eq!(late.unwrap_err().kind(), Kind::Conflict);
+    assert_eq!(output.refresh().await.unwrap().live().count(), 0);
+
+    let output = logs.dataset(id(3), schema()).await.unwrap();
+    let done = sums.run("a").execute(&sums.session, &output).await.unwrap();
+    let told = sums.run("b").give_up(&output).await.unwrap().unwrap();
+    assert_eq!((told.slot, told.digest), (done.slot, done.digest));
+}
+
+#[tokio::test]
+async fn a_handle_keeps_to_its_slots_through_an_overwrite() {
+    let logs = logs().await;
+    let input = dataset(&logs, 1, &[&[1, 2, 3], &[4]]).await;
+    let rdd = handle(&input).await;
+    assert_eq!(rows(&rdd, 0).await, [1, 2, 3]);
+    let head = input.refresh().await.unwrap().head();
+    let fence = Intent::Fence {
+        writer: "other".into(),
+        generation: 1,
+        restored: 0,
+        rewind: false,
+        incarnation: "test".into(),
+    };
+    input.append(fence).await.unwrap();
+    let commit = Commit {
+        writer: "other".into(),
+        generation: 1,
+        n: 1,
+        run: "other".into(),
+        source_offsets: SourceOffsets::default(),
+        schema_version: 1,
+        watermark_ms: None,
+        checkpoint_ref: None,
+        lineage: Vec::new(),
+        segments: Vec::new(),
+        manifest: None,
+    };
+    let overwrite = Intent::Replace {
+        read_at: head,
+        first: 1,
+        last: head,
+        with: Replacement::Overwrite(commit),
+    };
+    input.append(overwrite).await.unwrap();
+    assert_eq!(
+        rows(&rdd, 1).await,
+        [4],
+        "a partition that was not read yet"
+    );
+    let again = Rdd::of_slots(Arc::clone(&input), 1, head).await.unwrap();
+    assert_eq!(
+        (again.id(), rows(&again, 0).await),
+        (rdd.id(), vec![1, 2, 3])
+    );
+    assert_eq!(rows(&handle(&input).await, 0).await, [0; 0]);
 }
 
 #[tokio::test]

@@ -188,7 +188,8 @@ impl Cache {
                 used: 0,
                 place,
             };
-            self.lock().entries.insert(key, entry);
+            // The partition may have been kept anew meanwhile.
+            self.lock().entries.entry(key).or_insert(entry);
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use flinkspark_model::digest::Digest;
 use flinkspark_model::lineage::SlotRange;
 use flinkspark_model::log::{
-    Commit, Intent, SegmentFormat, SegmentRef, SourceOffsets, View, WriterName,
+    Commit, Generation, Intent, Ordinal, SegmentFormat, SegmentRef, SourceOffsets, View, WriterName,
 };
 use flinkspark_model::port::{Dataset, SegmentSpec};
 use flinkspark_model::position::SlotNo;
@@ -25,6 +25,8 @@ use futures::stream::{StreamExt, TryStreamExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// The number of a run's only commit.
+const COMMIT: Ordinal = 1;
 /// How often a partition's task is tried: Spark's `spark.task.maxFailures`.
 const TASK_ATTEMPTS_MAX: u32 = 4;
 /// Rows in a batch.
@@ -135,21 +137,12 @@ impl Run {
         if let Some(outcome) = committed(&view, &writer) {
             return Ok(outcome);
         }
-        let generation = view.writer(&writer).map_or(0, |state| state.generation) + 1;
-        let fence = Intent::Fence {
-            writer: writer.clone(),
-            generation,
-            restored: 0,
-            rewind: false,
-            incarnation: self.incarnation.clone(),
-        };
-        target.append(fence).await?;
-        fault::reach("recover.output.fenced").map_err(injected)?;
+        let generation = self.fence(target, &view, &writer).await?;
         let (segments, retries) = self.compute(session, target).await?;
         let commit = Commit {
             writer,
             generation,
-            n: 1,
+            n: COMMIT,
             run: self.id.clone(),
             source_offsets: offsets(&self.inputs),
             schema_version: view.schema_version(),
@@ -170,6 +163,61 @@ impl Run {
             digest,
             retries,
         })
+    }
+
+    /// Makes sure that the run never commits; where it has, returns what it committed. The run must
+    /// not be executed meanwhile, but a commit of it may still be on its way.
+    ///
+    /// Errors: what the log says.
+    pub async fn give_up(self, target: &Arc<dyn Dataset>) -> Result<Option<Outcome>> {
+        let writer = WriterName::from(self.id.as_str());
+        let view = target.refresh().await?;
+        if let Some(outcome) = committed(&view, &writer) {
+            return Ok(Some(outcome));
+        }
+        match self.abort(target, &view, &writer).await {
+            Ok(()) => Ok(None),
+            // The commit that was on its way came first.
+            Err(refusal) => match committed(&*target.refresh().await?, &writer) {
+                Some(outcome) => Ok(Some(outcome)),
+                None => Err(refusal),
+            },
+        }
+    }
+
+    async fn abort(
+        &self,
+        target: &Arc<dyn Dataset>,
+        view: &View,
+        writer: &WriterName,
+    ) -> Result<()> {
+        let generation = self.fence(target, view, writer).await?;
+        let abort = Intent::Abort {
+            writer: writer.clone(),
+            generation,
+            n: COMMIT,
+            segments: Vec::new(),
+        };
+        target.append(abort).await.map(drop)
+    }
+
+    async fn fence(
+        &self,
+        target: &Arc<dyn Dataset>,
+        view: &View,
+        writer: &WriterName,
+    ) -> Result<Generation> {
+        let generation = view.writer(writer).map_or(0, |state| state.generation) + 1;
+        let fence = Intent::Fence {
+            writer: writer.clone(),
+            generation,
+            restored: 0,
+            rewind: false,
+            incarnation: self.incarnation.clone(),
+        };
+        target.append(fence).await?;
+        fault::reach("recover.output.fenced").map_err(injected)?;
+        Ok(generation)
     }
 
     async fn compute(
@@ -201,7 +249,8 @@ impl Run {
     ) -> Result<(Option<SegmentRef>, u32)> {
         let mut attempt = 0;
         loop {
-            // A plan with exchanges is shared by all partitions and runs once: only a narrow one can run again.
+            // Exchanges run once and are shared by the first attempts: another attempt has a plan of its
+            // own, and computes again whatever its partition needs.
             let fresh = if attempt == 0 {
                 Arc::clone(plan)
             } else {
@@ -279,7 +328,7 @@ async fn physical(session: &SessionContext, plan: &LogicalPlan) -> Result<Arc<dy
 
 /// The outcome of an incarnation that committed before.
 fn committed(view: &View, writer: &WriterName) -> Option<Outcome> {
-    let there = view.writer(writer)?.commits.get(&1)?;
+    let there = view.writer(writer)?.commits.get(&COMMIT)?;
     let (slot, digest) = (there.slot, there.digest);
     Some(Outcome {
         slot,

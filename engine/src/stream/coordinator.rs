@@ -296,15 +296,16 @@ fn sink_watermark(acks: &[Ack]) -> Option<i64> {
 }
 
 fn failure(ended: std::result::Result<Result<()>, JoinError>) -> Result<()> {
-    ended.unwrap_or_else(|cause| {
-        Err(Error::new(
-            Kind::Internal,
-            "FS0620",
-            "a subtask of the stream engine panicked",
-        )
-        .with_source(cause)
-        .with_hint("report it, with the job's text"))
-    })
+    ended.unwrap_or_else(|cause| Err(panicked().with_source(cause)))
+}
+
+pub(crate) fn panicked() -> Error {
+    Error::new(
+        Kind::Internal,
+        "FS0620",
+        "a subtask of the stream engine panicked",
+    )
+    .with_hint("report it, with the job's text and the server's log")
 }
 
 fn gone() -> Error {

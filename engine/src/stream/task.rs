@@ -16,7 +16,9 @@ use arrow_array::RecordBatch;
 use flinkspark_model::log::SegmentRef;
 use flinkspark_model::port::{Log, SegmentWriter};
 use flinkspark_model::{Result, fault};
+use futures::FutureExt;
 use std::ops::RangeInclusive;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -158,7 +160,11 @@ impl Subtask {
         while self.acks.try_join_next().is_some() {}
         let (log, reports) = (Arc::clone(&self.log), self.reports.clone());
         self.acks.spawn(async move {
-            let ack = frozen.make_durable(log.as_ref()).await;
+            // A panic here is said like any other failure: nobody else would miss the answer.
+            let ack = AssertUnwindSafe(frozen.make_durable(log.as_ref()))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| Err(super::coordinator::panicked()));
             let _ = reports.send(Report::Ack(ack.map(Box::new))).await;
         });
         Ok(())

@@ -323,6 +323,122 @@ fn a_client_follows_its_job_through_a_killed_server() -> Step {
     Ok(())
 }
 
+#[test]
+fn a_job_keeps_to_its_input_through_an_overwrite_and_a_kill() -> Step {
+    let flights = Flights::start("24h")?;
+    let file = job(&flights, "pinned")?;
+    let Flights { server, dir } = flights;
+    let url = server.url();
+    let run = ["job", "run", &file, "--on", "stream", "--id", "pinned"];
+    let pace = ["--rate", "100000", "--checkpoint-interval", "100ms"];
+    let submitting = std::thread::spawn({
+        let of = |text: &[&str]| text.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let arguments = [of(&["--url", &url]), of(&run), of(&pace)].concat();
+        move || {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            flinkspark_integration_tests::command::run(
+                &[&arguments[..], &["--reconnect", "0s"]].concat(),
+            )
+        }
+    });
+    std::thread::sleep(Duration::from_millis(1500));
+    let other = dir.path().join("other.parquet");
+    let other = other.to_str().ok_or("the path is text")?;
+    server.must(&["transfer", "dataset://flights", other])?;
+    server.must(&["transfer", other, "dataset://flights", "--replace"])?;
+    let job = server.must(&["job", "show", "pinned", "-o", "json"])?;
+    assert_eq!(job.json()?["state"], "running", "too late to tell");
+    server.kill()?;
+    submitting.join().map_err(|_| "the client ended")??;
+    let server = Server::start(&dir.path().join("data"))?;
+    server.must(&[&run[..], &pace].concat())?;
+    assert_eq!(sums(&server, "pinned")?, FLINK);
+    Ok(())
+}
+
+/// Submits the job to a server that dies by SIGKILL at a step while it stops the job, and starts
+/// it again: the job as it ended, and the sums of its output.
+fn stopped_by_a_dying_server(how: &[&str], step: &str) -> Step<(Value, (u64, [i64; 4]))> {
+    let flights = Flights::start("24h")?;
+    let file = job(&flights, "asked")?;
+    let Flights { server, dir } = flights;
+    let data = dir.path().join("data");
+    server.kill()?;
+    let mut server = Server::start_with_faults(&data, &format!("kill={step}:1"))?.ready()?;
+    let url = server.url();
+    let submitting = std::thread::spawn(move || {
+        let run = ["--url", &url, "job", "run", &file, "--on", "stream"];
+        // No checkpoint but the one that stopping takes.
+        let pace = ["--rate", "100000", "--checkpoint-interval", "1h"];
+        let rest = ["--id", "asked", "--reconnect", "0s"];
+        flinkspark_integration_tests::command::run(&[&run[..], &pace, &rest].concat())
+    });
+    std::thread::sleep(Duration::from_millis(1500));
+    let said = server.run(&[&["job", "stop", "asked"], how].concat())?;
+    assert!(said.err.contains("error[FS040"), "the call broke: {said:?}");
+    submitting.join().map_err(|_| "the client ended")??;
+    server
+        .ended_within(Duration::from_secs(20))?
+        .ok_or("the server was killed")?;
+    let server = Server::start(&data)?;
+    let since = Instant::now();
+    loop {
+        let job = server
+            .must(&["job", "show", "asked", "-o", "json"])?
+            .json()?;
+        if job["state"] != "running" {
+            return Ok((job, sums(&server, "asked")?));
+        }
+        assert!(since.elapsed().as_secs() < 20, "{job}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_stopped_job_commits_what_its_last_checkpoint_promised() -> Step {
+    let (job, (rows, sums)) = stopped_by_a_dying_server(&[], "checkpoint.manifest.done")?;
+    assert_eq!(job["state"], "stopped", "{job}");
+    assert!(rows > 0 && sums[0] > 0, "the checkpoint had closed windows");
+    assert!(rows < FLINK.0, "{rows}");
+    assert_eq!(job["rows_out"], rows, "{job}");
+    Ok(())
+}
+
+#[test]
+fn a_drain_is_not_forgotten_when_its_server_dies() -> Step {
+    let (job, (rows, sums)) = stopped_by_a_dying_server(&["--drain"], "checkpoint.manifest.done")?;
+    assert_eq!(job["state"], "stopped", "{job}");
+    assert_eq!(job["rows_in"], sums[0], "every row that was read has fired");
+    assert!(rows > 0 && rows < FLINK.0, "{rows}");
+    // Before its only checkpoint it has read nothing that counts: the input ends there.
+    let (job, (rows, _)) = stopped_by_a_dying_server(&["--drain"], "checkpoint.manifest.before")?;
+    assert_eq!(job["state"], "stopped", "{job}");
+    assert_eq!((&job["rows_in"], rows), (&Value::from(0), 0));
+    Ok(())
+}
+
+#[test]
+fn options_that_no_engine_can_keep_to_are_refused_before_anything_is_kept() -> Step {
+    let flights = Flights::start("24h")?;
+    let file = job(&flights, "bounded")?;
+    for (on, option, value) in [
+        ("batch", "--parallelism", "0"),
+        ("batch", "--parallelism", "100000"),
+        ("stream", "--parallelism", "129"),
+        ("stream", "--checkpoint-interval", "0ms"),
+        ("stream", "--rate", "0"),
+    ] {
+        let run = ["job", "run", &file, "--on", on, "--id", "bounded"];
+        let said = flights.server.run(&[&run[..], &[option, value]].concat())?;
+        assert_eq!(said.code, Some(1), "{option} {value}: {said:?}");
+        assert!(said.err.contains("FS0609"), "{said:?}");
+    }
+    let run = ["job", "run", &file, "--on", "batch", "--id", "bounded"];
+    flights.server.must(&run)?;
+    assert_eq!(sums(&flights.server, "bounded")?, FLINK);
+    Ok(())
+}
+
 /// The segment files of every dataset.
 fn segment_files(data: &Path) -> Step<BTreeSet<OsString>> {
     let mut files = BTreeSet::new();
