@@ -25,6 +25,7 @@ use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::v1::catalog_server::CatalogServer;
 use flinkspark_proto::v1::jobs_server::JobsServer;
+use futures::stream::{self, TryStreamExt};
 use housekeeping::Housekeeping;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -34,10 +35,11 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::TcpListenerStream;
 
 /// Datasets whose logs are read at once while the server starts.
-const CATCH_UP_PAGE: usize = 100;
+const CATCH_UP_PAGE: usize = 1000;
+/// Logs that are read at once at the start.
+const CATCH_UP_AT_ONCE: usize = 64;
 
 /// Where the catalogue lies in a data directory.
 pub fn catalogue_dir(data_dir: &Path) -> PathBuf {
@@ -262,17 +264,20 @@ async fn catch_up(catalog: &Arc<dyn Catalog>, datasets: &Arc<dyn Datasets>) -> R
     let mut after = None;
     loop {
         let page = catalog.list("", after.as_ref(), CATCH_UP_PAGE).await?;
-        for dataset in &page.datasets {
-            let view = datasets
-                .dataset(dataset.id, Arc::clone(&dataset.schema))
-                .await?
-                .refresh()
-                .await?;
-            let (rows, _, _) = view.totals();
-            catalog
-                .advance(dataset.id, view.head(), rows, view.watermark_ms())
-                .await?;
-        }
+        stream::iter(page.datasets.into_iter().map(Ok))
+            .try_for_each_concurrent(CATCH_UP_AT_ONCE, |dataset| async move {
+                let schema = Arc::clone(&dataset.schema);
+                let log = datasets.dataset(dataset.id, schema).await?;
+                let view = log.refresh().await?;
+                if view.head() == 0 {
+                    return Ok(());
+                }
+                let (rows, _, _) = view.totals();
+                catalog
+                    .advance(dataset.id, view.head(), rows, view.watermark_ms())
+                    .await
+            })
+            .await?;
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(()),
@@ -309,7 +314,7 @@ async fn serve_grpc(
         )
         .add_service(JobsServer::new(jobs::Service { jobs: parts.jobs }))
         .add_service(health_service)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), closed(closing));
+        .serve_with_incoming_shutdown(flight::limits::incoming(listener), closed(closing));
     served.await.map_err(|cause| {
         Error::new(
             Kind::Unavailable,

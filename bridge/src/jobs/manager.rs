@@ -124,12 +124,7 @@ impl Manager {
         for record in self.records.all().await? {
             if self.records.end(&record.id).await?.is_none() {
                 tracing::info!(job = %record.id, "resumes");
-                let asked = match self.records.stop_requested(&record.id).await? {
-                    None => Signal::Run,
-                    Some(true) => Signal::Drain,
-                    Some(false) => Signal::Stop,
-                };
-                self.start(record, asked);
+                self.start(record);
                 resumed += 1;
             }
         }
@@ -167,7 +162,7 @@ impl Manager {
         match self.records.create(&record).await? {
             Ok(()) => {
                 fault::reach("job.submit.journalled").map_err(injected)?;
-                self.start(record, Signal::Run);
+                self.start(record);
             }
             Err(there) => submission.matches(&there)?,
         }
@@ -206,17 +201,16 @@ impl Manager {
         Ok(watch::channel(self.get(id).await?).1)
     }
 
-    /// Stops a job for good; with `drain`, after what is open has fired. Idempotent.
+    /// Stops a job for good; with `drain`, after what is open has fired. Idempotent: the first
+    /// request says how.
     pub async fn stop(&self, id: &JobId, drain: bool) -> Result<Snapshot> {
         let record = self.records.get(id).await?.ok_or_else(|| missing(id))?;
         if self.records.end(id).await?.is_some() {
             return self.get(id).await;
         }
-        self.records.request_stop(&record.id, drain).await?;
+        let asked = asked(self.records.request_stop(&record.id, drain).await?);
         let watched = self.lock().by_id.get(id).map(|running| {
-            running
-                .signal
-                .send_replace(if drain { Signal::Drain } else { Signal::Stop });
+            running.signal.send_replace(asked);
             running.snapshot.clone()
         });
         if let Some(mut snapshot) = watched {
@@ -249,9 +243,9 @@ impl Manager {
         }
     }
 
-    fn start(self: &Arc<Self>, record: JobRecord, asked: Signal) {
+    fn start(self: &Arc<Self>, record: JobRecord) {
         let record = Arc::new(record);
-        let (signal, signals) = watch::channel(asked);
+        let signal = watch::Sender::new(Signal::Run);
         let first = snapshot(record.as_ref().clone(), None);
         let (sender, receiver) = watch::channel(Snapshot {
             state: State::Running,
@@ -264,8 +258,8 @@ impl Manager {
         }
         let manager = Arc::clone(self);
         let id = record.id.clone();
-        let task =
-            tokio::spawn(async move { manager.incarnations(&record, signals, &sender).await });
+        let told = signal.clone();
+        let task = tokio::spawn(async move { manager.incarnations(&record, &told, &sender).await });
         jobs.by_id.insert(
             id,
             Running {
@@ -280,13 +274,13 @@ impl Manager {
     async fn incarnations(
         &self,
         record: &JobRecord,
-        signals: watch::Receiver<Signal>,
+        told: &watch::Sender<Signal>,
         sender: &watch::Sender<Snapshot>,
     ) {
         let mut restarts = 0;
         let mut checkpoint = 0;
         loop {
-            let incarnation = self.incarnation(record, signals.clone(), sender);
+            let incarnation = self.incarnation(record, told, sender);
             // A defect in one job is that job's failure: nobody waits for it for ever.
             let ended = AssertUnwindSafe(incarnation)
                 .catch_unwind()
@@ -296,8 +290,8 @@ impl Manager {
             if reached > checkpoint {
                 (checkpoint, restarts) = (reached, 0);
             }
-            let told = *signals.borrow();
-            match after(ended, told, restarts) {
+            let closed = self.lock().closed;
+            match after(ended, closed, restarts) {
                 Next::End(outcome) => return self.end(record, outcome, sender).await,
                 Next::Suspend => {
                     sender.send_modify(|snapshot| snapshot.state = State::Suspended);
@@ -315,13 +309,17 @@ impl Manager {
     async fn incarnation(
         &self,
         record: &JobRecord,
-        signals: watch::Receiver<Signal>,
+        told: &watch::Sender<Signal>,
         sender: &watch::Sender<Snapshot>,
     ) -> Result<Ended> {
+        // From here on who asks finds the job; this is for who asked before, perhaps another server.
+        if let Some(drain) = self.records.stop_requested(&record.id).await? {
+            told.send_replace(asked(drain));
+        }
         let compiled = self.compiler.compile_record(record).await?;
         let report =
             |progress: Progress| sender.send_modify(|snapshot| snapshot.progress = progress);
-        run::run(&self.engines, record, compiled, signals, &report).await
+        run::run(&self.engines, record, compiled, told.subscribe(), &report).await
     }
 
     async fn end(&self, record: &JobRecord, outcome: Outcome, sender: &watch::Sender<Snapshot>) {
@@ -389,12 +387,16 @@ enum Next {
     Again(Error),
 }
 
-fn after(ended: Result<Ended>, told: Signal, restarts: u32) -> Next {
+fn asked(drain: bool) -> Signal {
+    if drain { Signal::Drain } else { Signal::Stop }
+}
+
+fn after(ended: Result<Ended>, closed: bool, restarts: u32) -> Next {
     match ended {
         Ok(Ended::Finished) => Next::End(Outcome::Finished),
         Ok(Ended::Stopped) => Next::End(Outcome::Stopped),
         Ok(Ended::Suspended) => Next::Suspend,
-        Err(error) if may_pass(&error) && told == Signal::Suspend => {
+        Err(error) if may_pass(&error) && closed => {
             tracing::warn!(%error, "let go without a last checkpoint");
             Next::Suspend
         }
@@ -430,17 +432,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_pass_ends_no_job_that_the_server_lets_go_or_was_asked_to_stop() {
+    fn what_may_pass_ends_no_job_that_the_server_lets_go() {
         let lost = || Error::new(Kind::Unavailable, "FS1001", "a full disk");
-        let suspended = after(Err(lost()), Signal::Suspend, RESTARTS_MAX);
-        assert!(matches!(suspended, Next::Suspend));
-        for told in [Signal::Run, Signal::Stop, Signal::Drain] {
-            assert!(matches!(after(Err(lost()), told, 0), Next::Again(_)));
-            let ended = after(Err(lost()), told, RESTARTS_MAX);
-            assert!(matches!(ended, Next::End(Outcome::Failed { .. })));
+        for restarts in [0, RESTARTS_MAX] {
+            assert!(matches!(after(Err(lost()), true, restarts), Next::Suspend));
         }
+        assert!(matches!(after(Err(lost()), false, 0), Next::Again(_)));
+        let ended = after(Err(lost()), false, RESTARTS_MAX);
+        assert!(matches!(ended, Next::End(Outcome::Failed { .. })));
         let broken = Error::new(Kind::Data, "FS1005", "a segment is missing");
-        let ended = after(Err(broken), Signal::Suspend, 0);
+        let ended = after(Err(broken), true, 0);
         assert!(matches!(ended, Next::End(Outcome::Failed { .. })));
     }
 

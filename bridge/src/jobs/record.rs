@@ -2,7 +2,7 @@
 //!
 //! Invariant: a record never changes; how far a job came is in its own log.
 
-use flinkspark_engine::stream::PARALLELISM_MAX;
+use flinkspark_engine::stream;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::LogId;
 use flinkspark_model::name::DatasetName;
@@ -11,6 +11,7 @@ use flinkspark_model::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The format of records that this build writes, and the newest that it reads.
 pub(super) const RECORD_FORMAT: u32 = 1;
@@ -118,38 +119,26 @@ pub struct Options {
 }
 
 impl Options {
-    /// Refuses what no engine can do, before anything is kept.
+    /// Refuses what no engine can keep to, before anything is kept: batch has the same bounds.
     ///
     /// Errors: `Invalid` with the option, its value and its range.
     pub fn check(&self) -> Result<()> {
-        let range = 1..=PARALLELISM_MAX as u64;
-        let refuse = |option: &str, detail: String| {
-            Error::new(
-                Kind::Invalid,
-                "FS0609",
-                format!("{option} is out of its range"),
-            )
-            .with_detail(detail)
-            .with_hint("correct it, or leave it out: it has a default")
-        };
-        match self.parallelism.map(u64::from) {
-            Some(parallelism) if !range.contains(&parallelism) => {
-                return Err(refuse(
-                    "the parallelism",
-                    format!("{parallelism} was asked for; it is from 1 to {PARALLELISM_MAX}"),
-                ));
-            }
-            _ => {}
+        self.stream(&JobId("".into())).check()
+    }
+
+    /// How the streaming engine is to run this job.
+    pub(super) fn stream(&self, id: &JobId) -> stream::Options {
+        let defaults = stream::Options::new(id.to_string(), id.log());
+        stream::Options {
+            parallelism: self
+                .parallelism
+                .map_or(defaults.parallelism, |count| count as usize),
+            checkpoint_interval: self
+                .checkpoint_interval_ms
+                .map_or(defaults.checkpoint_interval, Duration::from_millis),
+            rate: self.rate_rows_per_second,
+            ..defaults
         }
-        if self.checkpoint_interval_ms == Some(0) {
-            let detail = "0 was asked for; it is at least one millisecond".to_owned();
-            return Err(refuse("the interval between checkpoints", detail));
-        }
-        if self.rate_rows_per_second == Some(0) {
-            let detail = "0 was asked for; it is at least one row per second".to_owned();
-            return Err(refuse("the rate", detail));
-        }
-        Ok(())
     }
 }
 

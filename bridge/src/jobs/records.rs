@@ -67,13 +67,15 @@ impl Records {
         }
     }
 
-    /// Asks a job to stop; the request outlives the server.
-    pub async fn request_stop(&self, id: &JobId, drain: bool) -> Result<()> {
+    /// Asks a job to stop; the request outlives the server. Returns whether the first request that
+    /// was made is to drain: it stands.
+    pub async fn request_stop(&self, id: &JobId, drain: bool) -> Result<bool> {
         let how = if drain { "drain" } else { "stop" };
-        self.store
-            .create(&key(id.log(), "stop-request")?, how.to_owned().into())
-            .await
-            .map(drop)
+        let key = key(id.log(), "stop-request")?;
+        match self.store.create(&key, how.to_owned().into()).await? {
+            Created::New => Ok(drain),
+            Created::Exists(first) => Ok(first.as_ref() == b"drain"),
+        }
     }
 
     /// Whether a job was asked to stop, and whether to drain first.
@@ -212,6 +214,17 @@ mod tests {
         assert_eq!(records.finish(&id, &first).await.unwrap(), first);
         let second = End::new(Outcome::Stopped, Counts::default(), 2);
         assert_eq!(records.finish(&id, &second).await.unwrap(), first);
+    }
+
+    #[tokio::test]
+    async fn the_first_request_to_stop_stands() {
+        let records = Records::new(Arc::new(Objects::memory()));
+        let id = JobId::new("a").unwrap();
+        assert_eq!(records.stop_requested(&id).await.unwrap(), None);
+        for how in [true, false] {
+            assert!(records.request_stop(&id, how).await.unwrap());
+            assert_eq!(records.stop_requested(&id).await.unwrap(), Some(true));
+        }
     }
 
     #[test]

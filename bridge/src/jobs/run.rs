@@ -8,8 +8,9 @@ use crate::server::Metrics;
 use flinkspark_engine::{batch, stream};
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::lineage::{Edge, SlotRange};
-use flinkspark_model::log::{View, WriterName};
+use flinkspark_model::log::{Slot, View, WriterName};
 use flinkspark_model::port::{Catalog, Clock, Dataset, Datasets, Entropy, Reference};
+use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -119,20 +120,7 @@ async fn stream(
     mut signals: watch::Receiver<Signal>,
     report: &(impl Fn(Progress) + Sync),
 ) -> Result<Ended> {
-    let defaults = stream::Options::new(record.id.to_string(), record.id.log());
-    let options = stream::Options {
-        parallelism: record
-            .options
-            .parallelism
-            .map_or(defaults.parallelism, |count| count as usize),
-        checkpoint_interval: record
-            .options
-            .checkpoint_interval_ms
-            .map_or(defaults.checkpoint_interval, Duration::from_millis),
-        rate: record.options.rate_rows_per_second,
-        ..defaults
-    };
-    let job = options.build(
+    let job = record.options.stream(&record.id).build(
         program,
         Arc::clone(&engines.datasets),
         Arc::clone(&engines.clock),
@@ -230,6 +218,8 @@ async fn batch(
         None => run.give_up(&target).await?,
     };
     let Some(outcome) = committed else {
+        // What was counted on the way was never committed.
+        report(Progress::default());
         return Ok(Ended::Stopped);
     };
     let counts = Counts {
@@ -249,10 +239,9 @@ async fn batch(
 async fn rows_in(engines: &Engines, inputs: &[SlotRange]) -> Result<u64> {
     let mut rows = 0;
     for input in inputs {
-        let epochs = log(engines, input.dataset)
+        let epochs = view(engines, input.dataset)
             .await?
-            .epochs(input.first, input.last)
-            .await?;
+            .as_of(input.first, input.last);
         let segments = epochs.iter().flat_map(|epoch| &epoch.segments);
         rows += segments.map(|segment| segment.rows).sum::<u64>();
     }
@@ -272,40 +261,33 @@ async fn publish(engines: &Engines, record: &JobRecord) -> Result<()> {
     Ok(())
 }
 
-/// Records what the job's slots were made from, once it has made them all.
+/// Records what the job's slots were made from: what the last of them says, once there are no more.
 async fn trace(engines: &Engines, record: &JobRecord) -> Result<()> {
     let prefix = format!("{}/", record.id);
     let ours = |name: &WriterName| {
         name.as_str() == record.id.as_str() || name.as_str().starts_with(&prefix)
     };
     for id in outputs(record) {
-        let view = view(engines, id).await?;
+        let log = log(engines, id).await?;
+        let view = log.refresh().await?;
         let writers = view.writers().filter(|(name, _)| ours(name));
-        let slots: Vec<u64> = writers
+        let slots: Vec<SlotNo> = writers
             .flat_map(|(_, state)| state.commits.values().map(|commit| commit.slot))
             .collect();
         let (Some(first), Some(last)) = (slots.iter().min(), slots.iter().max()) else {
             continue;
         };
-        for input in record.inputs.iter().filter(|input| input.through > 0) {
-            let from = SlotRange {
-                dataset: input.dataset,
-                first: 1,
-                last: input.through,
-            };
+        let Slot::Epoch(commit) = log.slot(*last).await?.body else {
+            continue;
+        };
+        for from in commit.lineage {
             let to = SlotRange {
                 dataset: id,
                 first: *first,
                 last: *last,
             };
-            engines
-                .catalog
-                .add_edge(Edge {
-                    from,
-                    to,
-                    run: record.id.to_string(),
-                })
-                .await?;
+            let run = record.id.to_string();
+            engines.catalog.add_edge(Edge { from, to, run }).await?;
         }
     }
     Ok(())

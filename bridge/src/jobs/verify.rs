@@ -11,7 +11,7 @@ use super::run::Engines;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use flinkspark_connector::store::{Logs, Settings, local::Local};
-use flinkspark_engine::{batch, stream};
+use flinkspark_engine::batch;
 use flinkspark_model::dataset::{Dataset, DatasetId, Traits};
 use flinkspark_model::digest::Digest;
 use flinkspark_model::log::LogId;
@@ -170,8 +170,11 @@ impl Scratch {
                     scratch: Arc::clone(&self.logs),
                     output: output.id,
                 };
-                let mut settings = stream::Options::new(id.to_string(), id.log());
-                settings.parallelism = options.parallelism.map_or(1, |count| count as usize);
+                let settings = Options {
+                    parallelism: options.parallelism,
+                    ..Options::default()
+                }
+                .stream(&id);
                 let (clock, entropy) = (Arc::clone(&engines.clock), Arc::clone(&engines.entropy));
                 let job = settings.build(program, Arc::new(overlay), clock, entropy)?;
                 let handle = job.handle();

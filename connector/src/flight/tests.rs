@@ -15,8 +15,8 @@ use flinkspark_model::Result;
 use flinkspark_model::log::Receipt;
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 
 /// A bridge in memory with its Flight service on a port of its own; both end with the runtime.
 pub(crate) struct Bridge {
@@ -34,8 +34,9 @@ pub(crate) async fn bridge() -> Bridge {
         clock: fake.clock.clone(),
         key: Key::new([9; 32]),
     };
-    let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let url = format!("http://{}", incoming.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let incoming = limits::incoming(listener);
     let router = limits::server(Server::builder()).add_service(service(components));
     tokio::spawn(router.serve_with_incoming(incoming));
     let client = Client::connect(&url).await.unwrap();

@@ -108,11 +108,15 @@ impl Dataset for LogDataset {
         through: SlotNo,
         options: ReadOptions,
     ) -> Result<BatchStream> {
-        let epochs = self.epochs(from.slot, through).await?;
+        let view = if through <= self.driver.view().head() {
+            self.driver.view()
+        } else {
+            self.refresh().await?
+        };
         let schema = self.schema();
         read::partition(
             Arc::clone(&self.driver),
-            &epochs,
+            &view,
             read::Request {
                 partition,
                 from,

@@ -6,15 +6,14 @@
 //! deleted. Invariant: a segment that a slot, a pending epoch or an open transaction reaches is
 //! kept, and so is one whose receipt may still be carried in.
 
-use super::log::Driver;
 use super::logs::Logs;
 use super::names::{self, Owner as Named};
-use super::transactions::{Standing, Txn, standing};
+use super::transactions::{Standing, standing};
+use super::{Key, Listed};
 use flinkspark_model::Result;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{
-    Generation, JobFacts, LogId, Manifest, Owner, Replacement, SegmentName, Slot, Staged, Verdict,
-    View, verdict,
+    Generation, JobFacts, LogId, Manifest, Owner, SegmentName, Slot, Staged, Verdict, View, verdict,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,30 +39,14 @@ impl Logs {
             .iter()
             .filter_map(|file| names::from_file(&file.name));
         let jobs = self
-            .jobs_of(names.filter(|name| !before.is_live(name)))
+            .jobs_of(names.filter(|name| !before.is_live(name) && !before.is_retired(name)))
             .await?;
         let view = driver.refresh().await?;
-        let facts = Facts {
-            driver: &driver,
-            view: &view,
-            jobs,
-        };
-        let mut collected = Collected::default();
-        for file in listed {
-            let name = names::from_file(&file.name);
-            let garbage = match &name {
-                Some(name) => facts.verdict(name).await? == Verdict::Garbage,
-                None => false,
-            };
-            if garbage {
-                self.shared().store.delete(&root.join(&file.name)?).await?;
-                collected.deleted += 1;
-                collected.bytes += file.bytes;
-            } else {
-                collected.kept += 1;
-            }
-        }
-        Ok(collected)
+        let facts = Facts { view: &view, jobs };
+        self.sweep(&root, listed, |name| {
+            facts.verdict(name) == Verdict::Garbage
+        })
+        .await
     }
 
     /// Deletes the operators' state of a job's earlier checkpoints: a restore reads the latest one.
@@ -72,6 +55,9 @@ impl Logs {
         let driver = self.job_driver(job)?;
         let root = driver.root().join("segments")?;
         let listed = self.shared().store.list(&root).await?;
+        if listed.is_empty() {
+            return Ok(Collected::default());
+        }
         let view = driver.refresh().await?;
         let superseded: BTreeSet<&SegmentName> = view
             .live()
@@ -80,11 +66,20 @@ impl Logs {
             .flat_map(|checkpoint| &checkpoint.segments)
             .map(|segment| &segment.name)
             .collect();
+        self.sweep(&root, listed, |name| superseded.contains(name))
+            .await
+    }
+
+    /// Deletes the listed segments that are garbage; a file that is no segment stays.
+    async fn sweep(
+        &self,
+        root: &Key,
+        listed: Vec<Listed>,
+        garbage: impl Fn(&SegmentName) -> bool,
+    ) -> Result<Collected> {
         let mut collected = Collected::default();
         for file in listed {
-            let garbage =
-                names::from_file(&file.name).is_some_and(|name| superseded.contains(&name));
-            if garbage {
+            if names::from_file(&file.name).is_some_and(|name| garbage(&name)) {
                 self.shared().store.delete(&root.join(&file.name)?).await?;
                 collected.deleted += 1;
                 collected.bytes += file.bytes;
@@ -139,67 +134,34 @@ impl Logs {
 type JobState = (Generation, Vec<Manifest>);
 
 struct Facts<'a> {
-    driver: &'a Driver,
     view: &'a View,
     jobs: BTreeMap<LogId, JobState>,
 }
 
 impl Facts<'_> {
-    async fn verdict(&self, name: &SegmentName) -> Result<Verdict> {
-        let keep = |owner| Staged {
+    fn verdict(&self, name: &SegmentName) -> Verdict {
+        let (owner, receipted, job) = match Named::of(name) {
+            None | Some(Named::Anybody) => (Owner::Elsewhere, true, None),
+            Some(Named::Transaction(txn)) => match standing(self.view, &txn) {
+                Standing::Open => (Owner::OpenTransaction, true, None),
+                // Its `begin` is not in the log that was read after the segment: that cannot be; keep it.
+                Standing::Unknown => (Owner::Elsewhere, true, None),
+                // No receipt can be committed any more: what its commit named is live or retired.
+                Standing::Aborted(_) | Standing::Committed(_) => (Owner::Elsewhere, false, None),
+            },
+            Some(Named::Job(job, generation)) => {
+                (Owner::Job(generation), true, self.jobs.get(&job))
+            }
+        };
+        let staged = Staged {
             name: name.clone(),
-            receipted: true,
+            receipted,
             owner,
         };
-        // What the log reaches or has given up needs no further facts.
-        if self.view.is_live(name) || self.view.is_void(name) {
-            return Ok(verdict(&keep(Owner::Elsewhere), self.view, None));
-        }
-        match Named::of(name) {
-            None | Some(Named::Anybody) => Ok(verdict(&keep(Owner::Elsewhere), self.view, None)),
-            Some(Named::Transaction(txn)) => {
-                let (owner, receipted) = self.transaction(name, &txn).await?;
-                Ok(verdict(
-                    &Staged {
-                        name: name.clone(),
-                        receipted,
-                        owner,
-                    },
-                    self.view,
-                    None,
-                ))
-            }
-            Some(Named::Job(job, generation)) => {
-                let facts = self.jobs.get(&job).map(|(current, retained)| JobFacts {
-                    generation: *current,
-                    retained,
-                });
-                Ok(verdict(&keep(Owner::Job(generation)), self.view, facts))
-            }
-        }
-    }
-
-    /// Who may still commit a transaction's segment, and whether its receipt is worth anything.
-    async fn transaction(&self, name: &SegmentName, txn: &Txn) -> Result<(Owner, bool)> {
-        Ok(match standing(self.view, txn) {
-            Standing::Open => (Owner::OpenTransaction, true),
-            // Its `begin` is not in the log that was read after the segment: that cannot be; keep it.
-            Standing::Unknown => (Owner::Elsewhere, true),
-            // No receipt of it can be committed any more.
-            Standing::Aborted(_) => (Owner::Elsewhere, false),
-            // What it committed and a later slot replaced goes by retention, not here.
-            Standing::Committed(slot) => (Owner::Elsewhere, self.named_in(slot, name).await?),
-        })
-    }
-
-    async fn named_in(&self, slot: u64, name: &SegmentName) -> Result<bool> {
-        Ok(match self.driver.slot(slot).await?.body {
-            Slot::Epoch(commit)
-            | Slot::Replace {
-                with: Replacement::Overwrite(commit),
-                ..
-            } => commit.segments.iter().any(|segment| segment.name == *name),
-            _ => true,
-        })
+        let facts = job.map(|(generation, retained)| JobFacts {
+            generation: *generation,
+            retained,
+        });
+        verdict(&staged, self.view, facts)
     }
 }

@@ -9,7 +9,7 @@ use super::names;
 use super::segment::{SegmentFile, damaged, missing};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use flinkspark_model::log::{LiveEpoch, SegmentFormat, SegmentRef, View};
+use flinkspark_model::log::{SegmentFormat, SegmentRef, View};
 use flinkspark_model::port::{BatchStream, PositionedBatch, ReadOptions};
 use flinkspark_model::position::{Position, SlotNo};
 use flinkspark_model::{Error, Kind, Result};
@@ -40,14 +40,10 @@ struct Piece {
 }
 
 /// Streams a partition's rows.
-pub(super) fn partition(
-    driver: Arc<Driver>,
-    epochs: &[Arc<LiveEpoch>],
-    request: Request,
-) -> Result<BatchStream> {
-    check(&driver, &driver.view(), &request)?;
+pub(super) fn partition(driver: Arc<Driver>, view: &View, request: Request) -> Result<BatchStream> {
+    check(&driver, view, &request)?;
     let output = project(&request)?;
-    let pieces = pieces(epochs, &request);
+    let pieces = pieces(view, &request);
     let rows_max = request.options.batch_rows_max.max(1);
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD_MAX);
     tokio::spawn(async move {
@@ -131,9 +127,9 @@ fn project(request: &Request) -> Result<SchemaRef> {
         })
 }
 
-fn pieces(epochs: &[Arc<LiveEpoch>], request: &Request) -> Vec<Piece> {
+fn pieces(view: &View, request: &Request) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    for epoch in epochs {
+    for epoch in view.as_of(request.from.slot, request.through) {
         for (index, segment) in (0..).zip(&epoch.segments) {
             let here = Position {
                 slot: epoch.slot,

@@ -53,8 +53,11 @@ impl Rdd {
             .with_hint("begin after the horizon, or read a snapshot that was kept"));
         }
         let mut rows: BTreeMap<u32, u64> = BTreeMap::from([(0, 0)]);
-        let epochs = dataset.epochs(first, last).await?;
-        for segment in epochs.iter().flat_map(|epoch| &epoch.segments) {
+        for segment in view
+            .as_of(first, last)
+            .iter()
+            .flat_map(|epoch| &epoch.segments)
+        {
             *rows.entry(segment.partition).or_default() += segment.rows;
         }
         let highest = rows.last_key_value().map_or(0, |(index, _)| *index);

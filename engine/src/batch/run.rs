@@ -27,6 +27,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The number of a run's only commit.
 const COMMIT: Ordinal = 1;
+/// What a dropped run may have had on its way: a fence, then a commit.
+const IN_FLIGHT_MAX: u32 = 2;
 /// How often a partition's task is tried: Spark's `spark.task.maxFailures`.
 const TASK_ATTEMPTS_MAX: u32 = 4;
 /// Rows in a batch.
@@ -166,22 +168,25 @@ impl Run {
     }
 
     /// Makes sure that the run never commits; where it has, returns what it committed. The run must
-    /// not be executed meanwhile, but a commit of it may still be on its way.
+    /// not be executed meanwhile, but what it was about to write may still be on its way.
     ///
     /// Errors: what the log says.
     pub async fn give_up(self, target: &Arc<dyn Dataset>) -> Result<Option<Outcome>> {
         let writer = WriterName::from(self.id.as_str());
-        let view = target.refresh().await?;
-        if let Some(outcome) = committed(&view, &writer) {
-            return Ok(Some(outcome));
-        }
-        match self.abort(target, &view, &writer).await {
-            Ok(()) => Ok(None),
-            // The commit that was on its way came first.
-            Err(refusal) => match committed(&*target.refresh().await?, &writer) {
-                Some(outcome) => Ok(Some(outcome)),
-                None => Err(refusal),
-            },
+        let mut beaten = 0;
+        loop {
+            let view = target.refresh().await?;
+            if let Some(outcome) = committed(&view, &writer) {
+                return Ok(Some(outcome));
+            }
+            match self.abort(target, &view, &writer).await {
+                Ok(()) => return Ok(None),
+                // What was on its way, a fence or the commit, came first.
+                Err(refusal) if refusal.kind() == Kind::Conflict && beaten < IN_FLIGHT_MAX => {
+                    beaten += 1;
+                }
+                Err(refusal) => return Err(refusal),
+            }
         }
     }
 

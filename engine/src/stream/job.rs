@@ -55,14 +55,8 @@ impl Options {
         }
     }
 
-    /// Checks the options and puts them together with what the job needs. It opens nothing.
-    pub fn build(
-        self,
-        program: Program,
-        datasets: Arc<dyn Datasets>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Result<Job> {
+    /// Refuses what no job can keep to.
+    pub fn check(&self) -> Result<()> {
         let refuse = |what: String| Err(Error::new(Kind::Invalid, "FS0609", what));
         if !(1..=PARALLELISM_MAX).contains(&self.parallelism) {
             return refuse(format!(
@@ -76,6 +70,18 @@ impl Options {
         if self.rate == Some(0) {
             return refuse("a rate of 0 rows per second reads nothing".to_owned());
         }
+        Ok(())
+    }
+
+    /// Checks the options and puts them together with what the job needs. It opens nothing.
+    pub fn build(
+        self,
+        program: Program,
+        datasets: Arc<dyn Datasets>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Job> {
+        self.check()?;
         Ok(Job {
             options: self,
             program,
@@ -192,11 +198,9 @@ impl Job {
                 body: Some(body.clone()),
             });
         }
-        let through = match through {
-            Some(through) => *through,
-            None => dataset.refresh().await?.head(),
-        };
-        let epochs = dataset.epochs(1, through).await?;
+        let view = dataset.refresh().await?;
+        let through = through.unwrap_or_else(|| view.head());
+        let epochs = view.as_of(1, through);
         let last = epochs
             .iter()
             .flat_map(|epoch| &epoch.segments)

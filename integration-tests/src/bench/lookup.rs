@@ -35,7 +35,8 @@ pub fn run(datasets: u64) -> Step {
     let server = Server::start(dir.path())?;
     let opened = since.elapsed();
     server.terminate(Duration::from_secs(30))?;
-    let (name_inside, handle_inside) = runtime.block_on(inside(dir.path(), datasets))?;
+    let (opened_inside, name_inside, handle_inside) =
+        runtime.block_on(inside(dir.path(), datasets))?;
     let since = Instant::now();
     let data_dir = dir.path().to_str().ok_or("text")?;
     let said = crate::command::run(&["catalog", "rebuild", "--data-dir", data_dir])?;
@@ -61,9 +62,10 @@ pub fn run(datasets: u64) -> Step {
         );
     }
     println!(
-        "server ready again in {:.2} s, index rebuilt in {:.2} s (limit 5)",
-        opened.as_secs_f64(),
-        rebuilt.as_secs_f64()
+        "catalogue opened in {:.2} s, index rebuilt in {:.2} s (limit 5), server ready again in {:.2} s",
+        opened_inside.as_secs_f64(),
+        rebuilt.as_secs_f64(),
+        opened.as_secs_f64()
     );
     report(
         "lookup",
@@ -71,7 +73,7 @@ pub fn run(datasets: u64) -> Step {
             "ours": percentile(&by_name, 0.99).as_secs_f64(), "unit": "s, p99 by name", "samples": LOOKUPS,
             "handle_p99": percentile(&by_handle, 0.99).as_secs_f64(),
             "in_process_p99": percentile(&name_inside, 0.99).as_secs_f64(), "input": datasets,
-            "open_s": opened.as_secs_f64(), "rebuild_s": rebuilt.as_secs_f64(),
+            "open_s": opened_inside.as_secs_f64(), "ready_s": opened.as_secs_f64(), "rebuild_s": rebuilt.as_secs_f64(),
         }),
     )
 }
@@ -133,9 +135,11 @@ async fn lookups(
 }
 
 /// The same lookups without a server, in the catalogue itself.
-async fn inside(data_dir: &Path, datasets: u64) -> Step<(Vec<Duration>, Vec<Duration>)> {
+async fn inside(data_dir: &Path, datasets: u64) -> Step<Measured> {
     let options = metadata::Options::new(flinkspark_bridge::server::catalogue_dir(data_dir));
+    let since = Instant::now();
     let catalogue = Catalogue::open(&options, Arc::new(SystemClock), Arc::new(SystemEntropy))?;
+    let opened = since.elapsed();
     let mut measured = Vec::new();
     for prefix in ["bench.d", "spark:spark_catalog.bench.d"] {
         let mut times = Vec::with_capacity(LOOKUPS as usize);
@@ -149,7 +153,7 @@ async fn inside(data_dir: &Path, datasets: u64) -> Step<(Vec<Duration>, Vec<Dura
         measured.push(times);
     }
     let by_handle = measured.pop().ok_or("two kinds")?;
-    Ok((measured.pop().ok_or("two kinds")?, by_handle))
+    Ok((opened, measured.pop().ok_or("two kinds")?, by_handle))
 }
 
 fn registration(number: u64) -> v1::RegisterRequest {

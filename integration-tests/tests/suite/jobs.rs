@@ -410,10 +410,12 @@ fn a_drain_is_not_forgotten_when_its_server_dies() -> Step {
     assert_eq!(job["state"], "stopped", "{job}");
     assert_eq!(job["rows_in"], sums[0], "every row that was read has fired");
     assert!(rows > 0 && rows < FLINK.0, "{rows}");
-    // Before its only checkpoint it has read nothing that counts: the input ends there.
-    let (job, (rows, _)) = stopped_by_a_dying_server(&["--drain"], "checkpoint.manifest.before")?;
+    // Before its only checkpoint it has read nothing that counts: the next one drains at the start.
+    let (job, (rows, sums)) =
+        stopped_by_a_dying_server(&["--drain"], "checkpoint.manifest.before")?;
     assert_eq!(job["state"], "stopped", "{job}");
-    assert_eq!((&job["rows_in"], rows), (&Value::from(0), 0));
+    assert_eq!(job["rows_in"], sums[0], "{job}");
+    assert!(rows < FLINK.0, "{rows}");
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 //! Invariant: a view survives its snapshot unchanged.
 
 use super::slot::{SegmentName, WriterName};
-use super::view::{LiveEpoch, Rewrite, View, WriterState};
+use super::view::{LiveEpoch, RetiredEpoch, Rewrite, View, WriterState};
 use crate::error::{Error, Kind, Result};
 use crate::position::SlotNo;
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ pub struct Snapshot {
     writers: BTreeMap<WriterName, WriterState>,
     live: Vec<LiveEpoch>,
     void: BTreeSet<SegmentName>,
-    retired: BTreeSet<SegmentName>,
+    retired: Vec<RetiredEpoch>,
     rewrites: Vec<Rewrite>,
     horizon: SlotNo,
     schema_version: u32,
@@ -95,6 +95,12 @@ impl TryFrom<Snapshot> for View {
                 .map(|epoch| (epoch.slot, Arc::new(epoch)))
                 .collect(),
             void: snapshot.void,
+            retired_names: snapshot
+                .retired
+                .iter()
+                .flat_map(|retired| &retired.epoch.segments)
+                .map(|segment| segment.name.clone())
+                .collect(),
             retired: snapshot.retired,
             rewrites: snapshot.rewrites,
             horizon: snapshot.horizon,

@@ -55,6 +55,8 @@ impl WriterState {
 pub struct LiveEpoch {
     /// The slot that positions name.
     pub slot: SlotNo,
+    /// The slot that made it so: a later one than `slot` after a compaction.
+    pub since: SlotNo,
     /// The schema that its segments follow.
     pub schema_version: u32,
     /// The watermark that it carried.
@@ -75,8 +77,15 @@ pub struct Rewrite {
     pub first: SlotNo,
     /// The last slot rewritten.
     pub last: SlotNo,
-    /// Whether the rows are others now; a compaction keeps them.
-    pub overwrites: bool,
+}
+
+/// An epoch that was live.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RetiredEpoch {
+    /// The slot that took it out.
+    pub(super) until: SlotNo,
+    pub(super) epoch: Arc<LiveEpoch>,
 }
 
 /// The log, folded.
@@ -87,7 +96,8 @@ pub struct View {
     pub(super) live: BTreeMap<SlotNo, Arc<LiveEpoch>>,
     pub(super) committed: BTreeSet<SegmentName>,
     pub(super) void: BTreeSet<SegmentName>,
-    pub(super) retired: BTreeSet<SegmentName>,
+    pub(super) retired: Vec<RetiredEpoch>,
+    pub(super) retired_names: BTreeSet<SegmentName>,
     pub(super) rewrites: Vec<Rewrite>,
     pub(super) horizon: SlotNo,
     pub(super) schema_version: u32,
@@ -100,14 +110,6 @@ impl View {
         Self {
             schema_version: 1,
             ..Self::default()
-        }
-    }
-
-    /// A log of which only the slots from `first` on will be folded in.
-    pub fn starting_at(first: SlotNo) -> Self {
-        Self {
-            head: first.saturating_sub(1),
-            ..Self::empty()
         }
     }
 
@@ -149,7 +151,7 @@ impl View {
     }
 
     /// The live epochs of the slots `first..=last`.
-    pub fn live_between(
+    pub(super) fn live_between(
         &self,
         first: SlotNo,
         last: SlotNo,
@@ -158,12 +160,20 @@ impl View {
         self.live.range(first..=last).map(|(_, epoch)| epoch)
     }
 
-    /// Whether a slot after `last` put other rows in place of some of `first..=last`: then the live
-    /// epochs are no longer those that a reader up to `last` began with.
-    pub fn overwritten(&self, first: SlotNo, last: SlotNo) -> bool {
-        self.rewrites
-            .iter()
-            .any(|r| r.overwrites && r.at > last && r.first <= last && first <= r.last)
+    /// The epochs of the slots `first..=last` as they were live when `last` was the head, in slot
+    /// order: what is written later takes nothing from a reader who is pinned to `last`, and moves
+    /// none of its positions. Slots at or below the horizon are the caller's to refuse.
+    pub fn as_of(&self, first: SlotNo, last: SlotNo) -> Vec<Arc<LiveEpoch>> {
+        let live = self.live_between(first, last);
+        let retired = self.retired.iter().filter(|retired| retired.until > last);
+        let retired = retired.map(|retired| &retired.epoch);
+        let mut epochs: Vec<_> = live
+            .chain(retired)
+            .filter(|epoch| (first..=last).contains(&epoch.slot) && epoch.since <= last)
+            .cloned()
+            .collect();
+        epochs.sort_unstable_by_key(|epoch| epoch.slot);
+        epochs
     }
 
     /// Live rows, bytes and digest.
@@ -197,7 +207,7 @@ impl View {
     /// Whether a slot named the segment as data that a later one took out. A reader who began
     /// before may still need it, until retention says otherwise.
     pub fn is_retired(&self, segment: &SegmentName) -> bool {
-        self.retired.contains(segment)
+        self.retired_names.contains(segment)
     }
 
     /// Whether an `Abort` names the segment.
@@ -253,7 +263,6 @@ impl View {
                     at: slot,
                     first: self.horizon + 1,
                     last: *through,
-                    overwrites: false,
                 });
                 self.remove_live(self.horizon + 1, *through);
                 self.horizon = *through;
@@ -268,7 +277,6 @@ impl View {
             at: slot,
             first,
             last,
-            overwrites: matches!(with, Replacement::Overwrite(_)),
         });
         self.remove_live(first, last);
         match with {
@@ -283,6 +291,7 @@ impl View {
                 let at = newest.as_ref().map_or(last, |epoch| epoch.slot);
                 let epoch = LiveEpoch {
                     slot: at,
+                    since: slot,
                     schema_version: newest
                         .as_ref()
                         .map_or(self.schema_version, |epoch| epoch.schema_version),
@@ -315,6 +324,7 @@ impl View {
             .extend(commit.segments.iter().map(|segment| segment.name.clone()));
         let epoch = LiveEpoch {
             slot,
+            since: slot,
             schema_version: commit.schema_version,
             watermark_ms: commit.watermark_ms,
             checkpoint_ref: commit.checkpoint_ref.clone(),
@@ -324,6 +334,7 @@ impl View {
     }
 
     fn remove_live(&mut self, first: SlotNo, last: SlotNo) {
+        let until = self.head;
         let slots: Vec<SlotNo> = self
             .live_between(first, last)
             .map(|epoch| epoch.slot)
@@ -331,8 +342,9 @@ impl View {
         for epoch in slots.iter().filter_map(|slot| self.live.remove(slot)) {
             for segment in &epoch.segments {
                 self.committed.remove(&segment.name);
-                self.retired.insert(segment.name.clone());
+                self.retired_names.insert(segment.name.clone());
             }
+            self.retired.push(RetiredEpoch { until, epoch });
         }
     }
 }

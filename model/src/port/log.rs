@@ -3,8 +3,7 @@
 use crate::dataset::DatasetId;
 use crate::error::Result;
 use crate::log::{
-    Appended, Generation, Intent, LiveEpoch, LogId, Receipt, SegmentFormat, SegmentRef, SlotRecord,
-    View,
+    Appended, Generation, Intent, LogId, Receipt, SegmentFormat, SegmentRef, SlotRecord, View,
 };
 use crate::position::{Position, SlotNo};
 use arrow_array::RecordBatch;
@@ -87,25 +86,6 @@ pub trait Log: Send + Sync {
     /// One slot. A slot beyond the head is `Invalid`.
     async fn slot(&self, slot: SlotNo) -> Result<SlotRecord>;
 
-    /// The live epochs of the slots `first..=last` as they stood when `last` was the head: an
-    /// overwrite that came later takes nothing from a reader who is pinned to `last`.
-    async fn epochs(&self, first: SlotNo, last: SlotNo) -> Result<Vec<Arc<LiveEpoch>>> {
-        if first > last {
-            return Ok(Vec::new());
-        }
-        let now = self.refresh().await?;
-        if !now.overwritten(first, last) {
-            return Ok(now.live_between(first, last).cloned().collect());
-        }
-        // A single slot is whole by itself; in a longer range a compaction may reach back further.
-        let from = if first == last { first } else { 1 };
-        let mut then = View::starting_at(from);
-        for slot in from..=last {
-            then.apply(slot, &self.slot(slot).await?.body)?;
-        }
-        Ok(then.live_between(first, last).cloned().collect())
-    }
-
     /// Stages small opaque bytes as a segment: an operator's state.
     async fn stage_bytes(&self, partition: u32, bytes: bytes::Bytes) -> Result<Receipt>;
 
@@ -122,7 +102,8 @@ pub trait Dataset: Log {
     /// Opens a segment for writing.
     async fn stage(&self, spec: SegmentSpec) -> Result<Box<dyn SegmentWriter>>;
 
-    /// The rows of one partition in the live epochs up to slot `through`, from a position on.
+    /// The rows of one partition in the epochs up to slot `through`, as they were live when it was
+    /// the head, from a position on.
     /// A position below the horizon is `Data`, never a skip; a damaged segment is `Data`.
     async fn read(
         &self,

@@ -38,11 +38,9 @@ pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answer
     }
     let log = components.open(&dataset).await?;
     let view = log.refresh().await?;
-    let epochs = match ticket.slot > view.horizon() && ticket.slot <= view.head() {
-        true => log.epochs(ticket.slot, ticket.slot).await?,
-        false => Vec::new(),
-    };
-    let partition = segment(epochs.first(), &dataset, &ticket)?.partition;
+    let held = (ticket.slot > view.horizon()).then(|| view.as_of(ticket.slot, ticket.slot));
+    let epoch = held.as_ref().and_then(|epochs| epochs.first());
+    let partition = segment(epoch, &dataset, &ticket)?.partition;
     let columns = ticket.columns.as_deref();
     let schema = read::result_schema(&dataset.schema, columns, ticket.profile, ticket.lossy)?;
     let from = Position {
@@ -84,11 +82,7 @@ fn segment<'a>(
         .and_then(|epoch| epoch.segments.get(index))
         .filter(|segment| segment.name == ticket.name);
     let Some(segment) = segment else {
-        return Err(stale(
-            dataset,
-            ticket,
-            "its slot was compacted or has expired".into(),
-        ));
+        return Err(stale(dataset, ticket, "its slot has expired".into()));
     };
     let end = ticket.first_row.checked_add(ticket.rows);
     if end.is_none_or(|end| end > segment.rows) {

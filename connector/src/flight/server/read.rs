@@ -137,10 +137,7 @@ pub(super) async fn info(
     let log = components.open(&selection.dataset).await?;
     let view = log.refresh().await?;
     let slots = pinned(&selection, &view)?;
-    let epochs = match slots {
-        Some(slots) => log.epochs(slots.first, slots.last).await?,
-        None => Vec::new(),
-    };
+    let epochs = slots.map_or_else(Vec::new, |slots| view.as_of(slots.first, slots.last));
     let metadata = metadata(&selection.dataset, view.head(), slots, &epochs);
     let segments: Vec<_> = segments(&epochs).collect();
     if segments.len() > limits::ENDPOINTS_MAX {

@@ -287,8 +287,6 @@ async fn a_reader_keeps_to_its_slots_through_an_overwrite() {
         left.extend(batches.into_iter().map(|positioned| positioned.batch));
     }
     assert_eq!(digest_of(&left), digest_of(&[rows(4..10), rows(0..10)]));
-    let epochs = ours.epochs(1, through).await.unwrap();
-    assert_eq!(epochs.len(), 1);
     assert_eq!(
         digest_of(&read_all(&ours).await.unwrap()),
         digest_of(&[rows(50..60)])

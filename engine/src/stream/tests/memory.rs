@@ -346,7 +346,7 @@ impl Dataset for MemoryLog {
     ) -> Result<BatchStream> {
         let mut all = Vec::new();
         self.store.with(self.id, |log, segments| {
-            for epoch in log.view.live_between(1, through) {
+            for epoch in log.view.as_of(1, through) {
                 for (index, segment) in epoch
                     .segments
                     .iter()

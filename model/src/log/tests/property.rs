@@ -76,6 +76,21 @@ proptest! {
     }
 
     #[test]
+    fn a_pinned_reader_sees_what_was_live_at_its_last_slot(intents in intents()) {
+        let slots = slots(&intents);
+        let whole = fold(View::empty(), &slots);
+        let mut then = View::empty();
+        for slot in &slots {
+            then.apply(then.head() + 1, slot).unwrap();
+            let last = then.head();
+            for first in (1..=last).filter(|first| *first > whole.horizon()) {
+                let live: Vec<_> = then.live_between(first, last).cloned().collect();
+                prop_assert_eq!(whole.as_of(first, last), live);
+            }
+        }
+    }
+
+    #[test]
     fn every_slot_survives_its_bytes(intents in intents()) {
         for (index, body) in slots(&intents).into_iter().enumerate() {
             let record = SlotRecord {

@@ -275,6 +275,19 @@ fn a_compaction_keeps_the_rows() {
     assert_eq!((view.totals().0, view.totals().2), (before.0, before.2));
     assert_eq!(view.live().count(), 1);
     assert_eq!(view.watermark_ms(), Some(30));
+    let slots = |last| {
+        view.as_of(1, last)
+            .iter()
+            .map(|epoch| epoch.slot)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        slots(4),
+        [2, 3, 4],
+        "a pinned reader's positions do not move"
+    );
+    assert_eq!(slots(3), [2, 3]);
+    assert_eq!(slots(5), [4]);
 }
 
 #[test]
