@@ -53,7 +53,7 @@ impl fmt::Display for Function {
 ///
 /// A group id must have been covered by [`grow`](Self::grow); a group that was never updated is
 /// empty. Nulls of the argument are ignored.
-pub trait Accumulator: Send {
+pub trait Accumulator: Send + Sync {
     /// Makes room for the groups `0..count`; new ones are empty.
     fn grow(&mut self, count: usize);
 

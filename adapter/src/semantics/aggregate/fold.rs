@@ -72,7 +72,12 @@ impl Fold {
             }
             State::Mean(sum, count) => {
                 let root = self.signature.sum_root();
-                *sum = add(sum, &widened(value, argument, &root)?, &root);
+                let value = widened(value, argument, &root)?;
+                // Flink's sum for an average begins with 0, so that the average of -0.0 is 0.0.
+                *sum = match (&*sum, &value) {
+                    (Value::Null, Value::Double(x)) => Value::Double(0.0 + x),
+                    (sum, value) => add(sum, value, &root),
+                };
                 *count += 1;
             }
             State::Moments(count, mean, m2) => {

@@ -1,8 +1,9 @@
-//! Grouping: DataFusion's hash tables around Flink's folds.
+//! Grouping: DataFusion's hash tables around Flink's folds, or around columns where they do the same.
 //!
 //! Owns the one aggregate function that DataFusion sees. Invariant: within a partition a group's rows are
 //! folded in row order; partial states merge in partition order.
 
+use super::columnar::{self, Columns};
 use super::lower::{Lowered, Lowering, internal};
 use super::scalar;
 use crate::plan::column::{build, read};
@@ -168,6 +169,9 @@ impl AggregateUDFImpl for FlinkAggregate {
     }
 
     fn accumulator(&self, _args: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {
+        if let Some(columns) = Columns::of(&self.call) {
+            return Ok(Box::new(columnar::One(columns)));
+        }
         Ok(Box::new(One {
             call: self.call.clone(),
             fold: self.call.fold(),
@@ -182,10 +186,10 @@ impl AggregateUDFImpl for FlinkAggregate {
         &self,
         _args: AccumulatorArgs,
     ) -> PlanResult<Box<dyn GroupsAccumulator>> {
-        Ok(Box::new(Groups {
-            call: self.call.clone(),
-            folds: Vec::new(),
-        }))
+        if let Some(columns) = Columns::of(&self.call) {
+            return Ok(Box::new(columns));
+        }
+        Ok(Box::new(Groups::of(&self.call)))
     }
 
     // Rows arrive in their own order; no order is asked of DataFusion.
@@ -286,12 +290,19 @@ impl Accumulator for One {
 }
 
 /// Many groups.
-struct Groups {
+pub(super) struct Groups {
     call: Call,
     folds: Vec<Fold>,
 }
 
 impl Groups {
+    pub(super) fn of(call: &Call) -> Self {
+        Self {
+            call: call.clone(),
+            folds: Vec::new(),
+        }
+    }
+
     fn grow(&mut self, groups: usize) {
         while self.folds.len() < groups {
             self.folds.push(self.call.fold());

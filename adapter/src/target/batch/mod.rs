@@ -5,6 +5,7 @@
 //! lowered plan's columns are the job's, in name, order and Arrow type.
 
 mod aggregate;
+mod columnar;
 mod lower;
 mod over;
 mod relation;

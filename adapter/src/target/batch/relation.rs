@@ -34,20 +34,14 @@ impl Lowering<'_> {
             .filter(time.clone().is_not_null())
             .map_err(internal)?;
         exprs.push(scalar::window_start(time, tumble.size_ms, tumble.offset_ms));
-        let start_type = FlinkType::not_null(Root::Timestamp(3));
         let width = types.len();
         let widened: Vec<Column> = columns[..width + 1].to_vec();
         let started = self.projected(present, exprs, &widened)?;
         let start = started.column(width)?;
-        let shifted = |by: i64| {
-            scalar::expression(
-                &shift(width, by, &start_type),
-                &started.columns(),
-                &started.types,
-            )
-        };
+        let shifted = |by: i64| scalar::later(start.clone(), by);
         let mut exprs: Vec<Plan> = started.columns()[..width].to_vec();
-        exprs.extend([start, shifted(tumble.size_ms), shifted(tumble.size_ms - 1)]);
+        let (end, time) = (shifted(tumble.size_ms), shifted(tumble.size_ms - 1));
+        exprs.extend([start, end, time]);
         self.projected(started.builder(), exprs, columns)
     }
 
@@ -298,16 +292,4 @@ pub(super) fn sort_exprs(input: &Lowered, keys: &[SortKey]) -> Result<Vec<SortEx
                 .sort(!key.descending, key.nulls_first))
         })
         .collect()
-}
-
-/// `column + by` milliseconds.
-fn shift(column: usize, by: i64, ty: &FlinkType) -> crate::plan::expr::Expr {
-    use crate::plan::expr::{Expr, ExprKind};
-    use crate::plan::value::Value;
-    let interval = Expr::literal(Value::Millis(by), FlinkType::not_null(Root::IntervalMillis));
-    let args = vec![Expr::column(column, ty.clone()), interval];
-    Expr {
-        kind: ExprKind::Call(&crate::semantics::function::time::ADD_INTERVAL, args),
-        ty: ty.clone(),
-    }
 }

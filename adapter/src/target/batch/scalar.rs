@@ -28,6 +28,8 @@ enum Work {
     NotNull(String),
     /// The window's start for an event time: size and offset in milliseconds.
     WindowStart(i64, i64),
+    /// So many milliseconds after a time.
+    Later(i64),
     /// A float as bits that are equal exactly where Flink groups it.
     GroupBits,
     /// The float of those bits.
@@ -66,6 +68,7 @@ impl ScalarUDFImpl for Opaque {
             Work::Evaluate(..) => "flink",
             Work::NotNull(_) => "not_null",
             Work::WindowStart(..) => "window_start",
+            Work::Later(_) => "later",
             Work::GroupBits => "group_bits",
             Work::FromGroupBits => "from_group_bits",
             Work::EventTime(..) => "event_time",
@@ -146,6 +149,12 @@ pub(super) fn window_start(time: Plan, size_ms: i64, offset_ms: i64) -> Plan {
     )
 }
 
+/// The time `by_ms` milliseconds after one.
+pub(super) fn later(time: Plan, by_ms: i64) -> Plan {
+    let millis = DataType::Timestamp(TimeUnit::Millisecond, None);
+    opaque(Work::Later(by_ms), millis, vec![time])
+}
+
 /// The grouping identity of a column: its bits for floats, itself otherwise.
 pub(super) fn group_identity(column: Plan, root: &Root) -> Plan {
     match root {
@@ -182,6 +191,11 @@ fn builtin(work: &Work, arrays: &[ArrayRef]) -> flinkspark_model::Result<ArrayRe
             let times = array.as_primitive::<TimestampMillisecondType>();
             let start = |time: i64| time - (time - offset).rem_euclid(*size);
             Arc::new(times.unary::<_, TimestampMillisecondType>(start)) as ArrayRef
+        }
+        Work::Later(by_ms) => {
+            let times = array.as_primitive::<TimestampMillisecondType>();
+            let later = |time: i64| time.saturating_add(*by_ms);
+            Arc::new(times.unary::<_, TimestampMillisecondType>(later)) as ArrayRef
         }
         Work::GroupBits if array.data_type() == &DataType::Float32 => {
             let canonical = |x: f32| if x.is_nan() { f32::NAN } else { x }.to_bits() as i32;

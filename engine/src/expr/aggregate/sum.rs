@@ -41,7 +41,11 @@ impl<T: ArrowPrimitiveType> Default for Sum<T> {
 impl<T: ArrowPrimitiveType> Sum<T> {
     fn add(&mut self, value: T::Native, group: GroupId) {
         let group = group as usize;
-        self.sums[group] = self.sums[group].add_wrapping(value);
+        // The first value is the sum, as in Flink: 0.0 + -0.0 would be 0.0.
+        self.sums[group] = match self.seen[group] {
+            true => self.sums[group].add_wrapping(value),
+            false => value,
+        };
         self.seen[group] = true;
     }
 }

@@ -1,0 +1,350 @@
+//! Aggregates whose state is columns: DataFusion's hash tables around the engine's accumulators.
+//!
+//! The streaming engine groups with the same accumulators, so that both engines sum by one piece of
+//! code. Invariant: a call is taken only where the accumulator has the types of Flink's fold, in its
+//! state and in its result; the others keep the folds.
+
+use crate::semantics::aggregate::{Aggregate, Signature as Call};
+use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array};
+use arrow_schema::DataType;
+use arrow_select::filter::filter;
+use datafusion::common::{DataFusionError, Result as PlanResult};
+use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
+use datafusion::scalar::ScalarValue;
+use flinkspark_engine::expr::aggregate::{self as engine, Function, GroupId};
+use flinkspark_model::Result;
+
+/// Bytes of a group's state, at most: a sum, a count, and whether there is one.
+const GROUP_BYTES: usize = 2 * size_of::<i64>() + 1;
+
+/// The states of one call, one per group.
+pub(super) struct Columns {
+    function: Function,
+    argument: DataType,
+    groups: usize,
+    accumulator: Box<dyn engine::Accumulator>,
+    /// Group ids in the accumulator's type; kept for its room.
+    ids: Vec<GroupId>,
+}
+
+impl Columns {
+    /// The call's empty states; `None` where it needs the fold.
+    pub(super) fn of(call: &Call) -> Option<Self> {
+        let function = match call.function {
+            _ if call.distinct => return None,
+            Aggregate::Sum => Function::Sum,
+            Aggregate::Avg => Function::Avg,
+            Aggregate::Min => Function::Min,
+            Aggregate::Max => Function::Max,
+            _ => return None,
+        };
+        let argument = call.argument.root.arrow();
+        // Decimals overflow by rules of their own, and texts have no bound on their size.
+        if !argument.is_primitive() || matches!(argument, DataType::Decimal128(..)) {
+            return None;
+        }
+        let (result, _) = function.result(Some(&argument)).ok()?;
+        let state = function.state_types(Some(&argument)).ok()?;
+        let folded = call.state_types();
+        let same = result == call.result.root.arrow()
+            && state
+                .iter()
+                .eq(&folded.iter().map(|ty| ty.root.arrow()).collect::<Vec<_>>());
+        let accumulator = function.accumulator(Some(&argument)).ok()?;
+        same.then_some(Self {
+            function,
+            argument,
+            groups: 0,
+            accumulator,
+            ids: Vec::new(),
+        })
+    }
+
+    fn fresh(&self) -> Result<Self> {
+        Ok(Self {
+            function: self.function,
+            argument: self.argument.clone(),
+            groups: 0,
+            accumulator: self.function.accumulator(Some(&self.argument))?,
+            ids: Vec::new(),
+        })
+    }
+
+    fn grow(&mut self, groups: usize) {
+        if groups > self.groups {
+            self.accumulator.grow(groups);
+            self.groups = groups;
+        }
+    }
+
+    fn add(
+        &mut self,
+        values: &ArrayRef,
+        groups: &[usize],
+        kept: Option<&BooleanArray>,
+    ) -> Result<()> {
+        self.ids.clear();
+        self.ids
+            .extend(groups.iter().map(|group| *group as GroupId));
+        let Some(kept) = kept else {
+            return self.accumulator.update(Some(values), &self.ids);
+        };
+        let ids: UInt32Array = std::mem::take(&mut self.ids).into();
+        let (values, ids) = (filter(values, kept), filter(&ids, kept));
+        let values = values.map_err(unfiltered)?;
+        let ids = ids.map_err(unfiltered)?;
+        match ids.as_any().downcast_ref::<UInt32Array>() {
+            Some(ids) => self.accumulator.update(Some(&values), ids.values()),
+            None => Err(crate::semantics::broken("group ids of another type")),
+        }
+    }
+
+    fn merge(&mut self, states: &[ArrayRef], groups: &[usize]) -> Result<()> {
+        self.ids.clear();
+        self.ids
+            .extend(groups.iter().map(|group| *group as GroupId));
+        self.accumulator.merge(states, &self.ids)
+    }
+
+    /// Gives out the first groups by `what`, and keeps the others under their new numbers.
+    fn emit<T>(
+        &mut self,
+        emit_to: EmitTo,
+        what: impl Fn(&dyn engine::Accumulator, &[GroupId]) -> Result<T>,
+    ) -> Result<T> {
+        let first = match emit_to {
+            EmitTo::All => self.groups,
+            EmitTo::First(count) => count.min(self.groups),
+        };
+        let (gone, left) = (
+            0..first as GroupId,
+            first as GroupId..self.groups as GroupId,
+        );
+        let given = what(self.accumulator.as_ref(), &gone.collect::<Vec<_>>())?;
+        let mut rest = self.fresh()?;
+        if !left.is_empty() {
+            let states = self.accumulator.state(&left.collect::<Vec<_>>())?;
+            rest.grow(self.groups - first);
+            rest.merge(&states, &(0..self.groups - first).collect::<Vec<_>>())?;
+        }
+        *self = rest;
+        Ok(given)
+    }
+}
+
+fn unfiltered(cause: arrow_schema::ArrowError) -> flinkspark_model::Error {
+    crate::semantics::broken(format!("a filter that does not fit its column: {cause}"))
+}
+
+/// Carries an error of an accumulator out of DataFusion.
+fn external<T>(result: Result<T>) -> PlanResult<T> {
+    result.map_err(|error| DataFusionError::External(Box::new(error)))
+}
+
+impl GroupsAccumulator for Columns {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        opt_filter: Option<&BooleanArray>,
+        total_num_groups: usize,
+    ) -> PlanResult<()> {
+        self.grow(total_num_groups);
+        match values.first() {
+            Some(values) => external(self.add(values, group_indices, opt_filter)),
+            None => Ok(()),
+        }
+    }
+
+    fn evaluate(&mut self, emit_to: EmitTo) -> PlanResult<ArrayRef> {
+        external(self.emit(emit_to, |accumulator, groups| accumulator.evaluate(groups)))
+    }
+
+    fn state(&mut self, emit_to: EmitTo) -> PlanResult<Vec<ArrayRef>> {
+        external(self.emit(emit_to, |accumulator, groups| accumulator.state(groups)))
+    }
+
+    fn merge_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        total_num_groups: usize,
+    ) -> PlanResult<()> {
+        self.grow(total_num_groups);
+        external(self.merge(values, group_indices))
+    }
+
+    fn convert_to_state(
+        &self,
+        values: &[ArrayRef],
+        opt_filter: Option<&BooleanArray>,
+    ) -> PlanResult<Vec<ArrayRef>> {
+        let Some(values) = values.first() else {
+            return Ok(vec![]);
+        };
+        let rows: Vec<usize> = (0..values.len()).collect();
+        let mut each = external(self.fresh())?;
+        each.grow(rows.len());
+        external(each.add(values, &rows, opt_filter))?;
+        GroupsAccumulator::state(&mut each, EmitTo::All)
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.groups * GROUP_BYTES + self.ids.capacity() * size_of::<GroupId>()
+    }
+}
+
+/// One group.
+pub(super) struct One(pub(super) Columns);
+
+impl std::fmt::Debug for One {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "One({}({}))", self.0.function, self.0.argument)
+    }
+}
+
+impl Accumulator for One {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> PlanResult<()> {
+        let rows = values.first().map_or(0, Array::len);
+        GroupsAccumulator::update_batch(&mut self.0, values, &vec![0; rows], None, 1)
+    }
+
+    fn evaluate(&mut self) -> PlanResult<ScalarValue> {
+        self.0.grow(1);
+        let value = external(self.0.accumulator.evaluate(&[0]))?;
+        ScalarValue::try_from_array(&value, 0)
+    }
+
+    fn size(&self) -> usize {
+        GroupsAccumulator::size(&self.0)
+    }
+
+    fn state(&mut self) -> PlanResult<Vec<ScalarValue>> {
+        self.0.grow(1);
+        let state = external(self.0.accumulator.state(&[0]))?;
+        let scalar = |column: &ArrayRef| ScalarValue::try_from_array(column, 0);
+        state.iter().map(scalar).collect()
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> PlanResult<()> {
+        let rows = states.first().map_or(0, Array::len);
+        GroupsAccumulator::merge_batch(&mut self.0, states, &vec![0; rows], 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::aggregate::Groups;
+    use super::*;
+    use crate::plan::types::{FlinkType, Root};
+    use arrow_array::{Float64Array, Int32Array, Int64Array};
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    /// A row: its group, whether a filter keeps it, and an argument.
+    type Row = (usize, Option<bool>, Option<i8>);
+
+    /// What the argument becomes in a type: small integers, their extremes, and odd floats.
+    fn column(root: &Root, rows: &[Row]) -> ArrayRef {
+        let values = rows.iter().map(|(_, _, value)| *value);
+        match root {
+            Root::Int => {
+                let int = |value: i8| if value > 100 { i32::MAX } else { value.into() };
+                Arc::new(values.map(|value| value.map(int)).collect::<Int32Array>())
+            }
+            Root::BigInt => {
+                let int = |value: i8| if value > 100 { i64::MAX } else { value.into() };
+                Arc::new(values.map(|value| value.map(int)).collect::<Int64Array>())
+            }
+            _ => {
+                let float = |value: i8| match value {
+                    100.. => f64::NAN,
+                    90..100 => -0.0,
+                    80..90 => f64::INFINITY,
+                    value => f64::from(value) / 3.0,
+                };
+                Arc::new(
+                    values
+                        .map(|value| value.map(float))
+                        .collect::<Float64Array>(),
+                )
+            }
+        }
+    }
+
+    /// The results of groups: each batch is summed on its own, its first groups are given out first,
+    /// and the states are merged in order.
+    fn answer(
+        mut make: impl FnMut() -> Box<dyn GroupsAccumulator>,
+        root: &Root,
+        batches: &[Vec<Row>],
+        first: usize,
+        filtered: bool,
+    ) -> ArrayRef {
+        const GROUPS: usize = 4;
+        let mut whole = make();
+        for rows in batches {
+            let groups: Vec<usize> = rows.iter().map(|(group, ..)| *group).collect();
+            let kept: BooleanArray = rows.iter().map(|(_, kept, _)| *kept).collect();
+            let mut part = make();
+            let kept = filtered.then_some(&kept);
+            part.update_batch(&[column(root, rows)], &groups, kept, GROUPS)
+                .unwrap();
+            let head = part.state(EmitTo::First(first)).unwrap();
+            let tail = part.state(EmitTo::All).unwrap();
+            let ids: Vec<usize> = (0..GROUPS).collect();
+            whole.merge_batch(&head, &ids[..first], GROUPS).unwrap();
+            whole.merge_batch(&tail, &ids[first..], GROUPS).unwrap();
+            let each = make()
+                .convert_to_state(&[column(root, rows)], kept)
+                .unwrap();
+            whole.merge_batch(&each, &groups, GROUPS).unwrap();
+        }
+        whole.evaluate(EmitTo::All).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn columns_and_folds_give_the_same_values(
+            batches in prop::collection::vec(
+                prop::collection::vec((0..4_usize, any::<Option<bool>>(), any::<Option<i8>>()), 1..20), 1..4),
+            first in 0..=4_usize,
+            filtered in any::<bool>(),
+        ) {
+            for root in [Root::Int, Root::BigInt, Root::Double] {
+                for function in [Aggregate::Sum, Aggregate::Avg, Aggregate::Min, Aggregate::Max] {
+                    let argument = FlinkType::nullable(root.clone());
+                    let result = function.result_type(&argument, true).unwrap();
+                    let call = Call { function, distinct: false, argument, result };
+                    let columns = || Box::new(Columns::of(&call).unwrap()) as Box<dyn GroupsAccumulator>;
+                    let folds = || Box::new(Groups::of(&call)) as Box<dyn GroupsAccumulator>;
+                    prop_assert_eq!(
+                        &answer(columns, &root, &batches, first, filtered),
+                        &answer(folds, &root, &batches, first, filtered),
+                        "{:?} of {:?}", function, root
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn decimals_texts_and_sets_keep_their_folds() {
+        let call = |function, root: Root, distinct| {
+            let argument = FlinkType::nullable(root);
+            let result = Aggregate::result_type(function, &argument, true).unwrap();
+            Columns::of(&Call {
+                function,
+                distinct,
+                argument,
+                result,
+            })
+            .is_some()
+        };
+        assert!(call(Aggregate::Sum, Root::Int, false));
+        assert!(!call(Aggregate::Sum, Root::Int, true));
+        assert!(!call(Aggregate::Sum, Root::Decimal(10, 2), false));
+        assert!(!call(Aggregate::Max, Root::Varchar(5), false));
+        assert!(!call(Aggregate::First, Root::Int, false));
+    }
+}
