@@ -94,11 +94,16 @@ async fn tell(keep: Option<PathBuf>, faults: Option<&str>) -> Result<u8> {
     verify(&mut client).await?;
     let whole = killed(server, &data, faults).await?;
     handle::recompute(&data, folder.path()).await?;
-    say(&format!(
-        "\ndone in {:.1} s\n",
-        started.elapsed().as_secs_f64()
-    ))?;
-    Ok(if whole { exit::OK } else { exit::FAILED })
+    let (verdict, code) = match whole {
+        true => ("done", exit::OK),
+        false => (
+            "failed in step 7, which lost or doubled rows,",
+            exit::FAILED,
+        ),
+    };
+    let took = started.elapsed().as_secs_f64();
+    say(&format!("\n{verdict} in {took:.1} s\n"))?;
+    Ok(code)
 }
 
 async fn register(client: &mut Client, file: &Path) -> Result<()> {

@@ -5,7 +5,7 @@
 use super::{damaged, fit, foreign, metadata};
 use crate::store::{Opened, ReadSeek};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow_buffer::MutableBuffer;
+use arrow_buffer::Buffer;
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
 use arrow_ipc::{Block, Footer, convert::fb_to_schema, root_as_footer};
 use arrow_schema::{Field, Schema, SchemaRef};
@@ -13,7 +13,7 @@ use flinkspark_model::Result;
 use flinkspark_model::digest::{Digest, Digester};
 use flinkspark_model::log::{LogId, SegmentFormat, SegmentRef};
 use std::collections::BTreeMap;
-use std::io::{self, SeekFrom};
+use std::io::{self, Read, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ impl SegmentFile {
             let buffer =
                 read_block(&mut *content, block, bytes).map_err(|cause| torn(cause.to_string()))?;
             decoder
-                .read_dictionary(block, &buffer.into())
+                .read_dictionary(block, &buffer)
                 .map_err(|cause| torn(cause.to_string()))?;
         }
         Ok(Self {
@@ -121,7 +121,7 @@ impl SegmentFile {
         if self.decoded > 0 {
             let buffer = read_block(&mut *self.content, block, self.bytes)
                 .map_err(|cause| torn(cause.to_string()))?;
-            let batch = self.decoder.read_record_batch(block, &buffer.into());
+            let batch = self.decoder.read_record_batch(block, &buffer);
             let batch = batch.map_err(|cause| torn(cause.to_string()))?;
             let batch = batch.ok_or_else(|| torn(format!("batch {index} is empty")))?;
             if batch.num_rows() != rows {
@@ -187,7 +187,7 @@ fn read_footer(content: &mut dyn ReadSeek, bytes: u64) -> io::Result<Vec<u8>> {
     Ok(footer)
 }
 
-fn read_block(content: &mut dyn ReadSeek, block: &Block, bytes: u64) -> io::Result<MutableBuffer> {
+fn read_block(content: &mut dyn ReadSeek, block: &Block, bytes: u64) -> io::Result<Buffer> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidData, "a block lies outside of it");
     let offset = u64::try_from(block.offset()).map_err(|_| invalid())?;
     let head = u64::try_from(block.metaDataLength()).map_err(|_| invalid())?;
@@ -196,10 +196,14 @@ fn read_block(content: &mut dyn ReadSeek, block: &Block, bytes: u64) -> io::Resu
     if head < 8 || offset.checked_add(length).is_none_or(|end| end > bytes) {
         return Err(invalid());
     }
-    let mut buffer = MutableBuffer::from_len_zeroed(length as usize);
     content.seek(SeekFrom::Start(offset))?;
-    content.read_exact(&mut buffer)?;
-    Ok(buffer)
+    // Read into room that nobody has cleared: a block is some megabytes.
+    let mut buffer = Vec::with_capacity(length as usize);
+    content.take(length).read_to_end(&mut buffer)?;
+    if buffer.len() as u64 != length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(buffer.into())
 }
 
 /// Every stored batch's block and rows, after the footer's metadata was found to be this segment's.
