@@ -49,6 +49,20 @@ pub(super) fn not_null(array: &ArrayRef, name: &str) -> Result<ArrayRef> {
     }
 }
 
+/// Refuses event time that a row lacks.
+pub(super) fn with_time(array: &ArrayRef, name: &str) -> Result<()> {
+    if array.null_count() == 0 {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Data,
+        "FS0604",
+        format!("the time attribute \"{name}\" is null"),
+    )
+    .with_detail("a row has no event time; Flink's stream fails here too")
+    .with_hint("filter such rows before they enter the dataset, or run with --home flink/batch"))
+}
+
 /// Event time of any unit in milliseconds; `FS0605` where it is finer and not to be floored.
 pub(super) fn event_time(
     array: &ArrayRef,

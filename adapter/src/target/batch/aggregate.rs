@@ -6,6 +6,7 @@
 use super::columnar::{self, Columns};
 use super::lower::{Lowered, Lowering, internal};
 use super::scalar;
+use crate::plan::Home;
 use crate::plan::column::{build, read};
 use crate::plan::rel::{AggregateCall, Column, Grouping, Rel};
 use crate::plan::types::FlinkType;
@@ -52,12 +53,25 @@ impl Lowering<'_> {
             names.push(self.fresh());
             calls.push(aggregate_call(&input, call)?.alias(&names[names.len() - 1]));
         }
+        let single = |call: &AggregateCall| call.signature.function == Aggregate::Single;
+        // Over no rows Flink's batch mode gives one row, its stream none.
+        let rows = (keys.is_empty()
+            && self.home == Home::FlinkStreaming
+            && !grouping.calls.iter().any(single))
+        .then(|| self.fresh());
+        if let Some(rows) = &rows {
+            calls.push(count(lit(1_i64), None).alias(rows));
+        }
         if keys.is_empty() && calls.is_empty() {
             // GROUP BY () of nothing still gives its one row.
             let row = self.fresh();
             calls.push(count(lit(1_i64), None).alias(row));
         }
-        let grouped = input.builder().aggregate(keys, calls).map_err(internal)?;
+        let mut grouped = input.builder().aggregate(keys, calls).map_err(internal)?;
+        if let Some(rows) = &rows {
+            let some = super::lower::named(rows).gt(lit(0_i64));
+            grouped = grouped.filter(some).map_err(internal)?;
+        }
         let restored = names
             .iter()
             .zip(columns)

@@ -9,7 +9,7 @@ use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::{Column, Node, Rel};
 use crate::plan::types::FlinkType;
 use crate::plan::value::Value;
-use crate::plan::{FlinkType as Type, Job};
+use crate::plan::{FlinkType as Type, Home, Job};
 use crate::semantics::broken;
 use crate::semantics::evaluate::{NoRow, evaluate};
 use arrow_array::RecordBatch;
@@ -23,6 +23,8 @@ use std::sync::Arc;
 /// One lowering in progress.
 pub(super) struct Lowering<'t> {
     pub(super) tables: &'t dyn BatchTables,
+    /// Whose answers are kept: Flink's stream and batch modes differ over what is not there.
+    pub(super) home: Home,
     names: usize,
 }
 
@@ -72,8 +74,12 @@ pub(super) fn internal(error: DataFusionError) -> Error {
 }
 
 impl<'t> Lowering<'t> {
-    pub(super) fn new(tables: &'t dyn BatchTables) -> Self {
-        Self { tables, names: 0 }
+    pub(super) fn new(tables: &'t dyn BatchTables, home: Home) -> Self {
+        Self {
+            tables,
+            home,
+            names: 0,
+        }
     }
 
     /// The whole job: its root, NOT NULL enforced, named as its columns.

@@ -55,5 +55,5 @@ impl BatchTables for Providers {
 /// `FS0805` where a constant of VALUES fails as it would in Flink, `FS0804` where a dataset is missing.
 /// The plan enforces the job's NOT NULL columns while it runs.
 pub fn lower(job: &Job, tables: &dyn BatchTables) -> Result<LogicalPlan> {
-    lower::Lowering::new(tables).job(job)
+    lower::Lowering::new(tables, job.home).job(job)
 }

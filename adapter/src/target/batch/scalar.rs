@@ -34,8 +34,9 @@ enum Work {
     GroupBits,
     /// The float of those bits.
     FromGroupBits,
-    /// A timestamp of any unit in milliseconds; the column is named for the error.
-    EventTime(String, TimePrecision),
+    /// A timestamp of any unit in milliseconds; the column is named for the error, and whether every
+    /// row must have one.
+    EventTime(String, TimePrecision, bool),
 }
 
 /// One opaque function.
@@ -173,9 +174,14 @@ pub(super) fn from_group_identity(column: Plan, root: &Root) -> Plan {
 }
 
 /// A timestamp column read as event time.
-pub(super) fn event_time(column: Plan, name: &str, precision: TimePrecision) -> Plan {
+pub(super) fn event_time(
+    column: Plan,
+    name: &str,
+    precision: TimePrecision,
+    required: bool,
+) -> Plan {
     opaque(
-        Work::EventTime(name.into(), precision),
+        Work::EventTime(name.into(), precision, required),
         DataType::Timestamp(TimeUnit::Millisecond, None),
         vec![column],
     )
@@ -233,7 +239,12 @@ fn builtin(work: &Work, arrays: &[ArrayRef]) -> flinkspark_model::Result<ArrayRe
                     .collect::<Float64Array>(),
             )
         }
-        Work::EventTime(name, precision) => column::event_time(array, name, *precision)?,
+        Work::EventTime(name, precision, required) => {
+            if *required {
+                column::with_time(array, name)?;
+            }
+            column::event_time(array, name, *precision)?
+        }
         Work::Evaluate(..) => return Err(broken("a tree has columns of its own")),
     })
 }

@@ -4,6 +4,7 @@
 
 use super::lower::{Lowered, Lowering, internal};
 use super::scalar;
+use crate::plan::Home;
 use crate::plan::rel::{Column, Scan};
 use datafusion::common::{Column as Named, TableReference};
 use datafusion::datasource::provider_as_source;
@@ -36,7 +37,9 @@ impl Lowering<'_> {
             let named = Plan::Column(Named::new(Some(table.clone()), column.name.clone()));
             exprs.push(if scan.time_attribute == Some(index) {
                 let name = format!("{}.{}", scan.dataset, column.name);
-                scalar::event_time(named, &name, scan.time_precision)
+                // Flink's stream fails on a row without a time, its batch mode drops it before a window.
+                let required = self.home == Home::FlinkStreaming;
+                scalar::event_time(named, &name, scan.time_precision, required)
             } else if *field.data_type() == column.ty.root.arrow() {
                 named
             } else {

@@ -2,7 +2,7 @@
 
 use super::{Providers, collect};
 use crate::front::flink::{self, TableInfo, Tables};
-use crate::plan::Job;
+use crate::plan::{Home, Job};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type};
 use arrow_array::{
@@ -10,9 +10,9 @@ use arrow_array::{
 };
 use arrow_schema::SchemaRef;
 use datafusion::datasource::MemTable;
-use flinkspark_model::Result;
 use flinkspark_model::dataset::TimePrecision;
 use flinkspark_model::name::DatasetName;
+use flinkspark_model::{Kind, Result};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::sync::Arc;
 
@@ -33,8 +33,17 @@ impl Tables for Flights {
 }
 
 async fn run(sql: &str, batches: Vec<RecordBatch>) -> Result<(Job, Vec<RecordBatch>)> {
+    run_at(Home::FlinkBatch, sql, batches).await
+}
+
+async fn run_at(
+    home: Home,
+    sql: &str,
+    batches: Vec<RecordBatch>,
+) -> Result<(Job, Vec<RecordBatch>)> {
     let schema = batches[0].schema();
-    let job = flink::bind(&flink::parse(sql)?, &Flights(Arc::clone(&schema)))?;
+    let mut job = flink::bind(&flink::parse(sql)?, &Flights(Arc::clone(&schema)))?;
+    job.home = home;
     let mut providers = Providers::default();
     let table = MemTable::try_new(schema, vec![batches]).unwrap();
     providers.insert(DatasetName::new("flights")?, Arc::new(table));
@@ -176,4 +185,31 @@ async fn a_window_over_what_is_no_time_attribute_is_refused() {
     let sql = "SELECT * FROM TABLE(HOP(TABLE flights, DESCRIPTOR(event_time), INTERVAL '1' HOUR, INTERVAL '2' HOUR))";
     let error = run(sql, vec![events(vec![Some(0)])]).await.unwrap_err();
     assert_eq!(error.code(), "FS0803");
+}
+
+#[tokio::test]
+async fn over_no_rows_the_streams_answer_has_no_row_and_the_batchs_has_one() {
+    let sql = "SELECT COUNT(*) AS c, SUM(distance) AS s FROM flights WHERE distance < 0";
+    for (home, expected) in [(Home::FlinkStreaming, 0), (Home::FlinkBatch, 1)] {
+        let batches = || vec![events(vec![Some(0), Some(1_000)])];
+        let (_, rows) = run_at(home, sql, batches()).await.unwrap();
+        let rows: usize = rows.iter().map(RecordBatch::num_rows).sum();
+        assert_eq!(rows, expected, "{home:?}");
+        let all = "SELECT COUNT(*) AS c FROM flights";
+        let (_, rows) = run_at(home, all, batches()).await.unwrap();
+        let counts = rows[0].column(0).as_primitive::<Int64Type>();
+        assert_eq!(counts.values().to_vec(), vec![2], "{home:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_without_time_fails_where_flinks_stream_does() {
+    let sql = "SELECT COUNT(*) AS c \
+               FROM TABLE(TUMBLE(TABLE flights, DESCRIPTOR(event_time), INTERVAL '1' MINUTE)) \
+               GROUP BY window_start, window_end";
+    let batches = vec![events(vec![Some(0), None])];
+    let error = run_at(Home::FlinkStreaming, sql, batches)
+        .await
+        .unwrap_err();
+    assert_eq!((error.kind(), error.code()), (Kind::Data, "FS0604"));
 }
