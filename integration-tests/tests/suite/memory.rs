@@ -28,9 +28,20 @@ fn peak_of_a_run(years: u64) -> Step<u64> {
     server.memory_kib("VmHWM:")
 }
 
+/// The median of three: a peak depends on who else uses the cores.
+fn peak(years: u64) -> Step<u64> {
+    let mut peaks = [
+        peak_of_a_run(years)?,
+        peak_of_a_run(years)?,
+        peak_of_a_run(years)?,
+    ];
+    peaks.sort_unstable();
+    Ok(peaks[1])
+}
+
 #[test]
 fn ten_times_the_flights_need_no_more_memory_than_once() -> Step {
-    let (once, ten) = (peak_of_a_run(1)?, peak_of_a_run(10)?);
+    let (once, ten) = (peak(1)?, peak(10)?);
     println!("VmHWM: {once} KiB over the flights, {ten} KiB over ten times as many");
     assert!(ten <= once + once / 5, "{ten} KiB after {once} KiB");
     Ok(())
