@@ -71,6 +71,9 @@ pub trait Accumulator: Send + Sync {
 
     /// Empties these groups, so that their ids can be given out again.
     fn release(&mut self, groups: &[GroupId]);
+
+    /// Roughly the bytes that the states hold.
+    fn size(&self) -> usize;
 }
 
 impl Function {

@@ -5,7 +5,8 @@
 //! lowered plan's columns are the job's, in name, order and Arrow type.
 
 mod aggregate;
-mod columnar;
+mod folds;
+mod groups;
 mod lower;
 mod over;
 mod relation;

@@ -156,4 +156,9 @@ impl<T: Averaged> Accumulator for Average<T> {
             self.counts[*group as usize] = 0;
         }
     }
+
+    fn size(&self) -> usize {
+        let sum = size_of::<<T::Sum as ArrowPrimitiveType>::Native>();
+        self.sums.capacity() * sum + self.counts.capacity() * size_of::<i64>()
+    }
 }

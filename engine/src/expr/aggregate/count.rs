@@ -57,4 +57,8 @@ impl Accumulator for Count {
             .iter()
             .for_each(|group| self.counts[*group as usize] = 0);
     }
+
+    fn size(&self) -> usize {
+        self.counts.capacity() * size_of::<i64>()
+    }
 }

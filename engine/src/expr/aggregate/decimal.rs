@@ -90,6 +90,10 @@ impl Totals {
             self.counts[*group as usize] = 0;
         }
     }
+
+    fn size(&self) -> usize {
+        self.sums.capacity() * size_of::<i128>() + self.counts.capacity() * size_of::<i64>()
+    }
 }
 
 fn within(value: Option<i128>) -> Result<i128> {
@@ -137,6 +141,10 @@ impl Accumulator for Sum {
 
     fn release(&mut self, groups: &[GroupId]) {
         self.0.release(groups);
+    }
+
+    fn size(&self) -> usize {
+        self.0.size()
     }
 }
 
@@ -189,5 +197,9 @@ impl Accumulator for Average {
 
     fn release(&mut self, groups: &[GroupId]) {
         self.0.release(groups);
+    }
+
+    fn size(&self) -> usize {
+        self.0.size()
     }
 }

@@ -117,6 +117,10 @@ impl<T: ArrowPrimitiveType, const MAX: bool> Accumulator for Extreme<T, MAX> {
             .iter()
             .for_each(|group| self.seen[*group as usize] = false);
     }
+
+    fn size(&self) -> usize {
+        self.values.capacity() * size_of::<T::Native>() + self.seen.capacity()
+    }
 }
 
 #[derive(Default)]
@@ -168,5 +172,10 @@ impl<const MAX: bool> Accumulator for ExtremeText<MAX> {
         groups
             .iter()
             .for_each(|group| self.values[*group as usize] = None);
+    }
+
+    fn size(&self) -> usize {
+        let texts = self.values.iter().flatten().map(|text| text.len());
+        self.values.capacity() * size_of::<Option<Box<str>>>() + texts.sum::<usize>()
     }
 }

@@ -103,4 +103,8 @@ impl<T: ArrowPrimitiveType> Accumulator for Sum<T> {
             self.seen[*group as usize] = false;
         }
     }
+
+    fn size(&self) -> usize {
+        self.sums.capacity() * size_of::<T::Native>() + self.seen.capacity()
+    }
 }

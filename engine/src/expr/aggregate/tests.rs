@@ -41,6 +41,18 @@ fn the_sum_of_ints_is_an_int_and_wraps() {
 }
 
 #[test]
+fn the_sum_of_a_negative_zero_is_one() {
+    let zeros = || Arc::new(Float64Array::from(vec![-0.0, -0.0, 0.0, -0.0])) as ArrayRef;
+    let groups = [0, 1, 1, 2];
+    let sum = answer(Function::Sum, zeros(), &groups, &[0, 1, 2]);
+    // Bit for bit: 0.0 and -0.0 have different digests.
+    assert_eq!(
+        sum.as_ref(),
+        &Float64Array::from(vec![-0.0, 0.0, -0.0]) as &dyn Array
+    );
+}
+
+#[test]
 fn the_average_of_ints_truncates_toward_zero() {
     let average = answer(
         Function::Avg,

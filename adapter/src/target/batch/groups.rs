@@ -1,10 +1,13 @@
-//! Aggregates whose state is columns: DataFusion's hash tables around the engine's accumulators.
+//! The states of one aggregate call: DataFusion's hash tables around the engine's accumulators.
 //!
-//! The streaming engine groups with the same accumulators, so that both engines sum by one piece of
-//! code. Invariant: a call is taken only where the accumulator has the types of Flink's fold, in its
-//! state and in its result; the others keep the folds.
+//! Where the streaming engine's columns of state have the types of Flink's fold, in state and result,
+//! both engines sum by that one piece of code; the other calls keep their folds. Invariant: which of
+//! the two a call has follows from the call alone, so that states made apart can be merged.
 
+use super::folds::Folds;
 use crate::semantics::aggregate::{Aggregate, Signature as Call};
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
 use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array};
 use arrow_schema::DataType;
 use arrow_select::filter::filter;
@@ -14,67 +17,64 @@ use datafusion::scalar::ScalarValue;
 use flinkspark_engine::expr::aggregate::{self as engine, Function, GroupId};
 use flinkspark_model::Result;
 
-/// Bytes of a group's state, at most: a sum, a count, and whether there is one.
-const GROUP_BYTES: usize = 2 * size_of::<i64>() + 1;
-
-/// The states of one call, one per group.
-pub(super) struct Columns {
-    function: Function,
-    argument: DataType,
+/// Many groups.
+pub(super) struct Groups {
+    call: Call,
     groups: usize,
-    accumulator: Box<dyn engine::Accumulator>,
+    states: Box<dyn engine::Accumulator>,
     /// Group ids in the accumulator's type; kept for its room.
     ids: Vec<GroupId>,
 }
 
-impl Columns {
-    /// The call's empty states; `None` where it needs the fold.
-    pub(super) fn of(call: &Call) -> Option<Self> {
-        let function = match call.function {
-            _ if call.distinct => return None,
-            Aggregate::Sum => Function::Sum,
-            Aggregate::Avg => Function::Avg,
-            Aggregate::Min => Function::Min,
-            Aggregate::Max => Function::Max,
-            _ => return None,
-        };
-        let argument = call.argument.root.arrow();
-        // Decimals overflow by rules of their own, and texts have no bound on their size.
-        if !argument.is_primitive() || matches!(argument, DataType::Decimal128(..)) {
-            return None;
-        }
-        let (result, _) = function.result(Some(&argument)).ok()?;
-        let state = function.state_types(Some(&argument)).ok()?;
-        let folded = call.state_types();
-        let same = result == call.result.root.arrow()
-            && state
-                .iter()
-                .eq(&folded.iter().map(|ty| ty.root.arrow()).collect::<Vec<_>>());
-        let accumulator = function.accumulator(Some(&argument)).ok()?;
-        same.then_some(Self {
-            function,
-            argument,
-            groups: 0,
-            accumulator,
-            ids: Vec::new(),
-        })
+/// The engine's accumulator for a call; `None` where it is not known to be the fold.
+fn columns(call: &Call) -> Option<Box<dyn engine::Accumulator>> {
+    let function = match call.function {
+        _ if call.distinct => return None,
+        Aggregate::Sum => Function::Sum,
+        Aggregate::Avg => Function::Avg,
+        Aggregate::Min => Function::Min,
+        Aggregate::Max => Function::Max,
+        _ => return None,
+    };
+    let argument = call.argument.root.arrow();
+    // Decimals overflow by rules of their own.
+    if !argument.is_primitive() || matches!(argument, DataType::Decimal128(..)) {
+        return None;
+    }
+    let (result, _) = function.result(Some(&argument)).ok()?;
+    let state = function.state_types(Some(&argument)).ok()?;
+    let folded = call.state_types().into_iter().map(|ty| ty.root.arrow());
+    let same = result == call.result.root.arrow() && state.into_iter().eq(folded);
+    same.then(|| function.accumulator(Some(&argument)).ok())?
+}
+
+impl Groups {
+    /// The call's states, for no group yet.
+    pub(super) fn of(call: &Call) -> Self {
+        let states = columns(call).unwrap_or_else(|| Box::new(Folds::of(call)));
+        Self::over(call, states)
     }
 
-    fn fresh(&self) -> Result<Self> {
-        Ok(Self {
-            function: self.function,
-            argument: self.argument.clone(),
+    fn over(call: &Call, states: Box<dyn engine::Accumulator>) -> Self {
+        Self {
+            call: call.clone(),
             groups: 0,
-            accumulator: self.function.accumulator(Some(&self.argument))?,
+            states,
             ids: Vec::new(),
-        })
+        }
     }
 
     fn grow(&mut self, groups: usize) {
         if groups > self.groups {
-            self.accumulator.grow(groups);
+            self.states.grow(groups);
             self.groups = groups;
         }
+    }
+
+    fn number(&mut self, groups: &[usize]) {
+        self.ids.clear();
+        self.ids
+            .extend(groups.iter().map(|group| *group as GroupId));
     }
 
     fn add(
@@ -83,27 +83,20 @@ impl Columns {
         groups: &[usize],
         kept: Option<&BooleanArray>,
     ) -> Result<()> {
-        self.ids.clear();
-        self.ids
-            .extend(groups.iter().map(|group| *group as GroupId));
+        self.number(groups);
         let Some(kept) = kept else {
-            return self.accumulator.update(Some(values), &self.ids);
+            return self.states.update(Some(values), &self.ids);
         };
         let ids: UInt32Array = std::mem::take(&mut self.ids).into();
-        let (values, ids) = (filter(values, kept), filter(&ids, kept));
-        let values = values.map_err(unfiltered)?;
-        let ids = ids.map_err(unfiltered)?;
-        match ids.as_any().downcast_ref::<UInt32Array>() {
-            Some(ids) => self.accumulator.update(Some(&values), ids.values()),
-            None => Err(crate::semantics::broken("group ids of another type")),
-        }
+        let values = filter(values, kept).map_err(unfiltered)?;
+        let ids = filter(&ids, kept).map_err(unfiltered)?;
+        let ids = ids.as_primitive::<UInt32Type>();
+        self.states.update(Some(&values), ids.values())
     }
 
     fn merge(&mut self, states: &[ArrayRef], groups: &[usize]) -> Result<()> {
-        self.ids.clear();
-        self.ids
-            .extend(groups.iter().map(|group| *group as GroupId));
-        self.accumulator.merge(states, &self.ids)
+        self.number(groups);
+        self.states.merge(states, &self.ids)
     }
 
     /// Gives out the first groups by `what`, and keeps the others under their new numbers.
@@ -116,16 +109,14 @@ impl Columns {
             EmitTo::All => self.groups,
             EmitTo::First(count) => count.min(self.groups),
         };
-        let (gone, left) = (
-            0..first as GroupId,
-            first as GroupId..self.groups as GroupId,
-        );
-        let given = what(self.accumulator.as_ref(), &gone.collect::<Vec<_>>())?;
-        let mut rest = self.fresh()?;
+        let ids: Vec<GroupId> = (0..self.groups as GroupId).collect();
+        let (gone, left) = ids.split_at(first);
+        let given = what(self.states.as_ref(), gone)?;
+        let mut rest = Self::of(&self.call);
         if !left.is_empty() {
-            let states = self.accumulator.state(&left.collect::<Vec<_>>())?;
-            rest.grow(self.groups - first);
-            rest.merge(&states, &(0..self.groups - first).collect::<Vec<_>>())?;
+            rest.grow(left.len());
+            rest.states
+                .merge(&self.states.state(left)?, &ids[..left.len()])?;
         }
         *self = rest;
         Ok(given)
@@ -141,7 +132,7 @@ fn external<T>(result: Result<T>) -> PlanResult<T> {
     result.map_err(|error| DataFusionError::External(Box::new(error)))
 }
 
-impl GroupsAccumulator for Columns {
+impl GroupsAccumulator for Groups {
     fn update_batch(
         &mut self,
         values: &[ArrayRef],
@@ -183,23 +174,32 @@ impl GroupsAccumulator for Columns {
             return Ok(vec![]);
         };
         let rows: Vec<usize> = (0..values.len()).collect();
-        let mut each = external(self.fresh())?;
+        let mut each = Self::of(&self.call);
         each.grow(rows.len());
         external(each.add(values, &rows, opt_filter))?;
         GroupsAccumulator::state(&mut each, EmitTo::All)
     }
 
     fn size(&self) -> usize {
-        size_of::<Self>() + self.groups * GROUP_BYTES + self.ids.capacity() * size_of::<GroupId>()
+        size_of::<Self>() + self.states.size() + self.ids.capacity() * size_of::<GroupId>()
     }
 }
 
 /// One group.
-pub(super) struct One(pub(super) Columns);
+pub(super) struct One(Groups);
+
+impl One {
+    /// The call's empty state.
+    pub(super) fn of(call: &Call) -> Self {
+        let mut one = Groups::of(call);
+        one.grow(1);
+        Self(one)
+    }
+}
 
 impl std::fmt::Debug for One {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "One({}({}))", self.0.function, self.0.argument)
+        write!(f, "One({:?})", self.0.call)
     }
 }
 
@@ -210,8 +210,7 @@ impl Accumulator for One {
     }
 
     fn evaluate(&mut self) -> PlanResult<ScalarValue> {
-        self.0.grow(1);
-        let value = external(self.0.accumulator.evaluate(&[0]))?;
+        let value = external(self.0.states.evaluate(&[0]))?;
         ScalarValue::try_from_array(&value, 0)
     }
 
@@ -220,8 +219,7 @@ impl Accumulator for One {
     }
 
     fn state(&mut self) -> PlanResult<Vec<ScalarValue>> {
-        self.0.grow(1);
-        let state = external(self.0.accumulator.state(&[0]))?;
+        let state = external(self.0.states.state(&[0]))?;
         let scalar = |column: &ArrayRef| ScalarValue::try_from_array(column, 0);
         state.iter().map(scalar).collect()
     }
@@ -234,7 +232,6 @@ impl Accumulator for One {
 
 #[cfg(test)]
 mod tests {
-    use super::super::aggregate::Groups;
     use super::*;
     use crate::plan::types::{FlinkType, Root};
     use arrow_array::{Float64Array, Int32Array, Int64Array};
@@ -275,7 +272,7 @@ mod tests {
     /// The results of groups: each batch is summed on its own, its first groups are given out first,
     /// and the states are merged in order.
     fn answer(
-        mut make: impl FnMut() -> Box<dyn GroupsAccumulator>,
+        make: impl Fn() -> Groups,
         root: &Root,
         batches: &[Vec<Row>],
         first: usize,
@@ -316,8 +313,8 @@ mod tests {
                     let argument = FlinkType::nullable(root.clone());
                     let result = function.result_type(&argument, true).unwrap();
                     let call = Call { function, distinct: false, argument, result };
-                    let columns = || Box::new(Columns::of(&call).unwrap()) as Box<dyn GroupsAccumulator>;
-                    let folds = || Box::new(Groups::of(&call)) as Box<dyn GroupsAccumulator>;
+                    let columns = || Groups::over(&call, columns(&call).unwrap());
+                    let folds = || Groups::over(&call, Box::new(Folds::of(&call)));
                     prop_assert_eq!(
                         &answer(columns, &root, &batches, first, filtered),
                         &answer(folds, &root, &batches, first, filtered),
@@ -333,7 +330,7 @@ mod tests {
         let call = |function, root: Root, distinct| {
             let argument = FlinkType::nullable(root);
             let result = Aggregate::result_type(function, &argument, true).unwrap();
-            Columns::of(&Call {
+            columns(&Call {
                 function,
                 distinct,
                 argument,
