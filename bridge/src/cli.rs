@@ -12,6 +12,7 @@ mod render;
 mod rows;
 mod serve;
 mod transfer;
+mod verify;
 
 pub(crate) use dataset::look_up;
 pub(crate) use render::text as print;

@@ -26,8 +26,3 @@ pub fn page(code: &str) -> Result<&'static str> {
             .with_hint("copy the code from the error's first line, such as FS0101")
         })
 }
-
-/// Every code that has a page.
-pub fn codes() -> impl Iterator<Item = &'static str> {
-    PAGES.iter().map(|(code, _)| *code)
-}

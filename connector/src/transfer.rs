@@ -90,7 +90,7 @@ impl Transfer {
     /// Carries it out.
     ///
     /// Errors: `FS0430` where not exactly one end is a dataset, `FS0431` where the id stands for
-    /// another transfer, `FS0432` where what arrived is not what was sent; besides, those of the
+    /// other rows, `FS0432` where what arrived in a file is not what was sent; besides, those of the
     /// file (`FS03xx`), of the put (`FS04xx`) and of the server.
     pub async fn run(&self, client: &Client, progress: &dyn Progress) -> Result<Outcome> {
         match (&self.source, &self.target) {
@@ -130,6 +130,6 @@ fn differs(what: &str, sent: Digest, arrived: Digest) -> Error {
     )
     .with_detail(format!("sent {sent}, arrived {arrived}"))
     .with_hint(
-        "nothing was published; run the same command again, then `flinkspark catalog verify`",
+        "the file was not given its name; run the same command again, then `flinkspark dataset verify NAME`",
     )
 }

@@ -170,6 +170,17 @@ impl Digester {
     /// Columns count by position and may come in any encoding of the declared logical type; a
     /// batch of another shape is `FS0112` and changes nothing.
     pub fn update(&mut self, batch: &RecordBatch) -> Result<()> {
+        let mut digest = self.digest;
+        self.hashes(batch, |hash| digest.push(hash))?;
+        self.digest = digest;
+        Ok(())
+    }
+
+    /// Hands out the hash of each of the batch's rows, in order, and counts none of them: rows of one
+    /// hash are one row to the digest.
+    ///
+    /// Errors: as [`Digester::update`].
+    pub fn hashes(&mut self, batch: &RecordBatch, mut each: impl FnMut(u128)) -> Result<()> {
         self.check(&batch.schema())?;
         let columns = batch
             .columns()
@@ -185,9 +196,7 @@ impl Digester {
             for column in &columns {
                 column.absorb_range(first, states);
             }
-            states
-                .iter()
-                .for_each(|state| self.digest.push(state.hash()));
+            states.iter().for_each(|state| each(state.hash()));
             first += count;
         }
         Ok(())

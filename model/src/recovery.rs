@@ -77,7 +77,7 @@ pub fn recomputed(determinism: Determinism, lost: Digest, found: Digest) -> Resu
         "a partition that was computed again has other rows",
     )
     .with_detail(format!("{found} now, {lost} before it was lost"))
-    .with_hint("verify the dataset that it is read from: `flinkspark catalog verify`"))
+    .with_hint("verify the dataset that it is read from: `flinkspark dataset verify NAME`"))
 }
 
 #[cfg(test)]

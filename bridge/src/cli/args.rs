@@ -99,6 +99,11 @@ pub(crate) enum DatasetCommand {
         #[arg(short = 'n', long, default_value_t = 10)]
         rows: usize,
     },
+    /// Read every row again and compare it with what was committed
+    Verify {
+        /// An id, a name, or a handle
+        reference: String,
+    },
     /// List the committed epochs
     Epochs {
         /// An id, a name, or a handle

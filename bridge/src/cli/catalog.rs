@@ -47,7 +47,11 @@ pub(super) fn run(output: Format, command: &CatalogCommand) -> Result<()> {
 
 fn open(overrides: &Overrides) -> Result<(DataDir, PathBuf)> {
     let config = Config::load(overrides)?;
-    let held = DataDir::open(&config.data_dir)?;
+    let mut held = DataDir::open(&config.data_dir)?;
+    held.announce(&format!(
+        "`flinkspark catalog`, process {},",
+        std::process::id()
+    ))?;
     let dir = catalogue_dir(held.path());
     Ok((held, dir))
 }

@@ -2,7 +2,7 @@
 
 use super::args::{DatasetCommand, Format, Precision, RegisterArgs};
 use super::render::{self, Listing};
-use super::rows;
+use super::{rows, verify};
 use crate::client::{Client, answer};
 use crate::exit;
 use flinkspark_connector::format;
@@ -29,6 +29,9 @@ pub(super) async fn run(url: &str, output: Format, command: DatasetCommand) -> R
         }
         DatasetCommand::Head { reference, rows } => {
             rows::head(&Client::connect(url).await?, output, &reference, rows).await
+        }
+        DatasetCommand::Verify { reference } => {
+            verify::run(&Client::connect(url).await?, output, &reference).await
         }
         DatasetCommand::Epochs { reference, after } => {
             epochs(&mut Client::connect(url).await?, output, &reference, after).await

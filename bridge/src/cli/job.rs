@@ -56,7 +56,6 @@ pub(super) async fn run(url: &str, output: Format, command: JobCommand) -> Resul
                 text: read(&file)?,
                 targets: on.into_iter().map(|target| wire(target).into()).collect(),
                 options: Some(wire_options(&options)),
-                float_tolerance: None,
             };
             let verified = answer(Client::connect(url).await?.jobs.verify(request).await)?;
             verify(output, verified)
@@ -139,7 +138,7 @@ async fn follow(url: &str, request: v1::SubmitRequest, reconnect: Duration) -> R
 /// Whether the bridge is away, or its connection broke before it could say why (`FS0400`): what was
 /// submitted is durable or was never accepted, so that submitting it again is safe either way.
 fn went_away(error: &Error) -> bool {
-    error.kind() == Kind::Unavailable || error.code() == "FS0400"
+    matches!(error.code(), "FS0400" | "FS0401" | "FS0014")
 }
 
 /// One connection's worth of following; `Unavailable` when it broke.
@@ -269,7 +268,7 @@ fn explain(output: Format, explained: v1::ExplainResponse) -> Result<u8> {
             .to_lowercase();
         if output != Format::Table {
             let value = json!({
-                "target": target, "plan": plan.plan, "rewrites": plan.rewrites,
+                "target": target, "plan": plan.plan,
                 "ledger": plan.ledger.iter().map(|entry| json!({"id": entry.id, "text": entry.text})).collect::<Vec<_>>(),
                 "refusal": plan.refusal.as_ref().map(|error| of_wire(error).to_string()),
             });
@@ -278,9 +277,6 @@ fn explain(output: Format, explained: v1::ExplainResponse) -> Result<u8> {
             render::text(&format!("on {target}: refused\n{}\n\n", of_wire(error)))?;
         } else {
             let mut text = format!("on {target}:\n{}\n", plan.plan.trim_end());
-            plan.rewrites
-                .iter()
-                .for_each(|rewrite| text.push_str(&format!("  rewrite: {rewrite}\n")));
             plan.ledger.iter().for_each(|entry| {
                 text.push_str(&format!("  relies on {}: {}\n", entry.id, entry.text))
             });
@@ -345,7 +341,6 @@ fn wire_options(options: &JobOptions) -> v1::JobOptions {
         checkpoint_interval_ms: options.checkpoint_interval,
         watermark_delay_ms: options.watermark.iter().cloned().collect(),
         late_to: options.late_to.clone(),
-        linger_ms: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Prints results: a table for people, JSON for programs.
 //!
-//! Invariant: the same values whatever the format; only this module writes to stdout.
+//! Invariant: the same values whatever the format; only this module writes results to stdout.
 
 use super::args::Format;
 use flinkspark_model::{Error, Kind, Result};

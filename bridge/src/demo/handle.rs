@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Memory of the demo's cache, in bytes; its partitions are kept on disk.
 const CACHE_BYTES_MAX: usize = 64 << 20;
 
-/// Persists `hourly_departures`, damages one kept partition and reads everything again.
+/// Persists `flights`, damages one kept partition and reads everything again.
 pub(super) async fn recompute(data: &Path, folder: &Path) -> Result<()> {
     step(
         8,

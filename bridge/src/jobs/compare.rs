@@ -1,10 +1,12 @@
 //! Compares outputs as multisets of rows, and says which rows differ.
 //!
-//! It is asked once the digests have shown that they do. Invariant: the memory that it takes does not
-//! grow with the outputs.
+//! It is asked once the digests have shown that they do. Invariant: rows are the same here exactly where
+//! they are to the digest, and the memory that it takes does not grow with the outputs.
 
 use arrow_array::RecordBatch;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::ArrowError;
+use flinkspark_model::digest::Digester;
 use flinkspark_model::port::{self, ReadOptions};
 use flinkspark_model::position::Position;
 use flinkspark_model::{Error, Kind, Result};
@@ -15,6 +17,8 @@ use std::sync::Arc;
 
 /// Rows that are held at once to compare them.
 pub(super) const ROWS_HELD_MAX: u64 = 1 << 19;
+/// A row that is held counts as one for each of these bytes that it takes in its segment.
+const ROW_BYTES_EXPECTED: u64 = 256;
 /// The most differing rows that are shown.
 const SHOWN_MAX: usize = 10;
 
@@ -35,116 +39,131 @@ pub(super) async fn outputs(
 ) -> Result<(u64, Vec<Difference>)> {
     let mut rows = 0;
     for output in outputs {
-        rows += output.refresh().await?.totals().0;
+        let (count, bytes, _) = output.refresh().await?.totals();
+        rows += count.max(bytes / ROW_BYTES_EXPECTED);
     }
-    let parts = rows / rows_held_max.max(1) + 1;
+    let parts = u128::from(rows / rows_held_max.max(1) + 1);
     let mut differing = 0;
-    let mut shown: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let mut shown: BTreeMap<(String, u128), Vec<u64>> = BTreeMap::new();
     for part in 0..parts {
-        let mut counts = BTreeMap::new();
+        let mut rows: BTreeMap<u128, (String, Vec<u64>)> = BTreeMap::new();
         for (index, output) in outputs.iter().enumerate() {
-            let mine = |row: &str| xxhash_rust::xxh3::xxh3_64(row.as_bytes()) % parts == part;
-            let zeros = || vec![0; outputs.len()];
-            count(output.as_ref(), mine, |row| {
-                let counted = counts.entry(row).or_insert_with(zeros);
-                if let Some(count) = counted.get_mut(index) {
+            let mine = |hash: u128| hash % parts == part;
+            each(output.as_ref(), mine, |hash, row| {
+                let (_, counts) = rows
+                    .entry(hash)
+                    .or_insert_with(|| (row, vec![0; outputs.len()]));
+                if let Some(count) = counts.get_mut(index) {
                     *count += 1;
                 }
             })
             .await?;
         }
-        counts.retain(|_, counts: &mut Vec<u64>| {
-            counts
-                .windows(2)
-                .any(|pair| matches!(pair, [a, b] if a != b))
-        });
-        differing += counts.len() as u64;
-        shown.append(&mut counts);
-        while shown.len() > SHOWN_MAX {
-            shown.pop_last();
+        let differs = |counts: &[u64]| {
+            let mut pairs = counts.windows(2);
+            pairs.any(|pair| matches!(pair, [a, b] if a != b))
+        };
+        for (hash, (row, counts)) in rows {
+            if differs(&counts) {
+                differing += 1;
+                shown.insert((row, hash), counts);
+                if shown.len() > SHOWN_MAX {
+                    shown.pop_last();
+                }
+            }
         }
     }
     let shown = shown
         .into_iter()
-        .map(|(row, counts)| Difference { row, counts });
+        .map(|((row, _), counts)| Difference { row, counts });
     Ok((differing, shown.collect()))
 }
 
-/// Every row of an output as JSON, where it is wanted.
-async fn count(
+/// Every row of an output whose hash is wanted, with its hash and as JSON.
+async fn each(
     output: &dyn port::Dataset,
-    wanted: impl Fn(&str) -> bool,
-    mut take: impl FnMut(String),
+    wanted: impl Fn(u128) -> bool,
+    mut take: impl FnMut(u128, String),
 ) -> Result<()> {
     let view = output.refresh().await?;
     let partitions = view
         .live()
         .flat_map(|epoch| &epoch.segments)
         .map(|segment| segment.partition);
+    let mut digester = Digester::new(&output.schema())?;
     for partition in 0..=partitions.max().unwrap_or(0) {
         let options = ReadOptions::default();
         let mut rows = output
             .read(partition, Position::START, view.head(), options)
             .await?;
         while let Some(read) = rows.try_next().await? {
-            json_rows(&read.batch)?
-                .into_iter()
-                .filter(|row| wanted(row))
-                .for_each(&mut take);
+            let mut hashes = Vec::with_capacity(read.batch.num_rows());
+            digester.hashes(&read.batch, |hash| hashes.push(hash))?;
+            let printer = Printer::new(&read.batch)?;
+            for (row, hash) in hashes.into_iter().enumerate() {
+                if wanted(hash) {
+                    take(hash, printer.json(row)?);
+                }
+            }
         }
     }
     Ok(())
 }
 
-fn json_rows(batch: &RecordBatch) -> Result<Vec<String>> {
-    let failed = |cause| {
-        Error::new(Kind::Internal, "FS0008", "a row could not be printed").with_source(cause)
-    };
-    let options = FormatOptions::new();
-    let columns: Vec<ArrayFormatter<'_>> = batch
-        .columns()
-        .iter()
-        .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
-        .collect::<std::result::Result<_, _>>()
-        .map_err(failed)?;
-    let mut rows = Vec::with_capacity(batch.num_rows());
-    for row in 0..batch.num_rows() {
-        let mut object = Map::new();
-        for ((field, column), array) in batch
-            .schema_ref()
-            .fields()
+/// Prints rows of a batch as JSON objects of texts.
+struct Printer<'a> {
+    batch: &'a RecordBatch,
+    columns: Vec<ArrayFormatter<'a>>,
+}
+
+impl<'a> Printer<'a> {
+    fn new(batch: &'a RecordBatch) -> Result<Self> {
+        let options = FormatOptions::new().with_null("null");
+        let columns = batch
+            .columns()
             .iter()
-            .zip(&columns)
-            .zip(batch.columns())
-        {
-            let text = column.value(row).try_to_string().map_err(failed)?;
-            object.insert(
-                field.name().clone(),
-                if array.is_null(row) {
-                    Value::Null
-                } else {
-                    text.into()
-                },
-            );
-        }
-        rows.push(Value::from(object).to_string());
+            .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
+            .collect::<std::result::Result<_, _>>()
+            .map_err(unprintable)?;
+        Ok(Self { batch, columns })
     }
-    Ok(rows)
+
+    fn json(&self, row: usize) -> Result<String> {
+        let mut object = Map::new();
+        let fields = self.batch.schema_ref().fields();
+        let cells = self.columns.iter().zip(self.batch.columns());
+        for (field, (column, array)) in fields.iter().zip(cells) {
+            let value = if array.is_null(row) {
+                Value::Null
+            } else {
+                let text = column.value(row).try_to_string();
+                text.map_err(unprintable)?.into()
+            };
+            object.insert(field.name().clone(), value);
+        }
+        Ok(Value::from(object).to_string())
+    }
+}
+
+fn unprintable(cause: ArrowError) -> Error {
+    Error::new(Kind::Internal, "FS0008", "a row could not be printed").with_source(cause)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::system::{SystemClock, SystemEntropy};
-    use arrow_array::Int64Array;
-    use arrow_schema::{DataType, Field, Schema};
+    use arrow_array::builder::{ListBuilder, StringBuilder};
+    use arrow_array::{ArrayRef, Int64Array};
+    use arrow_schema::{Field, Schema};
     use flinkspark_connector::store::{Logs, Settings, object::Objects};
     use flinkspark_model::dataset::DatasetId;
     use flinkspark_model::log::{Commit, Intent, SegmentFormat, SourceOffsets};
     use flinkspark_model::port::Datasets;
 
-    async fn output(logs: &Logs, number: u64, rows: Vec<i64>) -> Arc<dyn port::Dataset> {
-        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
+    async fn output(logs: &Logs, number: u64, rows: ArrayRef) -> Arc<dyn port::Dataset> {
+        let field = Field::new("n", rows.data_type().clone(), true);
+        let schema = Arc::new(Schema::new(vec![field]));
         let id = DatasetId::from_parts(number, [7; 10]);
         let output = logs.dataset(id, Arc::clone(&schema)).await.unwrap();
         let fence = Intent::Fence {
@@ -163,7 +182,7 @@ mod tests {
             job: None,
         };
         let mut writer = output.stage(spec).await.unwrap();
-        let rows = RecordBatch::try_new(schema, vec![Arc::new(Int64Array::from(rows))]);
+        let rows = RecordBatch::try_new(schema, vec![rows]);
         writer.write(&rows.unwrap()).await.unwrap();
         let commit = Commit {
             writer: "w".into(),
@@ -182,15 +201,36 @@ mod tests {
         output
     }
 
-    #[tokio::test]
-    async fn the_differences_are_the_same_in_however_many_parts_they_are_found() {
+    async fn logs() -> Logs {
         let store = Arc::new(Objects::memory());
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-        let logs = Logs::open(store, clock, entropy, Settings::default())
+        Logs::open(store, clock, entropy, Settings::default())
             .await
-            .unwrap();
-        let left = output(&logs, 1, (0..1000).collect()).await;
-        let right = output(&logs, 2, (15..1000).chain([500, 2000]).collect()).await;
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn rows_that_print_alike_are_not_taken_for_the_same() {
+        let list = |items: &[Option<&str>]| -> ArrayRef {
+            let mut lists = ListBuilder::new(StringBuilder::new());
+            lists.append_value(items.to_vec());
+            Arc::new(lists.finish())
+        };
+        let logs = logs().await;
+        let one = output(&logs, 1, list(&[Some("a, b")])).await;
+        let two = output(&logs, 2, list(&[Some("a"), Some("b")])).await;
+        let (differing, shown) = super::outputs(&[one, two], ROWS_HELD_MAX).await.unwrap();
+        assert_eq!((differing, shown.len()), (2, 2));
+        assert_eq!(shown[0].row, shown[1].row);
+    }
+
+    #[tokio::test]
+    async fn the_differences_are_the_same_in_however_many_parts_they_are_found() {
+        let logs = logs().await;
+        let numbers = |rows: Vec<i64>| -> ArrayRef { Arc::new(Int64Array::from(rows)) };
+        let left = output(&logs, 1, numbers((0..1000).collect())).await;
+        let right = numbers((15..1000).chain([500, 2000]).collect());
+        let right = output(&logs, 2, right).await;
         let outputs = [left, right];
         let whole = super::outputs(&outputs, ROWS_HELD_MAX).await.unwrap();
         assert_eq!((whole.0, whole.1.len()), (17, SHOWN_MAX));

@@ -50,8 +50,6 @@ pub enum Compiled {
 pub struct Explained {
     /// One operator a line.
     pub plan: String,
-    /// Changes made to keep the home's answers.
-    pub rewrites: Vec<String>,
     /// Ledger entries that it relies on: id and text.
     pub ledger: Vec<(String, String)>,
 }
@@ -71,16 +69,21 @@ impl Compiler {
     /// Admits a submission: binds it, pins its inputs, makes sure that its target exists, and
     /// raises whatever the target refuses.
     pub(super) async fn admit(&self, submission: Submission, now_ms: u64) -> Result<JobRecord> {
-        let bound = self.bind(&submission.text, &submission.options).await?;
+        let options = &submission.options;
+        let bound = self.bind(&submission.text, options).await?;
         let sink = bound.job.sink.clone().ok_or_else(|| {
             Error::new(Kind::Invalid, "FS0912", "the job writes nowhere")
                 .with_detail("its text is a bare query")
                 .with_hint("begin it with INSERT INTO and the dataset's name")
         })?;
+        let late = late_dataset(&bound, &submission)?;
         let pins = self.pin(&bound).await?;
-        self.check_target(&bound, &pins, &submission).await?;
+        self.check_target(&bound, &pins, &submission, late.as_ref())
+            .await?;
+        if let Some((name, schema)) = &late {
+            self.existing(name, schema).await?;
+        }
         let mut notes = Vec::new();
-        let options = &submission.options;
         if submission.target == Target::Batch
             && (options.rate_rows_per_second.is_some() || options.checkpoint_interval_ms.is_some())
         {
@@ -91,26 +94,19 @@ impl Compiler {
         let output = self
             .ensure(&sink, &output_schema(&bound.job.columns), &mut notes)
             .await?;
-        let late = match (&submission.options.late_to, submission.target) {
-            (None, _) => None,
-            (Some(name), Target::Stream) => {
-                let input = bound
-                    .only_input()
-                    .ok_or_else(|| no_late("it reads more than one dataset"))?;
-                Some(
-                    self.ensure(&DatasetName::new(name)?, &input.schema, &mut notes)
-                        .await?,
-                )
-            }
-            (Some(_), Target::Batch) => return Err(no_late("a batch run has no late rows")),
+        let late = match late {
+            Some((name, schema)) => Some(self.ensure(&name, &schema, &mut notes).await?.id),
+            None => None,
         };
         let output = (output.id, output.name.clone());
-        Ok(submission.record(pins, output, late.map(|late| late.id), notes, now_ms))
+        Ok(submission.record(pins, output, late, notes, now_ms))
     }
 
     /// What a record runs as: the same inputs, whatever has been committed since.
     pub(super) async fn compile_record(&self, record: &JobRecord) -> Result<Compiled> {
-        let bound = self.bind(&record.text, &record.options).await?;
+        let bound = self
+            .resolve(&record.text, &record.options, Some(&record.inputs))
+            .await?;
         let output = self.catalog.lookup(&Reference::Id(record.output)).await?;
         match record.target {
             Target::Batch => self.batch(&bound, &record.inputs, &record.options).await,
@@ -145,13 +141,26 @@ impl Compiler {
         let entry = |id: &&'static str| ((*id).to_owned(), semantics::ledger::text(id).to_owned());
         Ok(Explained {
             plan: format!("{}\n{plan}", bound.job),
-            rewrites: Vec::new(),
             ledger: bound.job.relied_on.iter().map(entry).collect(),
         })
     }
 
-    /// Parses and binds a text, looking its datasets up as the binder asks for them.
+    /// Parses and binds a text as its names stand now.
     pub(super) async fn bind(&self, text: &str, options: &Options) -> Result<Bound> {
+        let bound = self.resolve(text, options, None).await?;
+        check_watermarks(&bound, options)?;
+        Ok(bound)
+    }
+
+    /// Parses and binds a text, looking its datasets up as the binder asks for them. Names mean what
+    /// the pins say, where there are any: a dataset that has been renamed since is the same, another
+    /// one under its name is not.
+    async fn resolve(
+        &self,
+        text: &str,
+        options: &Options,
+        pins: Option<&[Pinned]>,
+    ) -> Result<Bound> {
         let statement = flink::parse(text)?;
         let mut known: BTreeMap<DatasetName, Option<Arc<Dataset>>> = BTreeMap::new();
         loop {
@@ -178,13 +187,27 @@ impl Compiler {
                 return Ok(Bound { job, inputs });
             }
             for name in unknown {
-                let found = match self.catalog.lookup(&Reference::Name(name.clone())).await {
-                    Ok(dataset) => Some(dataset),
-                    Err(error) if error.kind() == Kind::Invalid => None,
-                    Err(error) => return Err(error),
+                let reference = match pins {
+                    None => Some(Reference::Name(name.clone())),
+                    Some(pins) => {
+                        let pin = pins.iter().find(|pin| pin.name == name);
+                        pin.map(|pin| Reference::Id(pin.dataset))
+                    }
+                };
+                let found = match reference {
+                    None => None,
+                    Some(reference) => self.find(&reference).await?,
                 };
                 known.insert(name, found);
             }
+        }
+    }
+
+    async fn find(&self, reference: &Reference) -> Result<Option<Arc<Dataset>>> {
+        match self.catalog.lookup(reference).await {
+            Ok(dataset) => Ok(Some(dataset)),
+            Err(error) if error.kind() == Kind::Invalid => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -211,12 +234,14 @@ impl Compiler {
         bound: &Bound,
         pins: &[Pinned],
         submission: &Submission,
+        late: Option<&(DatasetName, SchemaRef)>,
     ) -> Result<()> {
         match submission.target {
             Target::Batch => self.batch(bound, pins, &submission.options).await.map(drop),
             Target::Stream => {
                 let output = scratch(&bound.job)?;
-                self.stream(bound, pins, &output, None).map(drop)
+                let late = late.map(|(name, schema)| planned(name.clone(), schema));
+                self.stream(bound, pins, &output, late.as_ref()).map(drop)
             }
         }
     }
@@ -245,7 +270,10 @@ impl Compiler {
             dataset: &find,
             sink: output,
             late: late.map(AsRef::as_ref),
-            through: bound.only_input().map(|input| through(input, pins)),
+            through: match bound.only_input() {
+                Some(input) => Some(through(input, pins)?),
+                None => None,
+            },
         };
         target::stream::lower(&bound.job, &binding)
     }
@@ -264,13 +292,14 @@ impl Compiler {
         let mut tables = target::batch::Providers::default();
         let mut inputs = Vec::new();
         for (name, dataset) in &bound.inputs {
-            let through = through(dataset, pins);
+            let through = through(dataset, pins)?;
             let log = self
                 .datasets
                 .dataset(dataset.id, Arc::clone(&dataset.schema))
                 .await?;
             let rdd = Rdd::of_slots(log, 1, through).await?;
-            inputs.push(rdd.range());
+            // Nothing is made from a dataset that has no slots yet.
+            inputs.extend((through > 0).then(|| rdd.range()));
             tables.insert(name.clone(), Arc::new(RddTable::new(rdd)));
         }
         let plan = target::batch::lower(&bound.job, &tables)?;
@@ -281,6 +310,19 @@ impl Compiler {
         })
     }
 
+    /// The dataset of this name, where there is one; it must have this schema.
+    async fn existing(
+        &self,
+        name: &DatasetName,
+        wanted: &SchemaRef,
+    ) -> Result<Option<Arc<Dataset>>> {
+        let found = self.find(&Reference::Name(name.clone())).await?;
+        if let Some(dataset) = &found {
+            check_schema(dataset, wanted)?;
+        }
+        Ok(found)
+    }
+
     /// The dataset of this name, made with this schema where there is none.
     async fn ensure(
         &self,
@@ -288,21 +330,16 @@ impl Compiler {
         wanted: &SchemaRef,
         notes: &mut Vec<String>,
     ) -> Result<Arc<Dataset>> {
-        match self.catalog.lookup(&Reference::Name(name.clone())).await {
-            Ok(dataset) => {
-                check_schema(&dataset, wanted)?;
-                let log = self
-                    .datasets
-                    .dataset(dataset.id, Arc::clone(&dataset.schema))
-                    .await?;
-                let (rows, _, _) = log.refresh().await?.totals();
-                if rows > 0 {
-                    notes.push(format!("appends to dataset {name}, which has {rows} rows"));
-                }
-                return Ok(dataset);
+        if let Some(dataset) = self.existing(name, wanted).await? {
+            let log = self
+                .datasets
+                .dataset(dataset.id, Arc::clone(&dataset.schema))
+                .await?;
+            let (rows, _, _) = log.refresh().await?.totals();
+            if rows > 0 {
+                notes.push(format!("appends to dataset {name}, which has {rows} rows"));
             }
-            Err(error) if error.kind() != Kind::Invalid => return Err(error),
-            Err(_) => {}
+            return Ok(dataset);
         }
         let registration = Registration {
             name: name.clone(),
@@ -352,7 +389,7 @@ impl Tables for Known<'_> {
             schema: Arc::clone(&dataset.schema),
             time_attribute: time.map(|time| time.column.clone()),
             time_precision: time.map_or(TimePrecision::Exact, |time| time.precision),
-            watermark_delay_ms: delay_ms(&dataset, self.options)
+            watermark_delay_ms: delay_ms(name, &dataset, self.options)
                 .map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)),
             bounded: dataset.traits.boundedness == Boundedness::Bounded,
         }))
@@ -368,7 +405,7 @@ fn bind(statement: &Statement, tables: &dyn Tables, options: &Options) -> Result
     flink::bind(statement, tables).map(|job| Job { home, ..job })
 }
 
-fn delay_ms(dataset: &Dataset, options: &Options) -> Option<u64> {
+fn delay_ms(name: &DatasetName, dataset: &Dataset, options: &Options) -> Option<u64> {
     let registered = dataset
         .traits
         .time
@@ -376,15 +413,56 @@ fn delay_ms(dataset: &Dataset, options: &Options) -> Option<u64> {
         .map(|time| time.watermark_delay_ms);
     options
         .watermark_delay_ms
-        .get(dataset.name.as_str())
+        .get(name.as_str())
         .copied()
         .or(registered)
 }
 
-fn through(dataset: &Dataset, pins: &[Pinned]) -> SlotNo {
-    pins.iter()
-        .find(|pin| pin.dataset == dataset.id)
-        .map_or(0, |pin| pin.through)
+fn through(dataset: &Dataset, pins: &[Pinned]) -> Result<SlotNo> {
+    let pin = pins.iter().find(|pin| pin.dataset == dataset.id);
+    pin.map(|pin| pin.through).ok_or_else(|| {
+        let what = format!("the plan reads \"{}\", which was not pinned", dataset.name);
+        Error::new(Kind::Internal, "FS0915", what)
+    })
+}
+
+/// Refuses a watermark's delay for what the job does not read by time: it would do nothing.
+fn check_watermarks(bound: &Bound, options: &Options) -> Result<()> {
+    for name in options.watermark_delay_ms.keys() {
+        let mut inputs = bound.inputs.iter();
+        let why = match inputs.find(|(input, _)| input.as_str() == name) {
+            None => "the job does not read it",
+            Some((_, dataset)) if dataset.traits.time.is_none() => "it has no time attribute",
+            Some(_) => continue,
+        };
+        return Err(Error::new(
+            Kind::Invalid,
+            "FS0917",
+            format!("there is no watermark of \"{name}\" to delay"),
+        )
+        .with_detail(why)
+        .with_hint(
+            "name a dataset that the job reads and that was registered with a time attribute",
+        ));
+    }
+    Ok(())
+}
+
+/// Where late rows go and the schema that they have there; refused where there can be none.
+fn late_dataset(
+    bound: &Bound,
+    submission: &Submission,
+) -> Result<Option<(DatasetName, SchemaRef)>> {
+    let Some(name) = &submission.options.late_to else {
+        return Ok(None);
+    };
+    if submission.target == Target::Batch {
+        return Err(no_late("a batch run has no late rows"));
+    }
+    let input = bound
+        .only_input()
+        .ok_or_else(|| no_late("it reads more than one dataset"))?;
+    Ok(Some((DatasetName::new(name)?, Arc::clone(&input.schema))))
 }
 
 /// The schema of a dataset that holds these columns: every one may be null.
@@ -393,21 +471,27 @@ pub(crate) fn output_schema(columns: &[Column]) -> SchemaRef {
     Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
 
-/// A dataset that exists only in a plan.
+/// What a job writes to while it is only planned.
 fn scratch(job: &Job) -> Result<Arc<Dataset>> {
-    Ok(Arc::new(Dataset {
+    let name = match &job.sink {
+        Some(sink) => sink.clone(),
+        None => DatasetName::new("scratch")?,
+    };
+    Ok(planned(name, &output_schema(&job.columns)))
+}
+
+/// A dataset that exists only in a plan.
+fn planned(name: DatasetName, schema: &SchemaRef) -> Arc<Dataset> {
+    Arc::new(Dataset {
         id: flinkspark_model::dataset::DatasetId::from_parts(0, [0; 10]),
-        name: job
-            .sink
-            .clone()
-            .map_or_else(|| DatasetName::new("scratch"), Ok)?,
+        name,
         version: 1,
         schema_version: 1,
-        schema: output_schema(&job.columns),
+        schema: Arc::clone(schema),
         traits: Traits::default(),
         handles: Vec::new(),
         created_at_ms: 0,
-    }))
+    })
 }
 
 fn check_schema(dataset: &Dataset, wanted: &SchemaRef) -> Result<()> {

@@ -12,6 +12,17 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// The object that holds the first request to stop.
+const STOP_REQUEST: &str = "stop-request";
+
+/// How a job was asked to stop.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StopRequest {
+    format: u32,
+    drain: bool,
+}
+
 /// The records of all jobs, in a store.
 #[derive(Clone)]
 pub struct Records {
@@ -70,21 +81,21 @@ impl Records {
     /// Asks a job to stop; the request outlives the server. Returns whether the first request that
     /// was made is to drain: it stands.
     pub async fn request_stop(&self, id: &JobId, drain: bool) -> Result<bool> {
-        let how = if drain { "drain" } else { "stop" };
-        let key = key(id.log(), "stop-request")?;
-        match self.store.create(&key, how.to_owned().into()).await? {
+        let request = StopRequest {
+            format: RECORD_FORMAT,
+            drain,
+        };
+        let key = key(id.log(), STOP_REQUEST)?;
+        match self.store.create(&key, encode(&request)?.into()).await? {
             Created::New => Ok(drain),
-            Created::Exists(first) => Ok(first.as_ref() == b"drain"),
+            Created::Exists(first) => Ok(decode::<StopRequest>(&first)?.drain),
         }
     }
 
     /// Whether a job was asked to stop, and whether to drain first.
     pub async fn stop_requested(&self, id: &JobId) -> Result<Option<bool>> {
-        Ok(self
-            .store
-            .read(&key(id.log(), "stop-request")?)
-            .await?
-            .map(|how| how.as_ref() == b"drain"))
+        let request: Option<StopRequest> = self.read(id.log(), STOP_REQUEST).await?;
+        Ok(request.map(|request| request.drain))
     }
 
     /// Every job, in no particular order.
@@ -225,6 +236,18 @@ mod tests {
             assert!(records.request_stop(&id, how).await.unwrap());
             assert_eq!(records.stop_requested(&id).await.unwrap(), Some(true));
         }
+    }
+
+    #[tokio::test]
+    async fn a_damaged_request_to_stop_is_never_believed() {
+        let store = Arc::new(Objects::memory());
+        let records = Records::new(Arc::clone(&store) as Arc<dyn Store>);
+        let id = JobId::new("a").unwrap();
+        let key = key(id.log(), STOP_REQUEST).unwrap();
+        store.create(&key, "dsain".to_owned().into()).await.unwrap();
+        let read = records.stop_requested(&id).await.unwrap_err();
+        assert_eq!(read.code(), "FS0905");
+        assert_eq!(records.request_stop(&id, true).await, Err(read));
     }
 
     #[test]

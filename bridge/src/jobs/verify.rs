@@ -38,6 +38,8 @@ pub struct Answer {
 pub struct Verified {
     /// The answers, in the order of the targets.
     pub answers: Vec<Answer>,
+    /// Whether all digests are the same.
+    pub equal: bool,
     /// Distinct rows that differ; 0 where all targets agree.
     pub differing_rows: u64,
     /// The first of them, in the order of their text.
@@ -97,6 +99,7 @@ impl Manager {
         };
         Ok(Verified {
             answers,
+            equal,
             differing_rows,
             differences,
         })

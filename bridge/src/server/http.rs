@@ -1,6 +1,6 @@
 //! The HTTP port: `/healthz`, `/readyz` and `/metrics`.
 //!
-//! Invariant: `/readyz` answers 200 only while every service takes requests.
+//! Invariant: `/readyz` answers 200 only after every service was started and before the first is stopped.
 
 use super::metrics::Metrics;
 use axum::Router;

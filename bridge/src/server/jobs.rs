@@ -72,7 +72,6 @@ impl Service {
                 Ok(explained) => v1::TargetPlan {
                     target: wire_target(target).into(),
                     plan: explained.plan,
-                    rewrites: explained.rewrites,
                     ledger: explained
                         .ledger
                         .into_iter()
@@ -104,7 +103,7 @@ impl Service {
             late_rows: answer.rows_late,
         };
         Ok(v1::VerifyResponse {
-            equal: verified.differing_rows == 0,
+            equal: verified.equal,
             results: verified.answers.into_iter().map(result).collect(),
             differing_rows: verified.differing_rows,
             differences: verified
@@ -274,7 +273,6 @@ fn wire(snapshot: &Snapshot) -> v1::Job {
             checkpoint_interval_ms: options.checkpoint_interval_ms,
             watermark_delay_ms: options.watermark_delay_ms.clone().into_iter().collect(),
             late_to: options.late_to.clone(),
-            linger_ms: None,
         }),
         state: state.into(),
         progress: Some(v1::JobProgress {

@@ -4,22 +4,31 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use bytes::Bytes;
 use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionContext, col};
 use flinkspark_bridge::system::{SystemClock, SystemEntropy};
 use flinkspark_connector::store::{Logs, Settings, object::Objects};
 use flinkspark_engine::batch::{Cache, Event, Options, Rdd, RddTable, Run, Why, session};
-use flinkspark_model::Kind;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::handle::StorageLevel;
 use flinkspark_model::lineage::SlotRange;
-use flinkspark_model::log::{Commit, Intent, Replacement, SegmentFormat, SourceOffsets};
-use flinkspark_model::port::{Dataset, Datasets, SegmentSpec};
+use flinkspark_model::log::{
+    Appended, Commit, Intent, LogId, Receipt, Replacement, SegmentFormat, SegmentRef, SlotRecord,
+    SourceOffsets, View,
+};
+use flinkspark_model::port::{
+    BatchStream, Dataset, Datasets, Log, ReadOptions, SegmentSpec, SegmentWriter,
+};
+use flinkspark_model::position::{Position, SlotNo};
+use flinkspark_model::{Error, Kind, Result};
 use futures::TryStreamExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]))
@@ -253,6 +262,99 @@ async fn a_run_commits_once_however_often_it_is_tried() {
     assert_eq!(rows(&handle(&output).await, 0).await, [10]);
     let view = output.refresh().await.unwrap();
     assert_eq!(view.live().count(), 1);
+}
+
+/// A dataset that cannot stage a first attempt's partition 1, and notes what it stages.
+struct Flaky {
+    whole: Arc<dyn Dataset>,
+    staged: Mutex<Vec<(u32, u32)>>,
+}
+
+#[async_trait]
+impl Log for Flaky {
+    fn id(&self) -> LogId {
+        self.whole.id()
+    }
+
+    async fn refresh(&self) -> Result<Arc<View>> {
+        self.whole.refresh().await
+    }
+
+    async fn append(&self, intent: Intent) -> Result<Appended> {
+        self.whole.append(intent).await
+    }
+
+    async fn slot(&self, slot: SlotNo) -> Result<SlotRecord> {
+        self.whole.slot(slot).await
+    }
+
+    async fn stage_bytes(&self, partition: u32, bytes: Bytes) -> Result<Receipt> {
+        self.whole.stage_bytes(partition, bytes).await
+    }
+
+    async fn read_bytes(&self, segment: &SegmentRef) -> Result<Bytes> {
+        self.whole.read_bytes(segment).await
+    }
+}
+
+#[async_trait]
+impl Dataset for Flaky {
+    fn schema(&self) -> SchemaRef {
+        self.whole.schema()
+    }
+
+    async fn stage(&self, spec: SegmentSpec) -> Result<Box<dyn SegmentWriter>> {
+        if (spec.partition, spec.attempt) == (1, 0) {
+            // The other partition is done by then.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            return Err(Error::new(Kind::Unavailable, "FS1001", "a full disk"));
+        }
+        self.staged
+            .lock()
+            .unwrap()
+            .push((spec.partition, spec.attempt));
+        self.whole.stage(spec).await
+    }
+
+    async fn read(
+        &self,
+        partition: u32,
+        from: Position,
+        through: SlotNo,
+        options: ReadOptions,
+    ) -> Result<BatchStream> {
+        self.whole.read(partition, from, through, options).await
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_tried_again_computes_every_partition_again() {
+    let logs = logs().await;
+    let input = dataset(&logs, 1, &[&[1, 2, 3], &[4]]).await;
+    let session = session(&Options::default()).unwrap();
+    let rdd = handle(&input).await;
+    let inputs = vec![rdd.range()];
+    let table = session.read_table(Arc::new(RddTable::new(rdd))).unwrap();
+    let run = Run {
+        id: "run".into(),
+        incarnation: "a".into(),
+        plan: table.logical_plan().clone(),
+        inputs,
+        rows_out: Arc::new(AtomicU64::new(0)),
+    };
+    let flaky = Arc::new(Flaky {
+        whole: logs.dataset(id(2), schema()).await.unwrap(),
+        staged: Mutex::default(),
+    });
+    let output: Arc<dyn Dataset> = flaky.clone();
+    let done = run.execute(&session, &output).await.unwrap();
+    assert_eq!((done.rows, done.retries), (4, 1));
+    let mut staged = flaky.staged.lock().unwrap().clone();
+    staged.sort_unstable();
+    assert_eq!(staged, [(0, 0), (0, 1), (1, 1)]);
+    let written = handle(&output).await;
+    assert_eq!(rows(&written, 0).await, [1, 2, 3]);
+    assert_eq!(rows(&written, 1).await, [4]);
 }
 
 #[tokio::test]

@@ -63,8 +63,9 @@ pub struct Transaction {
     pub txn: String,
     /// The dataset that it writes.
     pub dataset: DatasetId,
-    /// What its commit does with the rows that are there.
-    pub mode: Mode,
+    /// What its commit does with the rows that are there; nobody knows it of an aborted one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
     /// How it stands.
     #[serde(flatten)]
     pub state: State,
@@ -76,11 +77,11 @@ pub struct Transaction {
 /// Durable transactions over dataset logs.
 #[async_trait]
 pub trait Transactions: Send + Sync {
-    /// Opens a transaction, durably. An id that exists returns that transaction in whatever state
-    /// it is, `replayed`; with another dataset or mode it is `Conflict`.
+    /// Opens a transaction, durably. An id that exists in the dataset returns that transaction, open or
+    /// committed, `replayed`; in another mode it is `Conflict`, and after an abort it opens the next one.
     async fn begin(&self, begin: Begin) -> Result<Transaction>;
 
-    /// Opens a segment of an open transaction. The spec's schema is the dataset's.
+    /// Opens a segment of an open transaction, of rows in the dataset's schema.
     /// A transaction that is not open is `Conflict`, one that does not exist is `Invalid`.
     async fn stage(
         &self,

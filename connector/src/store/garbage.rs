@@ -50,7 +50,8 @@ impl Logs {
     }
 
     /// Deletes the operators' state of a job's earlier checkpoints: a restore reads the latest one.
-    /// Safe at any time, beside any incarnation that owns the job.
+    /// Safe at any time, beside any incarnation that owns the job: no segment is in two checkpoints
+    /// (`FS0218`).
     pub async fn collect_job(&self, job: LogId) -> Result<Collected> {
         let driver = self.job_driver(job)?;
         let root = driver.root().join("segments")?;

@@ -262,27 +262,27 @@ impl Transactions {
     }
 
     /// How it stands, and what its commit does; of an aborted one nobody knows the mode any more.
-    async fn describe(&self, txn: TxnId) -> Result<(Status, Mode)> {
+    async fn describe(&self, txn: TxnId) -> Result<(Status, Option<Mode>)> {
         let driver = self.logs.dataset_driver(txn.dataset)?;
         let (opening, view) = self.facts(&driver, &txn).await?;
         match standing(&view, &txn.txn) {
             Standing::Unknown => Err(unknown(&txn)),
-            Standing::Aborted(slot) => Ok((Status::Aborted { slot }, Mode::Append)),
+            Standing::Aborted(slot) => Ok((Status::Aborted { slot }, None)),
             Standing::Open => {
                 let opening = opening.ok_or_else(|| unknown(&txn))?;
                 Ok((
                     Status::Open {
                         expires_at_ms: self.expires_at_ms(&opening),
                     },
-                    opening.mode,
+                    Some(opening.mode),
                 ))
             }
             Standing::Committed(slot) => match &driver.slot(slot).await?.body {
-                Slot::Epoch(commit) => Ok((committed(slot, &commit.segments), Mode::Append)),
+                Slot::Epoch(commit) => Ok((committed(slot, &commit.segments), Some(Mode::Append))),
                 Slot::Replace {
                     with: Replacement::Overwrite(commit),
                     ..
-                } => Ok((committed(slot, &commit.segments), Mode::Replace)),
+                } => Ok((committed(slot, &commit.segments), Some(Mode::Replace))),
                 _ => Err(unknown(&txn)),
             },
         }

@@ -1,12 +1,12 @@
 //! A file into a dataset: one transaction, one put for each partition.
 
-use super::{BATCHES_QUEUED, Outcome, Progress, Transfer, broken, differs, plan};
+use super::{BATCHES_QUEUED, Outcome, Progress, Transfer, broken, plan};
 use crate::flight::body::{BeginRequest, PutCommand, ReadCommand};
 use crate::flight::{Client, Mode, State, Transaction, bytes_of, check_schema};
 use crate::format::{self, BatchReader};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use flinkspark_model::digest::Digest;
+use flinkspark_model::digest::{Digest, Digester};
 use flinkspark_model::log::Receipt;
 use flinkspark_model::{Error, Kind, Result};
 use futures::future::try_join_all;
@@ -40,8 +40,7 @@ pub(super) async fn run(
     )
     .await?;
     check_schema(&info.metadata.name, &info.schema, &reader.schema())?;
-    let total = reader.rows_total();
-    progress.total(total);
+    progress.total(reader.rows_total());
     let request = BeginRequest {
         dataset: info.metadata.id.clone(),
         id: Some(plan::transaction(&transfer.id)),
@@ -50,7 +49,8 @@ pub(super) async fn run(
     let transaction = client.begin(&request).await?;
     if let Some(outcome) = committed(&transaction, true) {
         progress.say("this transfer was committed by an earlier run; nothing is written again");
-        return same_rows(transfer, total, outcome);
+        let sent = tokio::task::spawn_blocking(move || digest_of(reader, &info.schema));
+        return same_rows(transfer, sent.await.map_err(broken)??, outcome);
     }
     if transfer.options.mode == Mode::Append && info.metadata.rows > 0 {
         progress.say(&format!(
@@ -69,14 +69,7 @@ pub(super) async fn run(
     let transaction = client.commit(&transaction.txn, receipts).await?;
     let outcome =
         committed(&transaction, transaction.replayed).ok_or_else(|| not_committed(&transaction))?;
-    if outcome.digest != sent {
-        return Err(differs(
-            &format!("dataset {}", info.metadata.name),
-            sent,
-            outcome.digest,
-        ));
-    }
-    Ok(outcome)
+    same_rows(transfer, sent, outcome)
 }
 
 async fn open(
@@ -179,21 +172,29 @@ fn committed(transaction: &Transaction, replayed: bool) -> Option<Outcome> {
     }
 }
 
-/// An id that was used for another file is not taken for success.
-fn same_rows(transfer: &Transfer, total: Option<u64>, outcome: Outcome) -> Result<Outcome> {
-    match total {
-        Some(total) if total != outcome.rows => Err(Error::new(
-            Kind::Conflict,
-            "FS0431",
-            format!("the id \"{}\" stands for another transfer", transfer.id),
-        )
-        .with_detail(format!(
-            "it committed {} rows; {} has {total}",
-            outcome.rows, transfer.source
-        ))
-        .with_hint("choose another --id, or leave it out")),
-        _ => Ok(outcome),
+fn digest_of(reader: Box<dyn BatchReader>, schema: &SchemaRef) -> Result<Digest> {
+    let mut digester = Digester::new(schema)?;
+    for batch in reader {
+        digester.update(&batch?)?;
     }
+    Ok(digester.finish())
+}
+
+/// An id that was used for other rows is not taken for success.
+fn same_rows(transfer: &Transfer, sent: Digest, outcome: Outcome) -> Result<Outcome> {
+    if sent == outcome.digest {
+        return Ok(outcome);
+    }
+    Err(Error::new(
+        Kind::Conflict,
+        "FS0431",
+        format!("the id \"{}\" stands for another transfer", transfer.id),
+    )
+    .with_detail(format!(
+        "it committed {} ({} rows); {} is {sent} ({} rows)",
+        outcome.digest, outcome.rows, transfer.source, sent.rows
+    ))
+    .with_hint("choose another --id, or leave it out"))
 }
 
 fn not_committed(transaction: &Transaction) -> Error {

@@ -120,10 +120,24 @@ async fn an_id_of_another_transfer_is_a_conflict() {
         .await
         .unwrap();
     let other = write(folder.path(), "other.parquet", 99);
-    let error = run(&bridge, &transfer("one", other.display(), "dataset://a"))
-        .await
-        .unwrap_err();
-    assert_eq!((error.kind(), error.code()), (Kind::Conflict, "FS0431"));
+    // As many rows, but not the same.
+    let same_length = folder.path().join("same_length.csv");
+    let mut writer = format::create(&same_length, schema(), &WriteOptions::default()).unwrap();
+    writer.write(&rows(1, 100)).unwrap();
+    writer.finish().unwrap();
+    for other in [other, same_length] {
+        let error = run(&bridge, &transfer("one", other.display(), "dataset://a"))
+            .await
+            .unwrap_err();
+        assert_eq!((error.kind(), error.code()), (Kind::Conflict, "FS0431"));
+    }
+    let same = write(folder.path(), "same.csv", 100);
+    let again = transfer("one", same.display(), "dataset://a");
+    let again = run(&bridge, &again);
+    assert!(
+        again.await.unwrap().replayed,
+        "the same rows in another file"
+    );
 }
 
 #[tokio::test]

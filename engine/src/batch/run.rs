@@ -1,7 +1,7 @@
 //! Runs one plan and commits its output as one epoch.
 //!
 //! A run is a writer of its own with a single commit, `n` = 1: its retry is idempotent, a new run
-//! appends. Invariant: the commit carries exactly one attempt of each output partition.
+//! appends. Invariant: the commit carries every output partition of one attempt.
 
 use super::error::unwrap;
 use arrow_array::RecordBatch;
@@ -29,8 +29,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const COMMIT: Ordinal = 1;
 /// What a dropped run may have had on its way: a fence, then a commit.
 const IN_FLIGHT_MAX: u32 = 2;
-/// How often a partition's task is tried: Spark's `spark.task.maxFailures`.
-const TASK_ATTEMPTS_MAX: u32 = 4;
+/// How often a run is computed while what stops it may pass: as many as Spark's `spark.task.maxFailures`.
+const ATTEMPTS_MAX: u32 = 4;
 /// Rows in a batch.
 const BATCH_ROWS: usize = 8192;
 
@@ -121,7 +121,7 @@ pub struct Outcome {
     pub rows: u64,
     /// Of those rows.
     pub digest: Digest,
-    /// Tasks that were tried again.
+    /// How often the plan was computed again.
     pub retries: u32,
 }
 
@@ -230,53 +230,27 @@ impl Run {
         session: &SessionContext,
         target: &Arc<dyn Dataset>,
     ) -> Result<(Vec<SegmentRef>, u32)> {
-        let plan = physical(session, &self.plan).await?;
-        let partitions = plan.output_partitioning().partition_count();
-        let tasks = (0..partitions).map(|partition| self.task(session, &plan, target, partition));
-        // All partitions run at once: exchanges inside the plan need every one of them to be polled.
-        let done: Vec<(Option<SegmentRef>, u32)> = futures::future::try_join_all(tasks).await?;
-        let retries = done.iter().map(|(_, retries)| retries).sum();
-        Ok((
-            done.into_iter()
-                .filter_map(|(segment, _)| segment)
-                .collect(),
-            retries,
-        ))
-    }
-
-    /// One partition's task, tried again while what stopped it may pass.
-    async fn task(
-        &self,
-        session: &SessionContext,
-        plan: &Arc<dyn ExecutionPlan>,
-        target: &Arc<dyn Dataset>,
-        partition: usize,
-    ) -> Result<(Option<SegmentRef>, u32)> {
         let mut attempt = 0;
         loop {
-            // Exchanges run once and are shared by the first attempts: another attempt has a plan of its
-            // own, and computes again whatever its partition needs.
-            let fresh = if attempt == 0 {
-                Arc::clone(plan)
-            } else {
-                physical(session, &self.plan).await?
-            };
-            match self
-                .attempt(session, &fresh, target, partition, attempt)
-                .await
-            {
-                Ok(segment) => return Ok((segment, attempt)),
-                Err(error)
-                    if error.kind() == Kind::Unavailable && attempt + 1 < TASK_ATTEMPTS_MAX =>
-                {
-                    attempt += 1
+            // A plan for each attempt, and every partition of it: exchanges run once, and another plan may
+            // deal the rows out otherwise.
+            let plan = physical(session, &self.plan).await?;
+            let partitions = plan.output_partitioning().partition_count();
+            // All partitions run at once: exchanges inside the plan need every one of them to be polled.
+            let tasks = (0..partitions)
+                .map(|partition| self.task(session, &plan, target, partition, attempt));
+            match futures::future::try_join_all(tasks).await {
+                Ok(segments) => return Ok((segments.into_iter().flatten().collect(), attempt)),
+                Err(error) if error.kind() == Kind::Unavailable && attempt + 1 < ATTEMPTS_MAX => {
+                    attempt += 1;
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    async fn attempt(
+    /// One partition's task.
+    async fn task(
         &self,
         session: &SessionContext,
         plan: &Arc<dyn ExecutionPlan>,

@@ -1,6 +1,6 @@
 //! An RDD-like handle as a DataFusion table: one partition of the plan for each of its own.
 //!
-//! Invariant: a scan reads only the columns that the plan uses, unless the handle is kept whole.
+//! Invariant: a scan reads only the columns that the plan uses.
 
 use super::error::wrap;
 use super::rdd::Rdd;

@@ -57,18 +57,28 @@ impl Options {
 
     /// Refuses what no job can keep to.
     pub fn check(&self) -> Result<()> {
-        let refuse = |what: String| Err(Error::new(Kind::Invalid, "FS0609", what));
+        let refuse = |what: String, range: String| {
+            Err(Error::new(Kind::Invalid, "FS0609", what)
+                .with_detail(range)
+                .with_hint("choose another value, or leave the option out"))
+        };
         if !(1..=PARALLELISM_MAX).contains(&self.parallelism) {
-            return refuse(format!(
-                "a parallelism of {} is not possible: it is from 1 to {PARALLELISM_MAX}",
-                self.parallelism
-            ));
+            return refuse(
+                format!("a parallelism of {} is not possible", self.parallelism),
+                format!("it is from 1 to {PARALLELISM_MAX}, the number of key groups"),
+            );
         }
         if self.checkpoint_interval < CHECKPOINT_INTERVAL_MIN {
-            return refuse("the checkpoint interval is below one millisecond".to_owned());
+            return refuse(
+                "the checkpoint interval is too short".into(),
+                "it is at least one millisecond".into(),
+            );
         }
         if self.rate == Some(0) {
-            return refuse("a rate of 0 rows per second reads nothing".to_owned());
+            return refuse(
+                "a rate of 0 rows per second reads nothing".into(),
+                "it is at least one row per second".into(),
+            );
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use flinkspark_integration_tests::Step;
 use flinkspark_integration_tests::command::{Said, run};
-use flinkspark_integration_tests::server::Server;
+use flinkspark_integration_tests::server::{Flights, Server};
 
 /// Three parts, a code that `explain` knows, and this exit code.
 pub(crate) fn is_error(said: &Said, code: &str, exit: i32) -> Step {
@@ -77,6 +77,33 @@ fn a_torn_file_publishes_nothing() -> Step {
             .json()?["rows"],
         0
     );
+    Ok(())
+}
+
+#[test]
+fn a_changed_value_is_found_by_verify_and_named() -> Step {
+    let flights = Flights::start("24h")?;
+    let verify = ["dataset", "verify", "flights", "-o", "json"];
+    let sound = flights.server.must(&verify)?.json()?;
+    assert_eq!(
+        (&sound["rows"], &sound["segments"]),
+        (&336_776.into(), &1.into())
+    );
+    let datasets = flights.path("data").join("datasets");
+    let id = sound["id"].as_str().ok_or("an id is text")?;
+    let mut segments = std::fs::read_dir(datasets.join(id).join("segments"))?;
+    let segment = segments.next().ok_or("a segment")??.path();
+    let whole = std::fs::read(&segment)?;
+    let mut changed = whole.clone();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    std::fs::write(&segment, &changed)?;
+    let said = flights.server.run(&verify)?;
+    is_error(&said, "FS0436", 1)?;
+    let name = segment.file_stem().and_then(|name| name.to_str());
+    assert!(said.err.contains(name.ok_or("a name is text")?), "{said:?}");
+    std::fs::write(&segment, &whole)?;
+    assert_eq!(flights.server.must(&verify)?.json()?, sound);
     Ok(())
 }
 

@@ -356,6 +356,72 @@ fn a_job_keeps_to_its_input_through_an_overwrite_and_a_kill() -> Step {
     Ok(())
 }
 
+#[test]
+fn a_job_whose_inputs_name_became_another_datasets_does_not_read_that() -> Step {
+    let flights = Flights::start("24h")?;
+    let file = job(&flights, "renamed")?;
+    let Flights { server, dir } = flights;
+    let url = server.url();
+    let submitting = std::thread::spawn(move || {
+        let run = ["--url", &url, "job", "run", &file, "--on", "stream"];
+        let rest = ["--id", "renamed", "--rate", "100000", "--reconnect", "0s"];
+        flinkspark_integration_tests::command::run(&[&run[..], &rest].concat())
+    });
+    std::thread::sleep(Duration::from_millis(1000));
+    server.must(&["dataset", "drop", "flights", "--yes"])?;
+    let like = crate::file("data/flights.parquet")?;
+    let register = ["dataset", "register", "flights", "--like", &like];
+    let time = ["--time-attribute", "event_time", "--watermark-delay", "24h"];
+    server.must(&[&register[..], &time].concat())?;
+    let show = ["job", "show", "renamed", "-o", "json"];
+    assert_eq!(server.must(&show)?.json()?["state"], "running", "too late");
+    server.kill()?;
+    submitting.join().map_err(|_| "the client ended")??;
+    let server = Server::start(&dir.path().join("data"))?;
+    let since = Instant::now();
+    loop {
+        let job = server.must(&show)?.json()?;
+        if job["state"] == "failed" {
+            let error = job["error"].as_str().ok_or("it says why")?;
+            assert!(error.contains("flights"), "{error}");
+            return Ok(());
+        }
+        assert_eq!(job["state"], "running", "{job}");
+        assert!(since.elapsed().as_secs() < 20, "{job}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_dataset_without_rows_has_an_answer_too() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    let like = crate::file("data/flights.parquet")?;
+    let register = ["dataset", "register", "flights", "--like", &like];
+    let time = ["--time-attribute", "event_time", "--watermark-delay", "24h"];
+    server.must(&[&register[..], &time].concat())?;
+    let file = dir.path().join("counted.sql");
+    let file = file.to_str().ok_or("the path is text")?;
+    for (on, home, rows) in [
+        ("stream", "flink/streaming", 0),
+        ("batch", "flink/streaming", 0),
+        ("batch", "flink/batch", 1),
+    ] {
+        let output = format!("{on}_{rows}");
+        let text = format!("INSERT INTO {output} SELECT COUNT(*) AS c FROM flights");
+        std::fs::write(file, text)?;
+        let run = ["job", "run", file, "--on", on, "--home", home];
+        let job = server.must(&[&run[..], &["-o", "json"]].concat())?.json()?;
+        assert_eq!(
+            (&job["state"], &job["rows_out"]),
+            (&"finished".into(), &rows.into())
+        );
+        let shown = server.must(&["dataset", "show", &output, "-o", "json"])?;
+        assert_eq!(shown.json()?["rows"], rows, "{output}");
+    }
+    Ok(())
+}
+
 /// Submits the job to a server that dies by SIGKILL at a step while it stops the job, and starts
 /// it again: the job as it ended, and the sums of its output.
 fn stopped_by_a_dying_server(how: &[&str], step: &str) -> Step<(Value, (u64, [i64; 4]))> {
@@ -423,6 +489,13 @@ fn a_drain_is_not_forgotten_when_its_server_dies() -> Step {
 fn options_that_no_engine_can_keep_to_are_refused_before_anything_is_kept() -> Step {
     let flights = Flights::start("24h")?;
     let file = job(&flights, "bounded")?;
+    let like = flights.path("other.csv");
+    std::fs::write(&like, "a\n1\n")?;
+    let like = like.to_str().ok_or("the path is text")?;
+    for other in ["flights_of_others", "timeless"] {
+        let register = ["dataset", "register", other, "--like", like];
+        flights.server.must(&register)?;
+    }
     for (on, option, value) in [
         ("batch", "--parallelism", "0"),
         ("batch", "--parallelism", "100000"),
@@ -433,7 +506,25 @@ fn options_that_no_engine_can_keep_to_are_refused_before_anything_is_kept() -> S
         let run = ["job", "run", &file, "--on", on, "--id", "bounded"];
         let said = flights.server.run(&[&run[..], &[option, value]].concat())?;
         assert_eq!(said.code, Some(1), "{option} {value}: {said:?}");
-        assert!(said.err.contains("FS0609"), "{said:?}");
+        crate::errors::is_error(&said, "FS0609", 1)?;
+    }
+    let plain = flights.path("plain.sql");
+    std::fs::write(&plain, "INSERT INTO bounded SELECT origin FROM flights")?;
+    let plain = plain.to_str().ok_or("the path is text")?;
+    for (file, on, option, value, code) in [
+        (&*file, "batch", "--late-to", "late", "FS0914"),
+        (plain, "stream", "--late-to", "late", "FS0617"),
+        (&*file, "stream", "--late-to", "flights_of_others", "FS0913"),
+        (&*file, "stream", "--watermark", "flihgts=2h", "FS0917"),
+        (&*file, "batch", "--watermark", "timeless=2h", "FS0917"),
+    ] {
+        let run = ["job", "run", file, "--on", on, "--id", "bounded"];
+        let said = flights.server.run(&[&run[..], &[option, value]].concat())?;
+        crate::errors::is_error(&said, code, 1)?;
+    }
+    for output in ["bounded", "late"] {
+        let said = flights.server.run(&["dataset", "show", output])?;
+        assert_eq!(said.code, Some(1), "nothing was made: {said:?}");
     }
     let run = ["job", "run", &file, "--on", "batch", "--id", "bounded"];
     flights.server.must(&run)?;

@@ -224,7 +224,7 @@ impl View {
                 format!("slot {slot} does not follow slot {}", self.head),
             )
             .with_detail("a log's slots are dense: one is missing or was read twice")
-            .with_hint("run `flinkspark catalog verify`"));
+            .with_hint("run `flinkspark dataset verify NAME`"));
         }
         self.head = slot;
         match body {

@@ -1445,7 +1445,7 @@ pub mod catalog_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
-/// How a job runs. What is absent has the server's configured default.
+/// How a job runs. What is absent has the engine's default.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct JobOptions {
     #[prost(enumeration = "Home", tag = "1")]
@@ -1466,9 +1466,6 @@ pub struct JobOptions {
     /// A dataset that keeps late rows; absent where they are only counted.
     #[prost(string, optional, tag = "6")]
     pub late_to: ::core::option::Option<::prost::alloc::string::String>,
-    /// How long a partial batch waits for more rows.
-    #[prost(uint64, optional, tag = "7")]
-    pub linger_ms: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SubmitRequest {
@@ -1615,13 +1612,10 @@ pub struct TargetPlan {
     /// The plan, as text with one operator a line; empty where it is refused.
     #[prost(string, tag = "2")]
     pub plan: ::prost::alloc::string::String,
-    /// Each change made to keep the home's answers, as a sentence.
-    #[prost(string, repeated, tag = "3")]
-    pub rewrites: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    #[prost(message, repeated, tag = "4")]
+    #[prost(message, repeated, tag = "3")]
     pub ledger: ::prost::alloc::vec::Vec<LedgerEntry>,
     /// Why the job does not run there; absent where it does.
-    #[prost(message, optional, tag = "5")]
+    #[prost(message, optional, tag = "4")]
     pub refusal: ::core::option::Option<ErrorDetail>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1639,9 +1633,6 @@ pub struct VerifyRequest {
     pub targets: ::prost::alloc::vec::Vec<i32>,
     #[prost(message, optional, tag = "3")]
     pub options: ::core::option::Option<JobOptions>,
-    /// How far floats may differ, relatively; absent for exactly equal.
-    #[prost(double, optional, tag = "4")]
-    pub float_tolerance: ::core::option::Option<f64>,
 }
 /// One target's answer.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1723,7 +1714,7 @@ impl Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Home {
-    /// `flink/streaming`, or what the job's text states.
+    /// `flink/streaming`.
     Unspecified = 0,
     FlinkStreaming = 1,
     FlinkBatch = 2,
@@ -1996,7 +1987,7 @@ pub mod jobs_client {
             req.extensions_mut().insert(GrpcMethod::new("flinkspark.v1.Jobs", "Watch"));
             self.inner.server_streaming(req, path, codec).await
         }
-        /// What each target would do, with the rewrites and ledger entries that it relies on.
+        /// What each target would do, with the ledger entries that it relies on.
         pub async fn explain(
             &mut self,
             request: impl tonic::IntoRequest<super::ExplainRequest>,
@@ -2092,7 +2083,7 @@ pub mod jobs_server {
             &self,
             request: tonic::Request<super::WatchJobRequest>,
         ) -> std::result::Result<tonic::Response<Self::WatchStream>, tonic::Status>;
-        /// What each target would do, with the rewrites and ledger entries that it relies on.
+        /// What each target would do, with the ledger entries that it relies on.
         async fn explain(
             &self,
             request: tonic::Request<super::ExplainRequest>,

@@ -158,7 +158,10 @@ impl Fold {
                     Value::Double(more),
                 ],
             ) => {
-                if *rows > 0 {
+                if *n == 0 {
+                    // Exactly the other: a huge mean's square would be infinite, times no rows NaN.
+                    (*n, *mean, *m2) = (*rows, *other, *more);
+                } else if *rows > 0 {
                     let total = *n + rows;
                     let delta = other - *mean;
                     *m2 += more + delta * delta * (*n as f64) * (*rows as f64) / total as f64;
@@ -294,4 +297,28 @@ fn moment(function: Aggregate, count: i64, m2: f64, result: &FlinkType) -> Resul
         &FlinkType::nullable(Root::Double),
         result,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::types::FlinkType;
+
+    #[test]
+    fn moments_merged_into_none_are_themselves() {
+        let argument = FlinkType::nullable(Root::Double);
+        let result = Aggregate::VarPop.result_type(&argument, true).unwrap();
+        let call = Signature {
+            function: Aggregate::VarPop,
+            distinct: false,
+            argument,
+            result,
+        };
+        let mut one = call.fold();
+        one.update(&Value::Double(1e200)).unwrap();
+        let mut merged = call.fold();
+        merged.merge(&one.state()).unwrap();
+        assert_eq!(merged.finish(), Ok(Value::Double(0.0)));
+        assert_eq!(merged.finish(), one.finish());
+    }
 }

@@ -17,9 +17,13 @@ use datafusion::scalar::ScalarValue;
 use flinkspark_engine::expr::aggregate::{self as engine, Function, GroupId};
 use flinkspark_model::Result;
 
+/// What makes the states of a call, for no group yet.
+type Make = fn(&Call) -> Box<dyn engine::Accumulator>;
+
 /// Many groups.
 pub(super) struct Groups {
     call: Call,
+    make: Make,
     groups: usize,
     states: Box<dyn engine::Accumulator>,
     /// Group ids in the accumulator's type; kept for its room.
@@ -51,15 +55,17 @@ fn columns(call: &Call) -> Option<Box<dyn engine::Accumulator>> {
 impl Groups {
     /// The call's states, for no group yet.
     pub(super) fn of(call: &Call) -> Self {
-        let states = columns(call).unwrap_or_else(|| Box::new(Folds::of(call)));
-        Self::over(call, states)
+        Self::made(call, |call| {
+            columns(call).unwrap_or_else(|| Box::new(Folds::of(call)))
+        })
     }
 
-    fn over(call: &Call, states: Box<dyn engine::Accumulator>) -> Self {
+    fn made(call: &Call, make: Make) -> Self {
         Self {
             call: call.clone(),
+            make,
             groups: 0,
-            states,
+            states: make(call),
             ids: Vec::new(),
         }
     }
@@ -112,7 +118,7 @@ impl Groups {
         let ids: Vec<GroupId> = (0..self.groups as GroupId).collect();
         let (gone, left) = ids.split_at(first);
         let given = what(self.states.as_ref(), gone)?;
-        let mut rest = Self::of(&self.call);
+        let mut rest = Self::made(&self.call, self.make);
         if !left.is_empty() {
             rest.grow(left.len());
             rest.states
@@ -174,7 +180,7 @@ impl GroupsAccumulator for Groups {
             return Ok(vec![]);
         };
         let rows: Vec<usize> = (0..values.len()).collect();
-        let mut each = Self::of(&self.call);
+        let mut each = Self::made(&self.call, self.make);
         each.grow(rows.len());
         external(each.add(values, &rows, opt_filter))?;
         GroupsAccumulator::state(&mut each, EmitTo::All)
@@ -234,6 +240,7 @@ impl Accumulator for One {
 mod tests {
     use super::*;
     use crate::plan::types::{FlinkType, Root};
+    use arrow_array::types::Float64Type;
     use arrow_array::{Float64Array, Int32Array, Int64Array};
     use proptest::prelude::*;
     use std::sync::Arc;
@@ -313,8 +320,8 @@ mod tests {
                     let argument = FlinkType::nullable(root.clone());
                     let result = function.result_type(&argument, true).unwrap();
                     let call = Call { function, distinct: false, argument, result };
-                    let columns = || Groups::over(&call, columns(&call).unwrap());
-                    let folds = || Groups::over(&call, Box::new(Folds::of(&call)));
+                    let columns = || Groups::made(&call, |call| columns(call).unwrap());
+                    let folds = || Groups::made(&call, |call| Box::new(Folds::of(call)));
                     prop_assert_eq!(
                         &answer(columns, &root, &batches, first, filtered),
                         &answer(folds, &root, &batches, first, filtered),
@@ -322,6 +329,65 @@ mod tests {
                     );
                 }
             }
+        }
+
+        #[test]
+        fn folds_are_the_same_whole_and_merged_from_parts(
+            batches in prop::collection::vec(
+                prop::collection::vec((0..4_usize, any::<Option<bool>>(), any::<Option<i8>>()), 1..20), 1..4),
+            first in 0..=4_usize,
+            filtered in any::<bool>(),
+        ) {
+            for (function, distinct) in [
+                (Aggregate::Count, true),
+                (Aggregate::Sum, true),
+                (Aggregate::ArrayAgg, false),
+                (Aggregate::Max, false),
+            ] {
+                let argument = FlinkType::nullable(Root::BigInt);
+                let result = function.result_type(&argument, true).unwrap();
+                let call = Call { function, distinct, argument, result };
+                let folds = || Groups::made(&call, |call| Box::new(Folds::of(call)));
+                // What `answer` makes of parts holds every row twice: as a part, and by itself.
+                let mut whole = folds();
+                for rows in &batches {
+                    let groups: Vec<usize> = rows.iter().map(|(group, ..)| *group).collect();
+                    let kept: BooleanArray = rows.iter().map(|(_, kept, _)| *kept).collect();
+                    for _ in 0..2 {
+                        let values = [column(&Root::BigInt, rows)];
+                        whole.update_batch(&values, &groups, filtered.then_some(&kept), 4).unwrap();
+                    }
+                }
+                prop_assert_eq!(
+                    &answer(folds, &Root::BigInt, &batches, first, filtered),
+                    &whole.evaluate(EmitTo::All).unwrap(),
+                    "{:?}, distinct: {}", function, distinct
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_average_of_negative_zeros_is_zero_in_columns_and_in_folds() {
+        let argument = FlinkType::nullable(Root::Double);
+        let result = Aggregate::Avg.result_type(&argument, true).unwrap();
+        let call = Call {
+            function: Aggregate::Avg,
+            distinct: false,
+            argument,
+            result,
+        };
+        let makes: [Make; 2] = [
+            |call| columns(call).unwrap(),
+            |call| Box::new(Folds::of(call)),
+        ];
+        for make in makes {
+            let mut groups = Groups::made(&call, make);
+            let zeros: ArrayRef = Arc::new(Float64Array::from(vec![-0.0]));
+            groups.update_batch(&[zeros], &[0], None, 1).unwrap();
+            let average = groups.evaluate(EmitTo::All).unwrap();
+            let average = average.as_primitive::<Float64Type>().value(0);
+            assert_eq!(average.to_bits(), 0.0_f64.to_bits());
         }
     }
 

@@ -19,6 +19,7 @@ impl Lowering<'_> {
                 "FS0804",
                 format!("there is no dataset \"{}\"", scan.dataset),
             )
+            .with_hint("`flinkspark dataset list` shows what there is")
         })?;
         let schema = provider.schema();
         let table = TableReference::bare(scan.dataset.as_str());
@@ -33,6 +34,7 @@ impl Lowering<'_> {
                     format!("dataset {} changed its schema", scan.dataset),
                 )
                 .with_source(error)
+                .with_hint("submit the job again: it is planned for the schema as it is now")
             })?;
             let named = Plan::Column(Named::new(Some(table.clone()), column.name.clone()));
             exprs.push(if scan.time_attribute == Some(index) {
@@ -46,6 +48,16 @@ impl Lowering<'_> {
                 cast(named, column.ty.root.arrow())
             });
         }
-        self.projected(source, exprs, columns)
+        let mut scanned = self.projected(source, exprs, columns)?;
+        if let (Home::FlinkStreaming, Some(time)) = (self.home, scan.time_attribute) {
+            // A row without a time fails the job whether or not the job uses the time: the filter, which
+            // keeps every row, has the column read.
+            let timed = scanned.column(time)?.is_not_null();
+            scanned.plan = LogicalPlanBuilder::from(scanned.plan)
+                .filter(timed)
+                .and_then(LogicalPlanBuilder::build)
+                .map_err(internal)?;
+        }
+        Ok(scanned)
     }
 }

@@ -212,4 +212,12 @@ async fn a_row_without_time_fails_where_flinks_stream_does() {
         .await
         .unwrap_err();
     assert_eq!((error.kind(), error.code()), (Kind::Data, "FS0604"));
+    // A job that does not use the time is no exception.
+    let all = "SELECT COUNT(*) AS c FROM flights";
+    let batches = || vec![events(vec![Some(0), None])];
+    let error = run_at(Home::FlinkStreaming, all, batches()).await;
+    assert_eq!(error.unwrap_err().code(), "FS0604");
+    let (_, rows) = run_at(Home::FlinkBatch, all, batches()).await.unwrap();
+    let counts = rows[0].column(0).as_primitive::<Int64Type>();
+    assert_eq!(counts.values().to_vec(), vec![2]);
 }

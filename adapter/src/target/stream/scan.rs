@@ -132,6 +132,7 @@ pub(super) fn place(scan: &Scan, dataset: &Dataset, column: &str) -> Result<usiz
             format!("dataset {} changed its schema", scan.dataset),
         )
         .with_detail(error.to_string())
+        .with_hint("submit the job again: it is planned for the schema as it is now")
     })
 }
 

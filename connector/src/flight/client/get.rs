@@ -94,5 +94,5 @@ fn short(why: &str) -> Error {
         "an endpoint did not send what it promised",
     )
     .with_detail(why)
-    .with_hint("read again; if it happens again, run `flinkspark catalog verify` on the server")
+    .with_hint("read again; if it happens again, run `flinkspark dataset verify NAME`")
 }

@@ -194,6 +194,6 @@ impl Sender {
             "{left} of {} rows are missing (slot {})",
             self.ticket.rows, self.ticket.slot
         ))
-        .with_hint("run `flinkspark catalog verify`")
+        .with_hint("run `flinkspark dataset verify NAME`")
     }
 }

@@ -30,7 +30,9 @@ impl Transactions {
         let txn = TxnId::next(begin.dataset, id, &view);
         if let Standing::Committed(_) = standing(&view, &txn.txn) {
             let (status, mode) = self.describe(txn).await?;
-            same_mode(&txn, begin.mode, mode)?;
+            if let Some(mode) = mode {
+                same_mode(&txn, begin.mode, mode)?;
+            }
             return Ok(Begun {
                 txn,
                 status,
@@ -50,7 +52,7 @@ impl Transactions {
         Ok(Begun {
             txn,
             status,
-            mode: opening.mode,
+            mode: Some(opening.mode),
             replayed,
         })
     }

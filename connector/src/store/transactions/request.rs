@@ -78,8 +78,8 @@ pub struct Begun {
     pub txn: TxnId,
     /// How it stands: a key that was used before finds what became of it.
     pub status: Status,
-    /// What its commit does with the rows that are there.
-    pub mode: Mode,
+    /// What its commit does with the rows that are there; nobody knows it of an aborted one.
+    pub mode: Option<Mode>,
     /// Whether it was there before this call.
     pub replayed: bool,
 }

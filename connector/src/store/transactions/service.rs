@@ -72,10 +72,10 @@ fn transaction(begun: Begun) -> flight::Transaction {
     flight::Transaction {
         txn: begun.txn.to_string(),
         dataset: begun.txn.dataset(),
-        mode: match begun.mode {
+        mode: begun.mode.map(|mode| match mode {
             Mode::Append => flight::Mode::Append,
             Mode::Replace => flight::Mode::Replace,
-        },
+        }),
         state: match begun.status {
             Status::Open { expires_at_ms } => flight::State::Open { expires_at_ms },
             Status::Committed {

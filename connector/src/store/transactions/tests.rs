@@ -522,7 +522,7 @@ async fn the_service_passes_on_the_id_that_came_back() {
     let again = txns.commit(&begun.txn, vec![receipt]).await.unwrap();
     assert_eq!(
         (again.state, again.replayed, again.mode),
-        (done.state, true, flight::Mode::Replace)
+        (done.state, true, Some(flight::Mode::Replace))
     );
     assert_eq!(
         txns.begin(wanted).await.unwrap(),
