@@ -73,7 +73,7 @@ impl Fold {
             State::Mean(sum, count) => {
                 let root = self.signature.sum_root();
                 let value = widened(value, argument, &root)?;
-                // Flink's sum for an average begins with 0, so that the average of -0.0 is 0.0.
+                // Flink's sum for an average begins with 0: that of -0.0 is 0.0 (measured, 2.3.0).
                 *sum = match (&*sum, &value) {
                     (Value::Null, Value::Double(x)) => Value::Double(0.0 + x),
                     (sum, value) => add(sum, value, &root),
