@@ -2,6 +2,7 @@
 //!
 //! Invariant: a [`Config`] that was validated can be served; unknown keys are refused by name.
 
+use crate::memory::Size;
 use flinkspark_model::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -28,6 +29,9 @@ pub struct Config {
     pub http: SocketAddr,
     /// What is logged to stderr, as a `tracing` filter. Default: `warn,flinkspark=info`.
     pub log: String,
+    /// The memory that jobs, transfers and caches share. Default: 60 % of the machine's, or of the
+    /// cgroup's where that is less.
+    pub memory: Size,
 }
 
 impl Default for Config {
@@ -37,6 +41,7 @@ impl Default for Config {
             grpc: SocketAddr::from(([127, 0, 0, 1], 7070)),
             http: SocketAddr::from(([127, 0, 0, 1], 7071)),
             log: "warn,flinkspark=info".into(),
+            memory: Size::default(),
         }
     }
 }
@@ -59,6 +64,9 @@ pub struct Overrides {
     /// What is logged to stderr
     #[arg(long, env = "FLINKSPARK_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+    /// The memory that jobs, transfers and caches share: 4GiB, 512MiB or 60%
+    #[arg(long, env = "FLINKSPARK_MEMORY", value_name = "SIZE")]
+    pub memory: Option<Size>,
 }
 
 impl Config {
@@ -74,11 +82,13 @@ impl Config {
             grpc,
             http,
             log,
+            memory,
         } = overrides.clone();
         config.data_dir = data_dir.unwrap_or(config.data_dir);
         config.grpc = grpc.unwrap_or(config.grpc);
         config.http = http.unwrap_or(config.http);
         config.log = log.unwrap_or(config.log);
+        config.memory = memory.unwrap_or(config.memory);
         config.validate()?;
         Ok(config)
     }

@@ -12,6 +12,7 @@ pub mod exit;
 #[cfg(feature = "faults")]
 pub mod faults;
 pub mod jobs;
+pub mod memory;
 pub mod pages;
 pub mod probe;
 pub mod server;

@@ -15,12 +15,15 @@ pub use metrics::Metrics;
 
 use crate::config::{Config, SHUTDOWN_MS};
 use crate::jobs::{Compiler, Engines, Manager, Records, clear_scratch};
+use crate::memory;
 use crate::system::{SystemClock, SystemEntropy};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flinkspark_connector::flight;
 use flinkspark_connector::store::{Logs, Settings, Store, Transactions, local::Local};
+use flinkspark_engine::batch;
 use flinkspark_metadata::Catalogue;
+use flinkspark_model::budget::Budget;
 use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::v1::catalog_server::CatalogServer;
@@ -73,6 +76,8 @@ impl Server {
     /// Opens the data directory, catches up, resumes jobs and takes requests.
     pub async fn start(config: Config) -> Result<Self> {
         config.validate()?;
+        let budget = Budget::new(config.memory.resolve(memory::machine_bytes())?);
+        tracing::info!(bytes = budget.limit(), "memory budget");
         let mut data_dir = DataDir::open(&config.data_dir)?;
         let (grpc_listener, grpc) = bind("--grpc", config.grpc).await?;
         let (http_listener, http) = bind("--http", config.http).await?;
@@ -97,7 +102,7 @@ impl Server {
 
         let scratch = data_dir.path().join("scratch");
         clear_scratch(&scratch);
-        let metrics = Arc::new(Metrics::new()?);
+        let metrics = Arc::new(Metrics::new(budget.clone())?);
         let engines = Engines {
             datasets: Arc::clone(&datasets),
             catalog: Arc::clone(&catalog),
@@ -106,7 +111,11 @@ impl Server {
             metrics: Arc::clone(&metrics),
             scratch,
         };
-        let compiler = Compiler::new(Arc::clone(&catalog), Arc::clone(&datasets));
+        let batch_memory = batch::Memory {
+            share: memory::batch(&budget),
+            spill_dir: Some(engines.scratch.join("spill")),
+        };
+        let compiler = Compiler::new(Arc::clone(&catalog), Arc::clone(&datasets), batch_memory);
         let records = Records::new(store);
         let manager = Manager::new(records.clone(), compiler, engines, Arc::clone(&clock));
         let parts = Parts {

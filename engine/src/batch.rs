@@ -7,11 +7,14 @@
 
 mod cache;
 mod error;
+mod memory;
 mod rdd;
 mod run;
+mod sliced;
 mod table;
 
 pub use cache::{Cache, Event, Why};
+pub use memory::Memory;
 pub use rdd::{Dependency, Rdd};
 pub use run::{Options, Outcome, Run, collect, session};
 pub use table::RddTable;

@@ -5,6 +5,7 @@
 //! Invariant: a value computed here does not depend on how rows are cut into batches.
 
 pub mod aggregate;
+pub mod bounded;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use datafusion::common::DataFusionError;

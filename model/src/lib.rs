@@ -5,6 +5,7 @@
 //! It never does I/O, never reads a clock and never spawns. Invariant: everything here is a
 //! value or a pure function of values.
 
+pub mod budget;
 pub mod dataset;
 pub mod digest;
 pub mod error;

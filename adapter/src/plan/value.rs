@@ -48,6 +48,26 @@ impl Value {
         Self::Text(text.into())
     }
 
+    /// What it holds outside of itself, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        let inside = |values: &[Self]| -> usize {
+            let held = values.iter().map(Self::heap_bytes).sum::<usize>();
+            held + size_of_val(values)
+        };
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Array(values) | Self::Row(values) => inside(values),
+            Self::Map(entries) => {
+                let held = entries
+                    .iter()
+                    .map(|(key, value)| key.heap_bytes() + value.heap_bytes());
+                held.sum::<usize>() + size_of_val(entries.as_ref())
+            }
+            _ => 0,
+        }
+    }
+
     /// Whether this is SQL NULL.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)

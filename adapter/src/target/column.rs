@@ -15,11 +15,12 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
+use flinkspark_engine::expr::bounded::{RESULT_BYTES_MAX, VALUE_BYTES_MAX, too_large};
 use flinkspark_model::dataset::TimePrecision;
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
 
-/// A tree over columns of these types, row by row.
+/// A tree over columns of these types, row by row; `FS0032` where the column is too large to hold.
 pub(super) fn by_row(
     expr: &Expr,
     types: &[FlinkType],
@@ -28,12 +29,18 @@ pub(super) fn by_row(
 ) -> Result<ArrayRef> {
     let mut values = Vec::with_capacity(rows);
     let mut row: Vec<Value> = Vec::with_capacity(arrays.len());
+    let mut bytes = 0;
     for index in 0..rows {
         row.clear();
         for (array, ty) in arrays.iter().zip(types) {
             row.push(read(array.as_ref(), &ty.root, index)?);
         }
-        values.push(evaluate(expr, row.as_slice())?);
+        let value = evaluate(expr, row.as_slice())?;
+        bytes += value.heap_bytes();
+        if bytes > RESULT_BYTES_MAX && (index > 0 || bytes > VALUE_BYTES_MAX) {
+            return Err(too_large(bytes, index + 1));
+        }
+        values.push(value);
     }
     build(&expr.ty, &values)
 }

@@ -20,14 +20,12 @@ use flinkspark_model::{Error, Kind, Result, schema};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Batch memory of one job, in bytes.
-const BATCH_MEMORY_BYTES_MAX: usize = 1 << 30;
-
 /// Compiles jobs against the catalogue.
 #[derive(Clone)]
 pub struct Compiler {
     catalog: Arc<dyn Catalog>,
     datasets: Arc<dyn Datasets>,
+    batch_memory: batch::Memory,
 }
 
 /// A job that an engine can run.
@@ -61,9 +59,17 @@ pub(super) struct Bound {
 }
 
 impl Compiler {
-    /// A compiler over these datasets.
-    pub fn new(catalog: Arc<dyn Catalog>, datasets: Arc<dyn Datasets>) -> Self {
-        Self { catalog, datasets }
+    /// A compiler over these datasets, for batch runs that share this memory.
+    pub fn new(
+        catalog: Arc<dyn Catalog>,
+        datasets: Arc<dyn Datasets>,
+        batch_memory: batch::Memory,
+    ) -> Self {
+        Self {
+            catalog,
+            datasets,
+            batch_memory,
+        }
     }
 
     /// Admits a submission: binds it, pins its inputs, makes sure that its target exists, and
@@ -287,7 +293,7 @@ impl Compiler {
         let parallelism = options.parallelism.unwrap_or(2) as usize;
         let session = batch::session(&batch::Options {
             parallelism,
-            memory_bytes_max: BATCH_MEMORY_BYTES_MAX,
+            memory: self.batch_memory.clone(),
         })?;
         let mut tables = target::batch::Providers::default();
         let mut inputs = Vec::new();

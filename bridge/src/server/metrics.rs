@@ -3,6 +3,7 @@
 //! Invariant: counters only rise while the process lives; names carry their unit.
 
 use flinkspark_connector::store::Collected;
+use flinkspark_model::budget::Budget;
 use flinkspark_model::{Error, Kind, Result};
 use prometheus::{Encoder, IntCounter, IntGaugeVec, Opts, Registry, TextEncoder};
 
@@ -17,11 +18,13 @@ pub struct Metrics {
     pub job_checkpoint: IntGaugeVec,
     garbage_segments: IntCounter,
     garbage_bytes: IntCounter,
+    budget: Budget,
+    memory_reserved: IntGaugeVec,
 }
 
 impl Metrics {
-    /// Registers every metric.
-    pub fn new() -> Result<Self> {
+    /// Registers every metric; what is reserved in the budget is shown too.
+    pub fn new(budget: Budget) -> Result<Self> {
         let registry = Registry::new();
         let gauge = |name: &str, help: &str, labels: &[&str]| -> prometheus::Result<IntGaugeVec> {
             let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
@@ -58,6 +61,12 @@ impl Metrics {
                     "flinkspark_garbage_bytes_total",
                     "The size of those segments",
                 )?,
+                memory_reserved: gauge(
+                    "flinkspark_memory_reserved_bytes",
+                    "Memory that is reserved in the process's budget, by what holds it",
+                    &["share"],
+                )?,
+                budget: budget.clone(),
                 registry: registry.clone(),
             })
         };
@@ -72,6 +81,10 @@ impl Metrics {
 
     /// The text that a scraper reads.
     pub fn render(&self) -> Result<String> {
+        for (share, bytes) in self.budget.shares() {
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            self.memory_reserved.with_label_values(&[share]).set(bytes);
+        }
         let mut text = Vec::new();
         TextEncoder::new()
             .encode(&self.registry.gather(), &mut text)

@@ -11,7 +11,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionContext, col};
 use flinkspark_bridge::system::{SystemClock, SystemEntropy};
 use flinkspark_connector::store::{Logs, Settings, object::Objects};
-use flinkspark_engine::batch::{Cache, Event, Options, Rdd, RddTable, Run, Why, session};
+use flinkspark_engine::batch::{Cache, Event, Memory, Options, Rdd, RddTable, Run, Why, session};
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::handle::StorageLevel;
 use flinkspark_model::lineage::SlotRange;
@@ -217,7 +217,7 @@ impl Sums {
     async fn of(input: &Arc<dyn Dataset>) -> Self {
         let session = session(&Options {
             parallelism: 2,
-            memory_bytes_max: 1 << 24,
+            memory: Memory::alone(1 << 24),
         })
         .unwrap();
         let rdd = handle(input).await;

@@ -27,12 +27,13 @@ pub(super) fn unwrap(error: &DataFusionError) -> Error {
     let resources = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
     if resources {
         return Error::new(
-            Kind::Unavailable,
+            // Not `Unavailable`: the same plan again would ask for the same memory again.
+            Kind::Invalid,
             "FS0701",
             "the batch engine ran out of its memory budget",
         )
         .with_detail(error.find_root().to_string())
-        .with_hint("lower --parallelism, or run the job when others have ended");
+        .with_hint("lower --parallelism, give the server more with --memory, or resume the job when others have ended");
     }
     Error::new(Kind::Data, "FS0702", "the job failed on a row")
         .with_detail(error.find_root().to_string())

@@ -4,9 +4,11 @@
 //! appends. Invariant: the commit carries every output partition of one attempt.
 
 use super::error::unwrap;
+use super::memory::Memory;
+use super::sliced;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
@@ -35,19 +37,19 @@ const ATTEMPTS_MAX: u32 = 4;
 const BATCH_ROWS: usize = 8192;
 
 /// How a plan is run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// Partitions of the plan and of its output, at least 1.
     pub parallelism: usize,
-    /// What sorts, aggregates and joins may hold before they spill, in bytes.
-    pub memory_bytes_max: usize,
+    /// What sorts, aggregates and joins may hold, and where they spill.
+    pub memory: Memory,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             parallelism: 2,
-            memory_bytes_max: 1 << 30,
+            memory: Memory::alone(1 << 30),
         }
     }
 }
@@ -67,16 +69,10 @@ pub fn session(options: &Options) -> Result<SessionContext> {
     let mut rules = Optimizer::new().rules;
     rules.retain(|rule| rule.name() != REORDERS_FAILURES);
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes_max)))
+        .with_memory_pool(Arc::new(options.memory.pool()))
+        .with_disk_manager_builder(options.memory.disk())
         .build_arc()
-        .map_err(|cause| {
-            Error::new(
-                Kind::Internal,
-                "FS0708",
-                "the batch engine cannot be set up",
-            )
-            .with_source(cause)
-        })?;
+        .map_err(|cause| no_session(&cause))?;
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
@@ -84,6 +80,17 @@ pub fn session(options: &Options) -> Result<SessionContext> {
         .with_optimizer_rules(rules)
         .build();
     Ok(SessionContext::new_with_state(state))
+}
+
+fn no_session(cause: &DataFusionError) -> Error {
+    let kind = match cause.find_root() {
+        // The folder for spilled files: a full disk passes.
+        DataFusionError::IoError(_) => Kind::Unavailable,
+        _ => Kind::Internal,
+    };
+    Error::new(kind, "FS0708", "the batch engine cannot be set up")
+        .with_detail(cause.to_string())
+        .with_hint("free space on the disk that holds the data directory")
 }
 
 /// Computes a plan's rows without committing them anywhere, partition after partition.
@@ -298,11 +305,8 @@ impl Run {
 }
 
 async fn physical(session: &SessionContext, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
-    session
-        .state()
-        .create_physical_plan(plan)
-        .await
-        .map_err(|cause| unwrap(&cause))
+    let made = session.state().create_physical_plan(plan).await;
+    made.and_then(sliced::slice).map_err(|cause| unwrap(&cause))
 }
 
 /// The outcome of an incarnation that committed before.

@@ -64,6 +64,21 @@ impl Watermarks {
         kept
     }
 
+    /// Those of `count` rows from `first` on.
+    pub(crate) fn slice(&self, first: usize, count: usize) -> Self {
+        let mut kept = Self::default();
+        let mut start = 0;
+        for (rows, watermark) in self.runs() {
+            let from = first.max(start);
+            let to = (first + count).min(start + rows);
+            if from < to {
+                kept.push(to - from, watermark);
+            }
+            start += rows;
+        }
+        kept
+    }
+
     fn bytes(&self) -> usize {
         std::mem::size_of_val(self.runs.as_slice())
     }
@@ -175,5 +190,19 @@ mod tests {
         let kept = watermarks.filter(&keep);
         assert_eq!(kept.by_row().collect::<Vec<_>>(), [1, 5, 5, 9]);
         assert_eq!(kept.runs().count(), 3);
+    }
+
+    #[test]
+    fn watermarks_follow_their_rows_through_a_slice() {
+        let mut watermarks = Watermarks::default();
+        let all = [1, 1, 2, 5, 5, 9];
+        all.iter()
+            .for_each(|watermark| watermarks.push(1, *watermark));
+        for first in 0..=all.len() {
+            for count in 0..=all.len() - first {
+                let slice = watermarks.slice(first, count);
+                assert!(slice.by_row().eq(all[first..first + count].iter().copied()));
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@ use arrow_array::{
 };
 use arrow_schema::SchemaRef;
 use datafusion::datasource::MemTable;
+use flinkspark_engine::expr::bounded::RESULT_BYTES_MAX;
 use flinkspark_model::dataset::TimePrecision;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::{Kind, Result};
@@ -220,4 +221,27 @@ async fn a_row_without_time_fails_where_flinks_stream_does() {
     let (_, rows) = run_at(Home::FlinkBatch, all, batches()).await.unwrap();
     let counts = rows[0].column(0).as_primitive::<Int64Type>();
     assert_eq!(counts.values().to_vec(), vec![2]);
+}
+
+#[tokio::test]
+async fn long_texts_are_computed_in_batches_of_bounded_size() {
+    let sql = "SELECT REPEAT(origin, 1000000) AS long FROM flights";
+    let (_, batches) = run(sql, vec![events(vec![Some(0); 20])]).await.unwrap();
+    assert!(batches.len() >= 4, "{} batches", batches.len());
+    let mut rows = 0;
+    for batch in &batches {
+        let long = batch.column(0).as_string::<i32>();
+        assert!(long.iter().all(|text| text.unwrap().len() == 3_000_000));
+        assert!(long.values().len() <= RESULT_BYTES_MAX);
+        rows += batch.num_rows();
+    }
+    assert_eq!(rows, 20);
+}
+
+#[tokio::test]
+async fn a_value_that_no_dataset_holds_is_refused_by_name() {
+    let long = "REPEAT(origin, 5000000)";
+    let sql = format!("SELECT {long} || {long} || {long} AS long FROM flights");
+    let error = run(&sql, vec![events(vec![Some(0)])]).await.unwrap_err();
+    assert_eq!((error.code(), error.kind()), ("FS0032", Kind::Invalid));
 }
