@@ -98,6 +98,7 @@ fn head(rel: &Rel) -> String {
                 JoinKind::Full => "Full",
                 JoinKind::Semi => "Semi",
                 JoinKind::Anti => "Anti",
+                JoinKind::NotIn => "NotIn",
             };
             let residual = join
                 .residual

@@ -143,6 +143,8 @@ pub enum JoinKind {
     Semi,
     /// Left rows without a match.
     Anti,
+    /// Left rows whose one key is unequal to each of the right: a NULL may be equal to anything.
+    NotIn,
 }
 
 /// INTERSECT or EXCEPT.

@@ -10,6 +10,8 @@ mod judge;
 mod values;
 
 #[cfg(test)]
+mod conditions;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod tests;
@@ -40,8 +42,11 @@ pub struct Probe {
     pub id: String,
     /// The statement, in Flink's dialect.
     pub flink_sql: String,
-    /// Flink's answer: `[columns] ; +I[row] ; ...`, or a text that begins with `ERR`.
+    /// Flink's answer in batch mode: `[columns] ; +I[row] ; ...`, or a text that begins with `ERR`.
     pub flink: String,
+    /// Flink's answer in streaming mode, its changes folded, where it was taken.
+    #[serde(default)]
+    pub flink_stream: Option<String>,
 }
 
 impl Probe {
@@ -205,9 +210,30 @@ pub async fn run_file(contents: &str, targets: &[&dyn Target]) -> Result<Summary
     Ok(summary)
 }
 
-/// Runs one probe on one target and judges it.
+/// Runs one probe on one target in each mode that Flink was asked in; a wrong answer in one mode is the
+/// verdict, and otherwise that of batch mode.
+///
+/// What Flink's streaming mode does not run has no answer that a target could keep.
 pub async fn run_probe(probe: &Probe, target: &dyn Target) -> Verdict {
-    let job = match bind(&probe.flink_sql).and_then(|job| target.check(&job).map(|()| job)) {
+    let in_batch = run_at(Home::FlinkBatch, &probe.flink_sql, &probe.flink, target).await;
+    let streamed = probe.flink_stream.as_ref();
+    match streamed.filter(|answer| !answer.starts_with("ERR") && !in_batch.is_wrong()) {
+        None => in_batch,
+        Some(answer) => {
+            let home = Home::FlinkStreaming;
+            match run_at(home, &probe.flink_sql, answer, target).await {
+                wrong @ Verdict::Wrong(_) => wrong,
+                // A target that runs it in this mode only keeps that answer.
+                Verdict::Right if in_batch.is_refused() => Verdict::Right,
+                _ => in_batch,
+            }
+        }
+    }
+}
+
+async fn run_at(home: Home, sql: &str, recorded: &str, target: &dyn Target) -> Verdict {
+    let bound = bind(sql, home).and_then(|job| target.check(&job).map(|()| job));
+    let job = match bound {
         Ok(job) => job,
         Err(refusal) => return Verdict::Refused(refusal),
     };
@@ -215,13 +241,10 @@ pub async fn run_probe(probe: &Probe, target: &dyn Target) -> Verdict {
         Ok(batches) => render(&job, &batches),
         Err(error) => Err(error),
     };
-    judge(&job, rows, &probe.flink)
+    judge(&job, rows, recorded)
 }
 
-fn bind(sql: &str) -> Result<Job> {
+fn bind(sql: &str, home: Home) -> Result<Job> {
     let statement = flink::parse(sql)?;
-    flink::bind(&statement, &NoTables).map(|job| Job {
-        home: Home::FlinkBatch,
-        ..job
-    })
+    flink::bind(&statement, &NoTables).map(|job| Job { home, ..job })
 }

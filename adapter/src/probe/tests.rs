@@ -7,6 +7,7 @@ fn probe(sql: &str, flink: &str) -> Probe {
         id: "topic_case".into(),
         flink_sql: sql.into(),
         flink: flink.into(),
+        flink_stream: None,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Comparison and order of values of one type.
 //!
 //! Owns SQL equality (unknown on NULL), the total order of ORDER BY and the identity of grouping.
-//! Invariant: `=` on floats is IEEE's, grouping tells -0.0 from 0.0 and has one NaN, and strings
+//! Invariant: `=` on floats is IEEE's
+//! (beside a DECIMAL it is Java's, see [`java_doubles`]), grouping tells -0.0 from 0.0 and has one NaN, and strings
 //! compare by their UTF-8 bytes, as Flink's binary strings do.
 
 use crate::plan::value::Value;
@@ -24,6 +25,12 @@ pub fn sql(left: &Value, right: &Value) -> Option<Ordering> {
         (Value::Millis(a), Value::Millis(b)) => Some(a.cmp(b)),
         _ => None,
     }
+}
+
+/// Java's `Double.compare`: NaN equals itself and is the largest, -0.0 lies below 0.0.
+pub fn java_doubles(left: f64, right: f64) -> Ordering {
+    let canonical = |x: f64| if x.is_nan() { f64::NAN } else { x };
+    canonical(left).total_cmp(&canonical(right))
 }
 
 /// SQL equality: unknown where either side is NULL; a NaN equals nothing.

@@ -11,6 +11,7 @@ pub mod cast;
 pub mod compare;
 pub mod decimal;
 pub mod evaluate;
+pub mod fallible;
 pub mod function;
 pub mod ledger;
 pub mod number_text;

@@ -6,7 +6,7 @@
 use super::over::PendingOver;
 use super::query::Binder;
 use super::scope::Scope;
-use super::{call, fold, literal, reserved};
+use super::{call, conditions, fold, literal, reserved};
 use crate::plan::expr::{EXPRESSION_DEPTH_MAX, Expr, ExprKind};
 use crate::plan::types::{FlinkType, Root};
 use crate::semantics::aggregate::Signature;
@@ -64,7 +64,7 @@ impl Exprs<'_, '_> {
             let what = format!("a CAST from FLOAT beside FLOAT constants in {expr}");
             return Err(refuse(what, "constant-folding"));
         }
-        let folded = fold::fold(bound)?;
+        let folded = conditions::planned(fold::fold(bound)?)?;
         if !self.scope.fields.is_empty() && fold::has_failing_constant(&folded) {
             return Err(refuse(
                 format!("a constant that fails in {expr}"),
@@ -107,15 +107,9 @@ impl Exprs<'_, '_> {
         use ast::Expr as E;
         match expr {
             E::Nested(inner) => self.tree(inner),
-            E::Identifier(name) => {
-                reserved::check(name).and(Ok(self.scope.resolve(None, &name.value)?.expr.clone()))
-            }
+            E::Identifier(name) => reserved::check(name).and(self.column(None, &name.value)),
             E::CompoundIdentifier(parts) => match parts.as_slice() {
-                [table, name] => Ok(self
-                    .scope
-                    .resolve(Some(&table.value), &name.value)?
-                    .expr
-                    .clone()),
+                [table, name] => self.column(Some(&table.value), &name.value),
                 _ => Err(refuse(format!("the name {expr}"), "syntax")),
             },
             E::Value(value) => literal::plain(&value.value),
@@ -141,6 +135,7 @@ impl Exprs<'_, '_> {
             } => {
                 let inner = self.tree(inner)?;
                 let (low, high) = (self.tree(low)?, self.tree(high)?);
+                let (low, high) = range_of(&inner, low, high);
                 let low = operator::GREATER_EQUAL.call(vec![inner.clone(), low])?;
                 let both = connective(
                     vec![low, operator::LESS_EQUAL.call(vec![inner, high])?],
@@ -191,6 +186,18 @@ impl Exprs<'_, '_> {
         }
     }
 
+    /// What a name means; one that only a query around this one has makes the subquery correlated.
+    fn column(&self, qualifier: Option<&str>, name: &str) -> Result<Expr> {
+        let around = |scope: &Scope| scope.has(qualifier, name);
+        if !self.scope.has(qualifier, name) && self.binder.around.iter().any(around) {
+            return Err(refuse(
+                format!("'{name}', a column of the query around this subquery,"),
+                CORRELATED,
+            ));
+        }
+        Ok(self.scope.resolve(qualifier, name)?.expr.clone())
+    }
+
     pub(super) fn call<const N: usize>(
         &mut self,
         function: &'static crate::semantics::function::Function,
@@ -238,6 +245,21 @@ impl Exprs<'_, '_> {
         };
         function.call(vec![left, right])
     }
+}
+
+/// The ledger entry of a subquery that reads the query around it.
+pub(super) const CORRELATED: &str = "correlated-subquery";
+
+/// The bounds of BETWEEN: beside a DECIMAL bound of a DOUBLE column, the planner takes a whole number for
+/// a DECIMAL too.
+fn range_of(inner: &Expr, low: Expr, high: Expr) -> (Expr, Expr) {
+    let decimal = |bound: &Expr| matches!(bound.ty.root, Root::Decimal(..));
+    let plain = matches!(inner.kind, ExprKind::Column(_)) && inner.ty.root == Root::Double;
+    let constants = low.as_literal().is_some() && high.as_literal().is_some();
+    if !plain || !constants || !(decimal(&low) || decimal(&high)) {
+        return (low, high);
+    }
+    (operator::as_decimal(low), operator::as_decimal(high))
 }
 
 /// Whether this casts a FLOAT to another number.

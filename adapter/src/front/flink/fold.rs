@@ -3,8 +3,9 @@
 //! Owns the differences between an expression evaluated while planning and on a row. Invariant: a
 //! constant whose folded value is known to differ, or not known at all, is refused.
 
+use super::conditions::never_true;
 use crate::plan::expr::{Expr, ExprKind};
-use crate::plan::rel::{Node, Rel};
+use crate::plan::rel::{AggregateCall, Column, JoinKind, Node, Rel};
 use crate::plan::types::Root;
 use crate::plan::value::Value;
 use crate::semantics::evaluate::{NoRow, evaluate};
@@ -80,6 +81,131 @@ pub(super) fn planner_constants(rel: &Rel) -> Option<Vec<Expr>> {
             .then(|| exprs.clone()),
         _ => None,
     }
+}
+
+/// A projection; over VALUES that the planner holds as a union of projections it is folded row by row.
+///
+/// Only a -0.0 that is read from text shows that: the planner's constant is 0.0.
+pub(super) fn project(
+    rel: Rel,
+    exprs: Vec<Expr>,
+    columns: Vec<Column>,
+    unions: &[Vec<Vec<Expr>>],
+) -> Result<Rel> {
+    let plain = |rel: Rel, exprs: Vec<Expr>, columns: Vec<Column>| Rel {
+        node: Node::Project(Box::new(rel), exprs),
+        columns,
+    };
+    let reads = |part: &Expr| match &part.kind {
+        ExprKind::Cast(input) | ExprKind::TryCast(input) => {
+            input.ty.root.is_text() && part.ty.root.is_approximate()
+        }
+        _ => false,
+    };
+    if !exprs.iter().any(|expr| expr.any(&reads)) {
+        return Ok(plain(rel, exprs, columns));
+    }
+    let Some((rows, filtered)) = planner_rows(&rel, unions) else {
+        return Ok(plain(rel, exprs, columns));
+    };
+    let over = |row: &Vec<Expr>| exprs.iter().map(|expr| placed(expr.clone(), row)).collect();
+    let rows: Vec<Vec<Expr>> = rows.iter().map(over).collect();
+    let negative = |part: &Expr| reads(part) && is_negative_zero(part);
+    if !rows.iter().flatten().any(|expr| expr.any(&negative)) {
+        return Ok(plain(rel, exprs, columns));
+    }
+    let mut folded = Vec::with_capacity(rows.len());
+    for row in rows {
+        folded.push(row.into_iter().map(fold).collect::<Result<Vec<Expr>>>()?);
+    }
+    let constant = |expr: &Expr| expr.as_literal().is_some();
+    if filtered || !folded.iter().flatten().all(constant) {
+        return Err(refuse("a constant of -0.0", "constant-folding"));
+    }
+    Ok(Rel {
+        node: Node::Values(folded),
+        columns,
+    })
+}
+
+/// The constant rows that the planner sees through a relation, and whether a filter leaves some out.
+fn planner_rows(rel: &Rel, unions: &[Vec<Vec<Expr>>]) -> Option<(Vec<Vec<Expr>>, bool)> {
+    match &rel.node {
+        Node::Values(rows) => unions.contains(rows).then(|| (rows.clone(), false)),
+        Node::Filter(input, _) => planner_rows(input, unions).map(|(rows, _)| (rows, true)),
+        Node::Project(input, exprs) => {
+            let (rows, filtered) = planner_rows(input, unions)?;
+            let over = |row: Vec<Expr>| {
+                let placed = exprs.iter().map(|expr| placed(expr.clone(), &row));
+                placed.collect()
+            };
+            Some((rows.into_iter().map(over).collect(), filtered))
+        }
+        _ => None,
+    }
+}
+
+/// The expression with a row's constants in the place of its columns.
+fn placed(expr: Expr, row: &[Expr]) -> Expr {
+    if let ExprKind::Column(index) = expr.kind {
+        let constant = row.get(index).cloned();
+        return constant.unwrap_or_else(|| Expr::column(index, expr.ty));
+    }
+    let kept: Result<Expr, std::convert::Infallible> =
+        expr.try_map_children(&mut |child| Ok(placed(child, row)));
+    match kept {
+        Ok(expr) => expr,
+        Err(never) => match never {},
+    }
+}
+
+fn is_negative_zero(expr: &Expr) -> bool {
+    match evaluate(expr, &NoRow) {
+        Ok(Value::Double(zero)) => zero == 0.0 && zero.is_sign_negative(),
+        Ok(Value::Float(zero)) => zero == 0.0 && zero.is_sign_negative(),
+        _ => false,
+    }
+}
+
+/// Whether the planner sees that a relation has no rows, whatever its datasets hold.
+pub(super) fn is_nothing(rel: &Rel) -> bool {
+    match &rel.node {
+        Node::Values(rows) => rows.is_empty(),
+        Node::Filter(input, condition) => never_true(condition) || is_nothing(input),
+        Node::Project(input, _)
+        | Node::Tumble(input, _)
+        | Node::Expand(input, _)
+        | Node::Distinct(input)
+        | Node::Over(input, _)
+        | Node::Unnest(input, _)
+        | Node::Sort(input, _) => is_nothing(input),
+        Node::Aggregate(input, grouping) => !grouping.keys.is_empty() && is_nothing(input),
+        Node::Limit { input, fetch, .. } => *fetch == 0 || is_nothing(input),
+        Node::Union(inputs) => inputs.iter().all(is_nothing),
+        Node::SetOperation(operation) => {
+            is_nothing(&operation.left) || operation.intersect && is_nothing(&operation.right)
+        }
+        Node::Join(join) => {
+            let (left, right) = (is_nothing(&join.left), is_nothing(&join.right));
+            match join.kind {
+                JoinKind::Inner | JoinKind::Semi => left || right,
+                JoinKind::Left | JoinKind::Anti | JoinKind::NotIn => left,
+                JoinKind::Right => right,
+                JoinKind::Full => left && right,
+            }
+        }
+        Node::Scan(_) => false,
+    }
+}
+
+/// The one row of aggregates over no rows, as the planner computes it; none where its types forbid it.
+pub(super) fn of_nothing(calls: &[AggregateCall]) -> Option<Vec<Expr>> {
+    let one = |call: &AggregateCall| {
+        let value = call.signature.fold().finish().ok()?;
+        let ty = call.signature.result.clone();
+        (ty.nullable || !value.is_null()).then(|| Expr::literal(value, ty))
+    };
+    calls.iter().map(one).collect()
 }
 
 /// Whether this is the one row without columns of a SELECT without FROM.

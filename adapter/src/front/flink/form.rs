@@ -90,7 +90,7 @@ impl Exprs<'_, '_> {
             } => named("CEIL", vec![self.tree(inner)?]),
             E::InSubquery { .. } => Err(refuse(expr, "in-subquery")),
             E::Exists { .. } => Err(refuse(expr, "correlated-subquery")),
-            E::Subquery(query) => self.binder.scalar_subquery(query),
+            E::Subquery(query) => self.binder.scalar_subquery(query, self.scope),
             other => Err(refuse(format!("the expression {other}"), "syntax")),
         }
     }
@@ -134,6 +134,13 @@ impl Exprs<'_, '_> {
                     "implicit-conversion",
                 ));
             }
+            // The items of a list become the type of what is looked for, which a DECIMAL beside = does not.
+            let mixed = operator::is_beside_decimal(&inner.ty.root, &item.ty.root);
+            let item = if mixed && inner.ty.root == Root::Double {
+                cast::to_root(item, &Root::Double)
+            } else {
+                item
+            };
             tests.push(operator::EQUAL.call(vec![inner.clone(), item])?);
         }
         let any = connective(tests, false);

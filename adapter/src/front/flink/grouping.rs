@@ -4,6 +4,7 @@
 //! grouping an expression is built of keys and aggregates only.
 
 use super::expr::{Exprs, PendingAggregate};
+use super::fold;
 use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::{AggregateCall, Column, Grouping, Node, Rel};
 use crate::plan::types::{FlinkType, Root};
@@ -160,7 +161,13 @@ pub(super) struct Grouped {
 }
 
 /// Groups the relation: keys, arguments and filters become columns, then one aggregate node.
-pub(super) fn apply(rel: Rel, groups: Groups, pending: Vec<PendingAggregate>) -> Result<Grouped> {
+pub(super) fn apply(
+    rel: Rel,
+    groups: Groups,
+    pending: Vec<PendingAggregate>,
+    unions: &[Vec<Vec<Expr>>],
+) -> Result<Grouped> {
+    let nothing = groups.keys.is_empty() && fold::is_nothing(&rel);
     let mut exprs: Vec<Expr> = groups.keys.clone();
     let mut place = |expr: Expr| {
         let known = exprs
@@ -198,10 +205,7 @@ pub(super) fn apply(rel: Rel, groups: Groups, pending: Vec<PendingAggregate>) ->
         ty: expr.ty.clone(),
     };
     let mut columns: Vec<Column> = exprs.iter().enumerate().map(column).collect();
-    let mut rel = Rel {
-        node: Node::Project(Box::new(rel), exprs),
-        columns: columns.clone(),
-    };
+    let mut rel = fold::project(rel, exprs, columns.clone(), unions)?;
     let mut keys: Vec<usize> = (0..groups.keys.len()).collect();
     let set_number = (!groups.lists.is_empty()).then(|| {
         for list in &groups.lists {
@@ -226,8 +230,12 @@ pub(super) fn apply(rel: Rel, groups: Groups, pending: Vec<PendingAggregate>) ->
         name: call.signature.function.name().into(),
         ty: call.signature.result.clone(),
     }));
+    let node = match fold::of_nothing(&calls).filter(|_| nothing) {
+        Some(row) => Node::Values(vec![row]),
+        None => Node::Aggregate(Box::new(rel), Grouping { keys, calls }),
+    };
     let rel = Rel {
-        node: Node::Aggregate(Box::new(rel), Grouping { keys, calls }),
+        node,
         columns: output,
     };
     Ok(Grouped {

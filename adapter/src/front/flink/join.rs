@@ -51,6 +51,12 @@ impl Binder<'_> {
                 operator::EQUAL.call(vec![column_at(*left, &inner), column_at(*right, &inner)])?,
             );
         }
+        if let Some(mixed) = conditions
+            .iter()
+            .find(|condition| joins_mixed(condition, width))
+        {
+            return Err(refuse(format!("the join condition {mixed}"), "float-key"));
+        }
         let (keys, rest) = split_keys(conditions, width);
         if kind == JoinKind::Full && keys.is_empty() {
             return Err(refuse(
@@ -197,6 +203,27 @@ fn split_keys(conditions: Vec<Expr>, width: usize) -> (Vec<(usize, usize)>, Vec<
         }
     }
     (keys, rest)
+}
+
+/// Whether a DOUBLE of one side must equal a DECIMAL of the other: as a key Flink converts them, as a
+/// condition it does not.
+fn joins_mixed(condition: &Expr, width: usize) -> bool {
+    let ExprKind::Call(function, args) = &condition.kind else {
+        return false;
+    };
+    let [left, right] = args.as_slice() else {
+        return false;
+    };
+    let sides = |expr: &Expr| {
+        let columns = expr.columns();
+        let left = columns.iter().any(|column| *column < width);
+        (left, columns.iter().any(|column| *column >= width))
+    };
+    **function == operator::EQUAL
+        && operator::is_beside_decimal(&left.ty.root, &right.ty.root)
+        && sides(left) != sides(right)
+        && !left.is_constant()
+        && !right.is_constant()
 }
 
 fn key_of(condition: &Expr, width: usize) -> Option<(usize, usize)> {

@@ -5,6 +5,7 @@
 //! and every implicit conversion in the plan is one that Flink makes.
 
 mod call;
+mod conditions;
 mod dialect;
 mod expr;
 mod fold;
@@ -16,6 +17,7 @@ mod join;
 mod literal;
 mod over;
 mod query;
+mod ranges;
 mod reserved;
 mod scope;
 mod select;

@@ -29,15 +29,30 @@ pub(super) struct Binder<'t> {
     pub(super) supplementary: bool,
     /// The scalar subqueries of the SELECT being bound, and where their columns begin.
     pub(super) scalars: Scalars,
+    /// The columns of the queries around the one being bound, the innermost last.
+    pub(super) around: Vec<Scope>,
+    /// The rows of each VALUES that the planner holds as a union of projections.
+    pub(super) unions: Vec<Vec<Vec<Expr>>>,
 }
 
 /// Scalar subqueries that are joined to a FROM clause as columns.
 #[derive(Debug, Default)]
 pub(super) struct Scalars {
     pub(super) base: usize,
-    pub(super) rels: Vec<Rel>,
+    pub(super) joined: Vec<Scalar>,
+    /// Whether the FROM clause reads datasets only.
+    pub(super) real: bool,
     /// Whether a scalar subquery may stand here at all.
     pub(super) allowed: bool,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct Scalar {
+    /// One row, or one for each value of its last columns.
+    pub(super) rel: Rel,
+    /// The FROM clause's columns that those values are looked up by.
+    pub(super) keys: Vec<usize>,
 }
 
 impl<'t> Binder<'t> {
@@ -50,6 +65,8 @@ impl<'t> Binder<'t> {
             float_constants: false,
             supplementary,
             scalars: Scalars::default(),
+            around: Vec::new(),
+            unions: Vec::new(),
         }
     }
 
@@ -153,6 +170,9 @@ impl<'t> Binder<'t> {
                 node: Node::Project(Box::new(one_row()), rows.remove(0)),
                 columns,
             });
+        }
+        if !plain {
+            self.unions.push(rows.clone());
         }
         Ok(Rel {
             node: Node::Values(rows),

@@ -21,6 +21,17 @@ pub(super) struct Field {
     pub(super) visible: bool,
 }
 
+impl Field {
+    /// Whether a plain or qualified name means this column.
+    fn is_called(&self, qualifier: Option<&str>, name: &str) -> bool {
+        self.name == name
+            && match qualifier {
+                Some(wanted) => self.qualifier.as_deref() == Some(wanted),
+                None => self.visible,
+            }
+    }
+}
+
 /// The columns in reach, in the order of `*`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scope {
@@ -66,16 +77,38 @@ impl Scope {
         self
     }
 
+    /// Whether any column has this name.
+    pub(super) fn has(&self, qualifier: Option<&str>, name: &str) -> bool {
+        self.fields
+            .iter()
+            .any(|field| field.is_called(qualifier, name))
+    }
+
+    /// The columns of a subquery, and those around it that it does not hide, which come first in the rows.
+    pub(super) fn inside(self, around: &Self, width: usize) -> Self {
+        let hidden = |field: &Field| {
+            let qualifier = field.qualifier.as_deref();
+            let shadowed = self.has(None, &field.name);
+            let taken = self
+                .fields
+                .iter()
+                .any(|own| own.qualifier.as_deref() == qualifier && qualifier.is_some());
+            Field {
+                qualifier: field.qualifier.clone().filter(|_| !taken),
+                visible: field.visible && !shadowed,
+                ..field.clone()
+            }
+        };
+        let reached: Vec<Field> = around.fields.iter().map(hidden).collect();
+        Self { fields: reached }.joined(self, width)
+    }
+
     /// The column that a plain or qualified name means.
     pub(super) fn resolve(&self, qualifier: Option<&str>, name: &str) -> Result<&Field> {
-        let matches = |field: &&Field| {
-            field.name == name
-                && match qualifier {
-                    Some(wanted) => field.qualifier.as_deref() == Some(wanted),
-                    None => field.visible,
-                }
-        };
-        let mut found = self.fields.iter().filter(matches);
+        let mut found = self
+            .fields
+            .iter()
+            .filter(|field| field.is_called(qualifier, name));
         match (found.next(), found.next()) {
             (Some(field), None) => Ok(field),
             (Some(_), Some(_)) => Err(invalid(format!("column '{name}' is ambiguous"))),

@@ -7,8 +7,8 @@ use super::expr::{Calls, Exprs, connective};
 use super::items::{Sort, hide, refuse_odd_clauses, select_items, sort_exprs, unique_names};
 use super::query::{Binder, Scalars, one_row, sorted};
 use super::scope::Scope;
-use super::subquery::{Existence, beside, types};
-use super::{grouping, over};
+use super::subquery::{Existence, beside, is_real, types};
+use super::{conditions, fold, grouping, over};
 use crate::plan::expr::Expr;
 use crate::plan::rel::{Column, Node, Rel};
 use crate::semantics::{invalid, refuse};
@@ -46,20 +46,22 @@ impl Binder<'_> {
             &mut self.scalars,
             Scalars {
                 base: width,
-                rels: vec![],
+                joined: vec![],
+                real: is_real(&from),
                 allowed: true,
             },
         );
         let bound = self.clauses(select, order, &scope, width);
         let scalars = std::mem::replace(&mut self.scalars, outer);
         let bound = bound?;
-        let mut rel = scalars.rels.into_iter().fold(from, beside);
-        for existence in bound.existences {
-            rel = existence.apply(rel);
-        }
+        let mut rel = scalars.joined.into_iter().fold(from, beside);
         if !bound.filters.is_empty() {
             // One condition, so that its conjuncts are evaluated from left to right.
-            rel = filtered(rel, connective(bound.filters, true));
+            rel = filtered(rel, conditions::planned(connective(bound.filters, true))?);
+        }
+        // Flink filters before it looks anything up: what guards an IN stands before it.
+        for existence in bound.existences {
+            rel = existence.apply(rel, width);
         }
         let distinct = select.distinct.is_some();
         let projection = Projection {
@@ -99,12 +101,6 @@ impl Binder<'_> {
                     .condition(conjunct)?,
                 ),
             }
-        }
-        if !existences.is_empty() && !self.scalars.rels.is_empty() {
-            return Err(refuse(
-                "scalar subqueries beside IN or EXISTS",
-                "in-subquery",
-            ));
         }
         let groups = grouping::bind(
             &mut Exprs {
@@ -161,7 +157,7 @@ impl Binder<'_> {
         let mut rel = rel;
         if grouped {
             let groups = groups.unwrap_or_default();
-            let applied = grouping::apply(rel, groups, calls.aggregates)?;
+            let applied = grouping::apply(rel, groups, calls.aggregates, &self.unions)?;
             projection.rewrite(&mut |expr| applied.rewrite(expr))?;
             for over in &mut overs {
                 over.rewrite(&mut |expr| applied.rewrite(expr))?;
@@ -227,10 +223,7 @@ impl Binder<'_> {
             ));
         }
         unique_names(&mut columns);
-        let mut rel = Rel {
-            node: Node::Project(Box::new(rel), exprs),
-            columns,
-        };
+        let mut rel = fold::project(rel, exprs, columns, &self.unions)?;
         if distinct {
             if rel.columns.iter().any(|column| column.ty.root.is_nested()) {
                 return Err(refuse("DISTINCT over nested values", "type"));

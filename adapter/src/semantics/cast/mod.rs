@@ -238,7 +238,7 @@ fn to_double(value: Value, from: &Root) -> Result<Value> {
 }
 
 /// Flink divides compact decimals in floating point and reads the text of the others.
-fn decimal_to_double(unscaled: i128, from: &Root) -> f64 {
+pub fn decimal_to_double(unscaled: i128, from: &Root) -> f64 {
     match from {
         Root::Decimal(precision, scale) if *precision <= 18 => {
             unscaled as f64 / 10_i64.pow(u32::from(*scale)) as f64

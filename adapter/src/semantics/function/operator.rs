@@ -203,7 +203,7 @@ fn is_constant_nan(expr: &Expr) -> bool {
 }
 
 /// The expression as the decimal that holds its integer type.
-pub(super) fn as_decimal(expr: Expr) -> Expr {
+pub fn as_decimal(expr: Expr) -> Expr {
     match expr.ty.root.as_decimal() {
         Some((precision, scale)) if expr.ty.root.is_integer() => {
             cast::to_root(expr, &Root::Decimal(precision, scale))
@@ -228,6 +228,13 @@ pub fn comparison(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
     }
     if [&left, &right].into_iter().any(is_constant_nan) {
         return Err(refuse("a comparison with a constant NaN", "nan-equality"));
+    }
+    if is_beside_decimal(&left.ty.root, &right.ty.root) {
+        let ty = FlinkType {
+            root: Root::Boolean,
+            nullable,
+        };
+        return Ok((vec![left, right], ty));
     }
     let root = comparison_root(&left, &right)?;
     let convert = |expr: Expr| {
@@ -289,15 +296,47 @@ fn comparison_root(left: &Expr, right: &Expr) -> Result<Root> {
     }
 }
 
+/// Whether a DOUBLE meets a DECIMAL: Flink converts neither, and compares them by Java's
+/// `Double.compare`, in which NaN is the largest double and -0.0 lies below 0.0.
+pub fn is_beside_decimal(left: &Root, right: &Root) -> bool {
+    matches!(
+        (left, right),
+        (Root::Double, Root::Decimal(..)) | (Root::Decimal(..), Root::Double)
+    )
+}
+
+/// The order of a DOUBLE and a DECIMAL, none where the operands are others.
+fn beside_decimal(call: &Call<'_>) -> Option<Ordering> {
+    let double = |index: usize, unscaled: i128| {
+        let ty = call.exprs.get(index).map(|expr| &expr.ty.root);
+        ty.map(|root| cast::decimal_to_double(unscaled, root))
+    };
+    match call.args {
+        [Value::Double(left), Value::Decimal(right)] => {
+            Some(compare::java_doubles(*left, double(1, *right)?))
+        }
+        [Value::Decimal(left), Value::Double(right)] => {
+            Some(compare::java_doubles(double(0, *left)?, *right))
+        }
+        _ => None,
+    }
+}
+
 fn equality(call: &Call<'_>) -> Option<bool> {
+    if let Some(order) = beside_decimal(call) {
+        return Some(order.is_eq());
+    }
     match call.args {
         [left, right] => compare::equal(left, right),
         _ => None,
     }
 }
 
-/// A NaN makes every order comparison false.
+/// A NaN makes every order comparison of floats false.
 fn ordered(call: &Call<'_>, holds: fn(Ordering) -> bool) -> Result<Value> {
+    if let Some(order) = beside_decimal(call) {
+        return Ok(Value::Boolean(holds(order)));
+    }
     match call.args {
         [left, right] => Ok(Value::Boolean(compare::sql(left, right).is_some_and(holds))),
         _ => Err(broken("a comparison takes two operands")),

@@ -36,6 +36,9 @@ pub static FUNCTIONS: &[Function] = &[
 /// The characters that may stand in a pattern beside ASCII letters, digits and blanks.
 const PATTERN_CHARACTERS: &str = "()[]+*?|.^$-_,:;/<>=!#@%&'\"~` ";
 
+/// What Java's `.` does not match, so that Flink's `_` does not either; `%` matches them.
+const LINE_TERMINATORS: [char; 5] = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
+
 fn like_bind(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
     let args = want(args, &[Text, Text, Text], 1)?;
     if let Some(escape) = args.get(2) {
@@ -91,7 +94,9 @@ fn like(call: &Call<'_>) -> Result<Value> {
                 back = Some((part, at));
                 part += 1;
             }
-            Some(Part::One) => (at, part) = (at + 1, part + 1),
+            Some(Part::One) if !LINE_TERMINATORS.contains(&characters[at]) => {
+                (at, part) = (at + 1, part + 1)
+            }
             Some(Part::Exactly(c)) if *c == characters[at] => (at, part) = (at + 1, part + 1),
             _ => match &mut back {
                 Some((any, from)) => {

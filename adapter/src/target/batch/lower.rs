@@ -3,7 +3,7 @@
 //! Invariant: every lowered column has a name that is unique in the whole plan, so that no join is
 //! ambiguous and no name of the statement reaches DataFusion before the last projection.
 
-use super::{BatchTables, scalar};
+use super::{BatchTables, joins, scalar};
 use crate::plan::column::build;
 use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::{Column, Node, Rel};
@@ -58,6 +58,18 @@ impl Lowered {
         }
     }
 
+    /// The rows on which a condition is TRUE.
+    fn filtered(self, condition: &Expr) -> Result<Self> {
+        let predicate = scalar::condition(condition, &self.columns(), &self.types);
+        let (names, types) = (self.names.clone(), self.types.clone());
+        let plan = self
+            .builder()
+            .filter(predicate)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(internal)?;
+        Ok(Self { plan, names, types })
+    }
+
     pub(super) fn builder(self) -> LogicalPlanBuilder {
         LogicalPlanBuilder::from(self.plan)
     }
@@ -84,7 +96,7 @@ impl<'t> Lowering<'t> {
 
     /// The whole job: its root, NOT NULL enforced, named as its columns.
     pub(super) fn job(mut self, job: &Job) -> Result<LogicalPlan> {
-        let root = self.rel(&job.root)?;
+        let root = self.rel(&joins::arranged(job.root.clone()))?;
         let mut exprs = Vec::with_capacity(job.columns.len());
         for (index, column) in job.columns.iter().enumerate() {
             let plain = root.column(index)?;
@@ -120,15 +132,18 @@ impl<'t> Lowering<'t> {
                 self.projected(input.builder(), exprs, &rel.columns)
             }
             Node::Filter(input, predicate) => {
-                let input = self.rel(input)?;
-                let predicate = input.expression(predicate)?;
-                let (names, types) = (input.names.clone(), input.types.clone());
-                let plan = input
-                    .builder()
-                    .filter(predicate)
-                    .and_then(LogicalPlanBuilder::build)
-                    .map_err(internal)?;
-                Ok(Lowered { plan, names, types })
+                let mut input = self.rel(input)?;
+                let mut terms = joins::conjuncts(predicate.clone());
+                // What DataFusion can compute itself goes first, where nothing that can fail stands before it.
+                let plain = |term: &Expr| scalar::is_plain(term, &input.types);
+                let first = terms.iter().take_while(|term| plain(term)).count();
+                let rest = terms.split_off(first);
+                for terms in [terms, rest] {
+                    if let Some(condition) = joins::conjunction(terms) {
+                        input = input.filtered(&condition)?;
+                    }
+                }
+                Ok(input)
             }
             Node::Tumble(input, tumble) => self.tumble(input, tumble, &rel.columns),
             Node::Aggregate(input, grouping) => self.aggregate(input, grouping, &rel.columns),

@@ -7,6 +7,7 @@
 mod aggregate;
 mod folds;
 mod groups;
+mod joins;
 mod lower;
 mod over;
 mod relation;
@@ -14,6 +15,8 @@ mod run;
 mod scalar;
 mod scan;
 
+#[cfg(test)]
+mod lookups;
 #[cfg(test)]
 mod tests;
 

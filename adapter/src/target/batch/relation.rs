@@ -56,8 +56,8 @@ impl Lowering<'_> {
         let residual = join
             .residual
             .as_ref()
-            .map(|expr| scalar::expression(expr, &columns, &residual_types));
-        let filters_only = matches!(join.kind, JoinKind::Semi | JoinKind::Anti);
+            .map(|expr| scalar::condition(expr, &columns, &residual_types));
+        let filters_only = matches!(join.kind, JoinKind::Semi | JoinKind::Anti | JoinKind::NotIn);
         if !filters_only {
             names.extend(right.names.iter().cloned());
             types = residual_types;
@@ -76,7 +76,7 @@ impl Lowering<'_> {
             JoinKind::Right => JoinType::Right,
             JoinKind::Full => JoinType::Full,
             JoinKind::Semi => JoinType::LeftSemi,
-            JoinKind::Anti => JoinType::LeftAnti,
+            JoinKind::Anti | JoinKind::NotIn => JoinType::LeftAnti,
         };
         let right = right.plan;
         let joined = if keys.0.is_empty() && residual.is_none() && kind == JoinType::Inner {
@@ -87,8 +87,10 @@ impl Lowering<'_> {
             } else {
                 residual
             };
+            let null_aware = join.kind == JoinKind::NotIn;
+            let nulls = NullEquality::NullEqualsNothing;
             left.builder()
-                .join_detailed(right, kind, keys, filter, NullEquality::NullEqualsNothing)
+                .join_detailed_with_options(right, kind, keys, filter, nulls, null_aware)
         };
         let plan = joined
             .and_then(LogicalPlanBuilder::build)

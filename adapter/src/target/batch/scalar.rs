@@ -3,7 +3,8 @@
 //! Owns what DataFusion sees of an expression: columns in, one column out, volatile so that nothing is
 //! moved, merged or folded. Invariant: a row's value does not depend on the batch that it comes in.
 
-use crate::plan::expr::Expr;
+use crate::plan::column::build;
+use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::types::{FlinkType, Root};
 use crate::semantics::broken;
 use crate::target::column;
@@ -14,8 +15,9 @@ use arrow_schema::{DataType, TimeUnit};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{
     ColumnarValue, Expr as Plan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
+    Volatility, lit,
 };
+use datafusion::scalar::ScalarValue;
 use flinkspark_model::dataset::TimePrecision;
 use std::sync::Arc;
 
@@ -134,6 +136,77 @@ pub(super) fn expression(expr: &Expr, columns: &[Plan], types: &[FlinkType]) -> 
         expr.ty.root.arrow(),
         args,
     )
+}
+
+/// A condition: as DataFusion's own where its meaning is Flink's on every value, opaque otherwise.
+pub(super) fn condition(expr: &Expr, columns: &[Plan], types: &[FlinkType]) -> Plan {
+    if !is_plain(expr, types) {
+        return expression(expr, columns, types);
+    }
+    native(expr, columns).unwrap_or_else(|| expression(expr, columns, types))
+}
+
+/// Whether DataFusion computes the condition as Flink does: comparisons of one exact type, tests for NULL,
+/// and what joins them. None of these fails.
+pub(super) fn is_plain(expr: &Expr, types: &[FlinkType]) -> bool {
+    let value = |expr: &Expr| {
+        !expr.ty.root.is_approximate() && !expr.ty.root.is_nested() && expr.ty.root != Root::Null
+    };
+    let operand = |expr: &Expr| match expr.kind {
+        // A column has the type that its expression says.
+        ExprKind::Column(index) => {
+            let ty = types.get(index).map(|ty| ty.root.arrow());
+            value(expr) && ty == Some(expr.ty.root.arrow())
+        }
+        ExprKind::Literal(_) => value(expr),
+        _ => false,
+    };
+    match &expr.kind {
+        ExprKind::And(args) | ExprKind::Or(args) => args.iter().all(|arg| is_plain(arg, types)),
+        ExprKind::Call(function, args) => match (function.name, args.as_slice()) {
+            ("=" | "<>" | "<" | "<=" | ">" | ">=", [left, right]) => {
+                operand(left) && operand(right) && left.ty.root.arrow() == right.ty.root.arrow()
+            }
+            ("IS NULL", [arg]) => operand(arg),
+            ("NOT", [arg]) => is_plain(arg, types),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn native(expr: &Expr, columns: &[Plan]) -> Option<Plan> {
+    match &expr.kind {
+        ExprKind::Column(index) => columns.get(*index).cloned(),
+        ExprKind::Literal(value) => {
+            let column = build(&expr.ty.with_nullable(true), std::slice::from_ref(value)).ok()?;
+            ScalarValue::try_from_array(&column, 0).ok().map(lit)
+        }
+        ExprKind::And(args) => args
+            .iter()
+            .map(|arg| native(arg, columns))
+            .reduce(|left, right| Some(left?.and(right?)))?,
+        ExprKind::Or(args) => args
+            .iter()
+            .map(|arg| native(arg, columns))
+            .reduce(|left, right| Some(left?.or(right?)))?,
+        ExprKind::Call(function, args) => {
+            let mut args = args.iter().map(|arg| native(arg, columns));
+            let first = args.next()??;
+            Some(match (function.name, args.next()) {
+                ("IS NULL", None) => first.is_null(),
+                ("NOT", None) => datafusion::logical_expr::not(first),
+                ("=", Some(second)) => first.eq(second?),
+                ("<>", Some(second)) => first.not_eq(second?),
+                ("<", Some(second)) => first.lt(second?),
+                ("<=", Some(second)) => first.lt_eq(second?),
+                (">", Some(second)) => first.gt(second?),
+                (">=", Some(second)) => first.gt_eq(second?),
+                _ => return None,
+            })
+        }
+        _ => None,
+    }
 }
 
 /// The column, failing where it holds a NULL.
