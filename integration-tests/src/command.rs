@@ -34,7 +34,9 @@ pub fn binary(build: Build) -> Step<PathBuf> {
 /// A command of the binary with a clean environment.
 pub fn flinkspark(build: Build) -> Step<Command> {
     let mut command = Command::new(binary(build)?);
-    for name in ["CONFIG", "DATA_DIR", "GRPC", "HTTP", "LOG", "URL", "FAULTS"] {
+    for name in [
+        "CONFIG", "DATA_DIR", "GRPC", "HTTP", "LOG", "MEMORY", "URL", "FAULTS",
+    ] {
         command.env_remove(format!("FLINKSPARK_{name}"));
     }
     command.stdin(Stdio::null());

@@ -7,6 +7,7 @@ mod full_disk;
 mod interpreter;
 mod jobs;
 mod long;
+mod matrix;
 mod memory;
 mod python;
 mod readme;
