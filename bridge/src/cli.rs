@@ -11,6 +11,7 @@ mod job;
 mod render;
 mod rows;
 mod serve;
+mod transaction;
 mod transfer;
 mod verify;
 
@@ -102,6 +103,9 @@ fn run(cli: Cli) -> Result<u8> {
         }
         Command::Explain { code } => render::text(pages::page(&code)?).map(|()| exit::OK),
         Command::Dataset(command) => until_interrupted(dataset::run(&cli.url, cli.output, command)),
+        Command::Transaction(command) => {
+            until_interrupted(transaction::run(&cli.url, cli.output, command))
+        }
         Command::Transfer(args) => until_interrupted(transfer::run(&cli.url, cli.output, args)),
         Command::Job(command) => until_interrupted(job::run(&cli.url, cli.output, command)),
     }

@@ -19,6 +19,7 @@ use crate::memory;
 use crate::system::{SystemClock, SystemEntropy};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use flinkspark_connector::evolution::{self, Agreed};
 use flinkspark_connector::flight;
 use flinkspark_connector::store::{Logs, Settings, Store, Transactions, local::Local};
 use flinkspark_engine::batch;
@@ -275,9 +276,8 @@ async fn catch_up(catalog: &Arc<dyn Catalog>, datasets: &Arc<dyn Datasets>) -> R
         let page = catalog.list("", after.as_ref(), CATCH_UP_PAGE).await?;
         stream::iter(page.datasets.into_iter().map(Ok))
             .try_for_each_concurrent(CATCH_UP_AT_ONCE, |dataset| async move {
-                let schema = Arc::clone(&dataset.schema);
-                let log = datasets.dataset(dataset.id, schema).await?;
-                let view = log.refresh().await?;
+                let Agreed { dataset, view, .. } =
+                    evolution::repair(&**catalog, &**datasets, dataset).await?;
                 if view.head() == 0 {
                     return Ok(());
                 }

@@ -13,7 +13,6 @@ mod encode;
 pub mod limits;
 mod server;
 mod ticket;
-mod transactions;
 mod wire;
 
 #[cfg(test)]
@@ -22,7 +21,6 @@ pub(crate) mod tests;
 pub use client::Client;
 pub use server::{Components, Service, service};
 pub use ticket::Key;
-pub use transactions::{Begin, Mode, State, Transaction, Transactions};
 
 pub(crate) use encode::slice_bytes as bytes_of;
 pub(crate) use wire::check as check_schema;

@@ -14,9 +14,10 @@ mod tests;
 
 pub use plan::{End, PARTITIONS_MAX, route};
 
-use crate::flight::{Client, Mode};
+use crate::flight::Client;
 use crate::format::{ReadOptions, WriteOptions};
 use flinkspark_model::digest::Digest;
+use flinkspark_model::port::{Mode, check_key};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result};
 
@@ -61,7 +62,7 @@ pub struct Options {
 /// A transfer: the same id with the same ends finishes what was begun.
 #[derive(Debug, Clone)]
 pub struct Transfer {
-    /// Names it; letters, digits, `_`, `-` and inner dots.
+    /// Names it: any text that is neither blank nor too long (`FS0441`, `FS0442`), compared by its bytes.
     pub id: String,
     /// Where the rows are.
     pub source: End,
@@ -93,6 +94,8 @@ impl Transfer {
     /// other rows, `FS0432` where what arrived in a file is not what was sent; besides, those of the
     /// file (`FS03xx`), of the put (`FS04xx`) and of the server.
     pub async fn run(&self, client: &Client, progress: &dyn Progress) -> Result<Outcome> {
+        // What goes to the server has a prefix, and would not be blank any more.
+        check_key("the transfer's id", self.id.as_bytes())?;
         match (&self.source, &self.target) {
             (End::File(path), End::Dataset(dataset)) => {
                 import::run(self, client, path, dataset, progress).await

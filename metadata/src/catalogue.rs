@@ -316,9 +316,12 @@ impl Catalog for Catalogue {
             return Err(error::outside_feed(sequence, feed.first(), feed.last()));
         }
         let mut head = self.head.clone();
-        head.wait_for(|head| *head > sequence)
+        // The journal may be ahead of the index; what a watcher sees, a lookup answers.
+        let seen = *head
+            .wait_for(|head| *head > sequence)
             .await
             .map_err(|_| error::read_only())?;
+        let limit = limit.min(usize::try_from(seen - sequence).unwrap_or(limit));
         self.blocking(move |shared| shared.events(sequence, limit))
             .await
     }

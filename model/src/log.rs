@@ -23,7 +23,7 @@ mod view;
 mod tests;
 
 pub use decide::{Decision, Intent};
-pub use garbage::{JobFacts, Owner, Staged, Verdict, verdict};
+pub use garbage::{JobFacts, Owner, Staged, Verdict, spent, verdict};
 pub use parts::{Assembly, Part, assemble};
 pub use proposer::{Appended, Attempt, Proposer, Step};
 pub use refusal::Refusal;

@@ -5,10 +5,16 @@
 
 mod catalog;
 mod log;
+mod transactions;
 
-pub use catalog::{Catalog, Change, ChangeEvent, EventKind, Page, Reference, Registration};
+pub use catalog::{Catalog, Change, ChangeEvent, EventKind, Page, Reference, Registration, Update};
 pub use log::{
-    BatchStream, Dataset, Datasets, Log, PositionedBatch, ReadOptions, SegmentSpec, SegmentWriter,
+    BatchStream, Dataset, Datasets, Leaving, Log, PositionedBatch, ReadOptions, SegmentSpec,
+    SegmentWriter,
+};
+pub use transactions::{
+    Begin, IdempotencyKey, KEY_BYTES_MAX, KeyScope, Mode, OpenTransaction, State, Transaction,
+    Transactions, TxnCommit, TxnId, check_key,
 };
 
 /// Tells the time; injected, so that tests decide what time it is.

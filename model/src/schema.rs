@@ -23,7 +23,7 @@ mod tests;
 mod text;
 
 pub use codec::{JSON_BYTES_MAX, VERSION, from_json, to_json};
-pub use compatibility::{Compatibility, compatible};
+pub use compatibility::{Compatibility, compatible, readable, widens};
 pub use text::type_name;
 
 use crate::error::{Error, Kind};

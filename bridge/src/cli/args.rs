@@ -45,6 +45,9 @@ pub(crate) enum Command {
     Dataset(DatasetCommand),
     /// Move rows between files and datasets
     Transfer(TransferArgs),
+    /// Show and end open transactions
+    #[command(subcommand)]
+    Transaction(TransactionCommand),
     /// Run, explain and verify jobs
     #[command(subcommand)]
     Job(JobCommand),
@@ -91,6 +94,17 @@ pub(crate) enum DatasetCommand {
         /// An id, a name, or a handle such as spark:spark_catalog.default.flights
         reference: String,
     },
+    /// Change a dataset's schema; what is committed is read at the new one
+    Schema {
+        /// An id, a name, or a handle
+        reference: String,
+        /// Take the schema from this file
+        #[arg(long, value_name = "FILE")]
+        like: PathBuf,
+        /// What must stay readable
+        #[arg(long, value_name = "MODE", default_value = "backward", value_parser = ["none", "backward", "forward", "full"])]
+        compatibility: String,
+    },
     /// Print the first rows
     Head {
         /// An id, a name, or a handle
@@ -111,6 +125,11 @@ pub(crate) enum DatasetCommand {
         /// Only slots after this one
         #[arg(long, default_value_t = 0)]
         after: u64,
+    },
+    /// List the open transactions, the oldest first
+    Transactions {
+        /// An id, a name, or a handle
+        reference: String,
     },
     /// Show what a dataset was made from, and what was made from it
     Lineage {
@@ -133,6 +152,20 @@ pub(crate) enum DatasetCommand {
         /// Do not ask
         #[arg(long)]
         yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TransactionCommand {
+    /// Show how a transaction stands
+    Show {
+        /// The transaction's id, as `dataset transactions` prints it
+        id: String,
+    },
+    /// Make sure that a transaction never commits, and delete what was put into it
+    Abort {
+        /// The transaction's id, as `dataset transactions` prints it
+        id: String,
     },
 }
 

@@ -2,14 +2,14 @@
 
 use super::args::{DatasetCommand, Format, Precision, RegisterArgs};
 use super::render::{self, Listing};
-use super::{rows, verify};
+use super::{rows, transaction, verify};
 use crate::client::{Client, answer};
 use crate::exit;
 use flinkspark_connector::format;
 use flinkspark_model::dataset::{Boundedness, Dataset, TimeAttribute, TimePrecision, Traits};
 use flinkspark_model::handle::Handle;
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::{ChangeEvent, EventKind, Reference, Registration};
+use flinkspark_model::port::{ChangeEvent, EventKind, Reference, Registration, Update};
 use flinkspark_model::{Error, Kind, Result, schema};
 use flinkspark_proto::error::from_status;
 use flinkspark_proto::v1;
@@ -30,11 +30,30 @@ pub(super) async fn run(url: &str, output: Format, command: DatasetCommand) -> R
         DatasetCommand::Head { reference, rows } => {
             rows::head(&Client::connect(url).await?, output, &reference, rows).await
         }
+        DatasetCommand::Schema {
+            reference,
+            like,
+            compatibility,
+        } => {
+            let schema = format::open(&like, &format::ReadOptions::default())?.schema();
+            let mode = compatibility.parse()?;
+            let mut client = Client::connect(url).await?;
+            put_schema(
+                &mut client,
+                output,
+                &reference,
+                Update::Schema { schema, mode },
+            )
+            .await
+        }
         DatasetCommand::Verify { reference } => {
             verify::run(&Client::connect(url).await?, output, &reference).await
         }
         DatasetCommand::Epochs { reference, after } => {
             epochs(&mut Client::connect(url).await?, output, &reference, after).await
+        }
+        DatasetCommand::Transactions { reference } => {
+            transaction::list(&Client::connect(url).await?, output, &reference).await
         }
         DatasetCommand::Lineage { reference } => {
             lineage(&mut Client::connect(url).await?, output, &reference).await
@@ -110,6 +129,22 @@ fn registration(args: RegisterArgs) -> Result<Registration> {
         },
         handles,
     })
+}
+
+async fn put_schema(
+    client: &mut Client,
+    output: Format,
+    reference: &str,
+    update: Update,
+) -> Result<()> {
+    let found = look_up(client, reference)
+        .await?
+        .dataset
+        .unwrap_or_default();
+    let request = v1::UpdateRequest::new(found.id.parse()?, found.version, &update)?;
+    answer(client.catalog.update(request).await)?;
+    let view = look_up(client, &found.id).await?;
+    render::object(output, &describe(view)?)
 }
 
 async fn list(client: &mut Client, output: Format, prefix: String) -> Result<()> {
@@ -339,16 +374,19 @@ async fn forget(client: &mut Client, reference: &str, yes: bool) -> Result<()> {
             .with_detail("the question was not answered with yes")
             .with_hint("add --yes to drop without a question"));
     }
-    answer(
-        client
-            .catalog
-            .drop(v1::DropRequest {
-                id: dataset.id,
-                version: dataset.version,
-            })
-            .await,
-    )?;
+    let request = v1::DropRequest {
+        id: dataset.id,
+        version: dataset.version,
+    };
+    let left = answer(client.catalog.drop(request).await)?;
     eprintln!("dropped {}", dataset.name);
+    if left.bytes > 0 {
+        let until = rows::instant(i64::try_from(left.until_ms).unwrap_or(i64::MAX));
+        eprintln!(
+            "note: its {} bytes stay until {until}, for those who are reading them",
+            left.bytes
+        );
+    }
     Ok(())
 }
 

@@ -4,11 +4,10 @@ use super::args::{Format, TransferArgs};
 use super::render;
 use crate::client::Client;
 use crate::exit;
-use flinkspark_connector::flight::Mode;
 use flinkspark_connector::format::{CsvOptions, ReadOptions, WriteOptions};
 use flinkspark_connector::transfer::{End, Options, Outcome, Progress, Silent, Transfer};
 use flinkspark_model::Result;
-use flinkspark_model::port::Entropy;
+use flinkspark_model::port::{Entropy, Mode, check_key};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::io::IsTerminal;
@@ -23,6 +22,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Carries the transfer out.
 pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result<u8> {
     let id = args.id.unwrap_or_else(fresh_id);
+    check_key("the transfer's id", id.as_bytes())?;
     eprintln!("transfer id: {id}");
     let null = args.null.unwrap_or_else(|| CsvOptions::default().null);
     let csv = CsvOptions {
@@ -56,11 +56,15 @@ pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result
     let outcome = transfer.run(&client.flight, &meter).await;
     meter.done();
     let outcome = outcome?;
-    let rows = json!({
+    let mut rows = json!({
         "id": id, "source": transfer.source.to_string(), "target": transfer.target.to_string(),
         "rows": outcome.rows, "bytes": outcome.bytes, "digest": outcome.digest.to_string(),
         "slot": outcome.slot, "replayed": outcome.replayed,
     });
+    if let (true, Some(fields)) = (outcome.replayed, rows.as_object_mut()) {
+        // Other rows under this id would have been an error.
+        fields.insert("same_rows".into(), true.into());
+    }
     render::object(output, &rows).map(|()| exit::OK)
 }
 

@@ -2,12 +2,14 @@
 //!
 //! Invariant: a dataset's record comes from the catalogue, its totals from its log, never mixed.
 
+use flinkspark_connector::evolution::{self, Agreed};
 use flinkspark_model::dataset::Dataset;
-use flinkspark_model::error::Result;
+use flinkspark_model::digest::Digest;
 use flinkspark_model::handle::RddPartition;
-use flinkspark_model::log::{Replacement, Slot};
+use flinkspark_model::log::{LiveEpoch, Replacement, Slot, View};
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::{Catalog, Datasets, Reference};
+use flinkspark_model::port::{Catalog, Datasets, Leaving, Reference, Update};
+use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::convert;
 use flinkspark_proto::error::to_status;
 use flinkspark_proto::v1;
@@ -49,7 +51,9 @@ impl Service {
 
     async fn view(&self, reference: Option<v1::Reference>) -> Result<v1::DatasetView> {
         let dataset = self.find(reference).await?;
-        let view = self.log(&dataset).await?.refresh().await?;
+        let Agreed { dataset, log, view } =
+            evolution::agree(&*self.catalog, &*self.datasets, dataset).await?;
+        let epochs = log.at_schema(view.live().cloned().collect()).await?;
         let mut rows: BTreeMap<u32, u64> = BTreeMap::new();
         for segment in view.live().flat_map(|epoch| &epoch.segments) {
             *rows.entry(segment.partition).or_default() += segment.rows;
@@ -63,7 +67,7 @@ impl Service {
         };
         Ok(v1::DatasetView {
             dataset: Some(dataset.as_ref().try_into()?),
-            head: Some(head(&view)),
+            head: Some(head(&view, &epochs)),
             partitions: rows.into_iter().map(partition).collect(),
         })
     }
@@ -106,19 +110,44 @@ impl Service {
     }
 
     async fn change(&self, request: v1::UpdateRequest) -> Result<v1::Dataset> {
-        let (id, version, change) = request.parts()?;
-        self.catalog
-            .update(id, version, change)
-            .await?
-            .as_ref()
-            .try_into()
+        let (id, version, update) = request.parts()?;
+        let dataset = match update {
+            Update::Record(change) => self.catalog.update(id, version, change).await?,
+            Update::Schema { schema, mode } => {
+                let (catalog, datasets) = (Arc::clone(&self.catalog), Arc::clone(&self.datasets));
+                // A caller who leaves between slot and record stops nothing.
+                let change = tokio::spawn(async move {
+                    evolution::change(&*catalog, &*datasets, id, version, schema, mode).await
+                });
+                change.await.map_err(|cause| {
+                    Error::new(
+                        Kind::Internal,
+                        "FS0018",
+                        "a service ended without an answer",
+                    )
+                    .with_source(cause)
+                })??
+            }
+        };
+        dataset.as_ref().try_into()
     }
 
     async fn forget(&self, request: v1::DropRequest) -> Result<v1::DropResponse> {
-        self.catalog
-            .drop_dataset(request.id.parse()?, request.version)
-            .await?;
-        Ok(v1::DropResponse {})
+        let id = request.id.parse()?;
+        let leaving = match self.catalog.lookup(&Reference::Id(id)).await {
+            Ok(dataset) if dataset.version == request.version => {
+                self.datasets.leave(&dataset).await?
+            }
+            // The drop will be refused, or gives up a record that cannot be read.
+            Ok(_) => Leaving::default(),
+            Err(error) if error.kind() == Kind::Data => Leaving::default(),
+            Err(error) => return Err(error),
+        };
+        self.catalog.drop_dataset(id, request.version).await?;
+        Ok(v1::DropResponse {
+            bytes: leaving.bytes,
+            until_ms: leaving.until_ms,
+        })
     }
 
     async fn edges(&self, reference: Option<v1::Reference>) -> Result<v1::LineageResponse> {
@@ -138,8 +167,11 @@ fn limit(asked: u32) -> usize {
     }
 }
 
-fn head(view: &flinkspark_model::log::View) -> v1::LogHead {
-    let (rows, bytes, digest) = view.totals();
+/// What a log holds; its digest is the one at the schema in force.
+fn head(view: &View, epochs: &[Arc<LiveEpoch>]) -> v1::LogHead {
+    let (rows, bytes, _) = view.totals();
+    let segments = epochs.iter().flat_map(|epoch| &epoch.segments);
+    let digest: Digest = segments.map(|segment| segment.digest).sum();
     v1::LogHead {
         slot: view.head(),
         rows,

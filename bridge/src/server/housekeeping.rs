@@ -4,11 +4,15 @@
 //! or job runs into keeps no other from its turn.
 
 use super::metrics::Metrics;
-use crate::jobs::Records;
-use flinkspark_connector::store::{Collected, Logs, Transactions};
-use flinkspark_model::Result;
-use flinkspark_model::dataset::Dataset;
-use flinkspark_model::port::Catalog;
+use crate::jobs::{JobId, Records};
+use async_trait::async_trait;
+use flinkspark_connector::store::{Buried, Collected, Grave, Holders, Logs, Transactions};
+use flinkspark_model::dataset::{Dataset, DatasetId};
+use flinkspark_model::log::LogId;
+use flinkspark_model::port::{Catalog, Reference};
+use flinkspark_model::position::SlotNo;
+use flinkspark_model::{Kind, Result};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -41,10 +45,72 @@ impl Housekeeping {
         }
     }
 
-    /// Every dataset and every job once.
+    /// Every dataset, every job and every grave once.
     async fn round(&self) {
-        self.datasets().await;
+        let held = match self.held().await {
+            Ok(held) => held,
+            // Who reads what is not known: nothing is deleted.
+            Err(error) => return tracing::warn!(%error, "the jobs could not be listed"),
+        };
+        self.metrics.garbage_waits(self.datasets(&held).await);
         self.jobs().await;
+        self.graves(&held).await;
+    }
+
+    /// What the jobs that go on hold.
+    async fn held(&self) -> Result<Held<'_>> {
+        let (mut pins, mut ids) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::new());
+        for job in self.records.all().await? {
+            if self.records.end(&job.id).await?.is_none() {
+                for input in &job.inputs {
+                    pins.entry(input.dataset).or_default().push(input.through);
+                }
+                for output in std::iter::once(job.output).chain(job.late) {
+                    pins.entry(output).or_default();
+                }
+            }
+            ids.insert(job.id.log(), job.id);
+        }
+        Ok(Held {
+            records: &self.records,
+            pins,
+            ids,
+        })
+    }
+
+    /// Datasets that were dropped: their files go once nobody can be at them any more.
+    async fn graves(&self, held: &Held<'_>) {
+        let graves = match self.logs.graves().await {
+            Ok(graves) => graves,
+            Err(error) => return tracing::warn!(%error, "what was dropped could not be listed"),
+        };
+        for grave in graves {
+            match self.grave(&grave, held).await {
+                Ok(Buried::Gone { files, bytes }) => {
+                    let collected = Collected {
+                        deleted: files,
+                        bytes,
+                        ..Collected::default()
+                    };
+                    self.metrics.collected(collected);
+                    tracing::info!(dataset = %grave.name, id = %grave.dataset, files, bytes, "deleted what was dropped");
+                }
+                Ok(Buried::Lives | Buried::Waits { .. }) => {}
+                Err(error) => {
+                    tracing::warn!(dataset = %grave.name, %error, "what was dropped was left for the next round");
+                }
+            }
+        }
+    }
+
+    async fn grave(&self, grave: &Grave, held: &Held<'_>) -> Result<Buried> {
+        let known = match self.catalog.lookup(&Reference::Id(grave.dataset)).await {
+            Ok(dataset) => Some(dataset.version),
+            Err(error) if error.kind() == Kind::Invalid => None,
+            Err(error) => return Err(error),
+        };
+        let held = held.pins.contains_key(&grave.dataset);
+        self.logs.collect_dropped(grave, known, held).await
     }
 
     async fn jobs(&self) {
@@ -62,16 +128,23 @@ impl Housekeeping {
         }
     }
 
-    async fn datasets(&self) {
-        let mut after = None;
+    /// The bytes that wait for the end of a grace.
+    async fn datasets(&self, held: &Held<'_>) -> u64 {
+        let (mut after, mut waiting) = (None, 0);
         loop {
             let page = match self.catalog.list("", after.as_ref(), PAGE).await {
                 Ok(page) => page,
-                Err(error) => return tracing::warn!(%error, "the datasets could not be listed"),
+                Err(error) => {
+                    tracing::warn!(%error, "the datasets could not be listed");
+                    return waiting;
+                }
             };
             for dataset in &page.datasets {
-                match self.dataset(dataset).await {
-                    Ok(collected) => self.metrics.collected(collected),
+                match self.dataset(dataset, held).await {
+                    Ok(collected) => {
+                        waiting += collected.waiting_bytes;
+                        self.metrics.collected(collected);
+                    }
                     Err(error) => {
                         tracing::warn!(dataset = %dataset.name, %error, "garbage was left for the next round");
                     }
@@ -79,12 +152,12 @@ impl Housekeeping {
             }
             after = page.next;
             if after.is_none() {
-                return;
+                return waiting;
             }
         }
     }
 
-    async fn dataset(&self, dataset: &Dataset) -> Result<Collected> {
+    async fn dataset(&self, dataset: &Dataset, held: &Held<'_>) -> Result<Collected> {
         match self.transactions.expire(dataset.id).await {
             Ok(expired) => {
                 for transaction in expired {
@@ -96,11 +169,38 @@ impl Housekeeping {
                 tracing::warn!(dataset = %dataset.name, %error, "its transactions could not be ended");
             }
         }
-        let collected = self.logs.collect(dataset.id).await?;
+        let collected = self.logs.collect(dataset.id, held).await?;
         if collected.deleted > 0 {
             let (segments, bytes) = (collected.deleted, collected.bytes);
             tracing::info!(dataset = %dataset.name, segments, bytes, "deleted what nothing reaches");
         }
+        if collected.waiting > 0 {
+            let (segments, bytes) = (collected.waiting, collected.waiting_bytes);
+            tracing::debug!(dataset = %dataset.name, segments, bytes, "what was taken out waits for its grace");
+        }
         Ok(collected)
+    }
+}
+
+/// What jobs hold.
+struct Held<'a> {
+    records: &'a Records,
+    /// The slots to which jobs that go on are pinned, and the datasets that they write.
+    pins: BTreeMap<DatasetId, Vec<SlotNo>>,
+    /// Every job by its log.
+    ids: BTreeMap<LogId, JobId>,
+}
+
+#[async_trait]
+impl Holders for Held<'_> {
+    async fn pins(&self, dataset: DatasetId) -> Result<Vec<SlotNo>> {
+        Ok(self.pins.get(&dataset).cloned().unwrap_or_default())
+    }
+
+    async fn has_ended(&self, job: LogId) -> Result<bool> {
+        match self.ids.get(&job) {
+            Some(id) => Ok(self.records.end(id).await?.is_some()),
+            None => Ok(false),
+        }
     }
 }

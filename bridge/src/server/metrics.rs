@@ -5,7 +5,7 @@
 use flinkspark_connector::store::Collected;
 use flinkspark_model::budget::Budget;
 use flinkspark_model::{Error, Kind, Result};
-use prometheus::{Encoder, IntCounter, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{Encoder, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 /// The server's metrics.
 pub struct Metrics {
@@ -20,6 +20,7 @@ pub struct Metrics {
     garbage_bytes: IntCounter,
     budget: Budget,
     memory_reserved: IntGaugeVec,
+    garbage_waiting_bytes: IntGauge,
 }
 
 impl Metrics {
@@ -67,6 +68,14 @@ impl Metrics {
                     &["share"],
                 )?,
                 budget: budget.clone(),
+                garbage_waiting_bytes: {
+                    let metric = IntGauge::new(
+                        "flinkspark_garbage_waiting_bytes",
+                        "What was taken out of datasets and is kept for readers for a while",
+                    )?;
+                    registry.register(Box::new(metric.clone()))?;
+                    metric
+                },
                 registry: registry.clone(),
             })
         };
@@ -77,6 +86,12 @@ impl Metrics {
     pub(super) fn collected(&self, collected: Collected) {
         self.garbage_segments.inc_by(collected.deleted);
         self.garbage_bytes.inc_by(collected.bytes);
+    }
+
+    /// Says how many bytes wait for the end of a grace.
+    pub(super) fn garbage_waits(&self, bytes: u64) {
+        self.garbage_waiting_bytes
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// The text that a scraper reads.

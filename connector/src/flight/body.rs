@@ -5,9 +5,9 @@
 //! misspelt option never means its default.
 
 use super::limits;
-use super::transactions::Mode;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::log::{Receipt, SegmentName};
+use flinkspark_model::port::{Mode, OpenTransaction, Transaction};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::profile::{Lossy, Profile};
 use flinkspark_model::{Error, Kind, Result};
@@ -82,7 +82,7 @@ pub struct Ack {
     pub receipt: Option<Receipt>,
     /// A plain put was committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub committed: Option<super::Transaction>,
+    pub committed: Option<Transaction>,
 }
 
 /// The app metadata of a `FlightInfo`.
@@ -166,6 +166,21 @@ pub struct CommitRequest {
 pub struct TransactionRequest {
     /// The transaction.
     pub txn: String,
+}
+
+/// Action `transactions`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransactionsRequest {
+    /// The dataset's name, its id, or an engine's handle.
+    pub dataset: String,
+}
+
+/// The answer of `transactions`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenTransactions {
+    /// The oldest first.
+    pub transactions: Vec<OpenTransaction>,
 }
 
 /// Action `renew`, both ways.

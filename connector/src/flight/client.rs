@@ -22,10 +22,9 @@ mod get;
 mod put;
 
 use super::body::{
-    self, BeginRequest, CommitRequest, EndpointMetadata, InfoMetadata, ReadCommand, Renewal,
-    TransactionRequest,
+    self, BeginRequest, CommitRequest, EndpointMetadata, InfoMetadata, OpenTransactions,
+    ReadCommand, Renewal, TransactionRequest, TransactionsRequest,
 };
-use super::transactions::Transaction;
 use super::{decode, limits};
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::{Action, Criteria, FlightDescriptor, FlightInfo};
@@ -34,6 +33,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use flinkspark_model::log::Receipt;
+use flinkspark_model::port::{OpenTransaction, Transaction};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::from_status;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
@@ -171,6 +171,15 @@ impl Client {
     pub async fn status(&self, txn: &str) -> Result<Transaction> {
         self.act("status", &TransactionRequest { txn: txn.into() })
             .await
+    }
+
+    /// A dataset's open transactions, the oldest first.
+    pub async fn transactions(&self, dataset: &str) -> Result<Vec<OpenTransaction>> {
+        let request = TransactionsRequest {
+            dataset: dataset.into(),
+        };
+        let open: OpenTransactions = self.act("transactions", &request).await?;
+        Ok(open.transactions)
     }
 
     /// The same ticket with a new expiry.

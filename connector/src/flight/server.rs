@@ -11,14 +11,14 @@ mod read;
 
 use super::limits;
 use super::ticket::Key;
-use super::transactions::Transactions;
+use crate::evolution;
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
 use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo,
     HandshakeRequest, HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
 };
 use flinkspark_model::dataset::Dataset;
-use flinkspark_model::port::{self, Catalog, Clock, Datasets, Reference};
+use flinkspark_model::port::{self, Catalog, Clock, Datasets, Reference, Transactions};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
 use futures::stream::BoxStream;
@@ -44,14 +44,50 @@ pub struct Components {
 }
 
 impl Components {
+    /// The dataset at the schema that its log has in force.
     async fn lookup(&self, reference: &str) -> Result<Arc<Dataset>> {
-        self.catalog.lookup(&reference.parse::<Reference>()?).await
+        let dataset = self
+            .catalog
+            .lookup(&reference.parse::<Reference>()?)
+            .await?;
+        self.agreed(dataset).await
+    }
+
+    async fn agreed(&self, dataset: Arc<Dataset>) -> Result<Arc<Dataset>> {
+        let agreed = evolution::agree(&*self.catalog, &*self.datasets, dataset).await?;
+        Ok(agreed.dataset)
+    }
+
+    /// Refuses what was read beside a change of schema: column indexes mean nothing then.
+    async fn unchanged(&self, dataset: &Dataset, log: &dyn port::Dataset) -> Result<()> {
+        if log.refresh().await?.schema_version() == dataset.schema_version {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Conflict,
+            "FS0421",
+            "the ticket's rows are not there any more",
+        )
+        .with_detail(format!(
+            "the schema of dataset {} changed while they were being looked for",
+            dataset.name
+        ))
+        .with_hint("call get_flight_info again"))
     }
 
     async fn open(&self, dataset: &Dataset) -> Result<Arc<dyn port::Dataset>> {
         self.datasets
             .dataset(dataset.id, Arc::clone(&dataset.schema))
             .await
+    }
+
+    /// Commits, then tells the catalogue. A dataset that was dropped meanwhile takes no commit:
+    /// nobody would find its rows.
+    async fn commit(&self, txn: port::TxnId, commit: port::TxnCommit) -> Result<port::Transaction> {
+        let dataset = self.catalog.lookup(&Reference::Id(txn.dataset)).await?;
+        let transaction = self.transactions.commit(txn, commit).await?;
+        self.advance(&dataset).await;
+        Ok(transaction)
     }
 
     /// Tells the catalogue that a log has grown. It catches up by itself at the next start, so a
@@ -68,6 +104,21 @@ impl Components {
             tracing::warn!(dataset = %dataset.name, %error, "the catalogue could not be told of a commit");
         }
     }
+}
+
+/// Carries a change to its end, though the call that asked for it may be cancelled meanwhile: a slot
+/// that was written reaches the catalogue in any case.
+async fn to_its_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(change).await.unwrap_or_else(|cause| {
+        Err(Error::new(Kind::Internal, "FS0499", "a change ended unexpectedly").with_source(cause))
+    })
+}
+
+/// Tells a caller apart where its open transactions are counted: its connection.
+fn peer<T>(request: &Request<T>) -> Option<String> {
+    request.remote_addr().map(|address| address.to_string())
 }
 
 /// The Arrow Flight service.
@@ -148,8 +199,9 @@ impl FlightService for Service {
     }
 
     async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Answer<Self::DoPutStream> {
+        let peer = peer(&request);
         let (metadata, _, stream) = request.into_parts();
-        let stated = put::Stated::from_headers(&metadata);
+        let stated = put::Stated::from_headers(&metadata, peer);
         answer(put::put(Arc::clone(&self.components), stated, Box::pin(stream)).await)
     }
 
@@ -165,7 +217,8 @@ impl FlightService for Service {
     }
 
     async fn do_action(&self, request: Request<Action>) -> Answer<Self::DoActionStream> {
-        answer(action::run(&self.components, &request.into_inner()).await)
+        let peer = peer(&request);
+        answer(action::run(&self.components, request.into_inner(), peer).await)
     }
 
     async fn list_actions(&self, _: Request<Empty>) -> Answer<Self::ListActionsStream> {

@@ -5,14 +5,16 @@ mod hostile;
 mod property;
 mod put;
 mod read;
+mod schema;
 
 use super::body::{BeginRequest, PutCommand, ReadCommand};
-use super::{Client, Components, Key, Mode, limits, service};
+use super::{Client, Components, Key, limits, service};
 use arrow_array::{Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use fake::Fake;
 use flinkspark_model::Result;
 use flinkspark_model::log::Receipt;
+use flinkspark_model::port::Mode;
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -66,7 +68,7 @@ impl Bridge {
             id: None,
             mode: Mode::Append,
         };
-        self.client.begin(&request).await.unwrap().txn
+        self.client.begin(&request).await.unwrap().txn.to_string()
     }
 
     async fn put(

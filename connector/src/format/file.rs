@@ -50,7 +50,13 @@ pub(super) fn create(path: &Path) -> Result<(Pending, Box<dyn Write + Send>, Str
         let regular = fs::metadata(path).map_or(true, |metadata| metadata.is_file());
         let paths = regular.then(|| (partial(path), path.to_owned()));
         let file = match &paths {
-            Some((partial, _)) => File::create(partial)?,
+            Some((partial, _)) => {
+                sweep(path);
+                let file = File::create(partial)?;
+                // Says that its writer lives; where locks are unknown the process's number does.
+                let _ = file.try_lock();
+                file
+            }
             None => File::options().write(true).open(path)?,
         };
         let output = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file.try_clone()?);
@@ -73,6 +79,32 @@ fn partial(path: &Path) -> PathBuf {
     name.push(path.file_name().unwrap_or_default());
     name.push(format!(".{}.partial", std::process::id()));
     path.with_file_name(name)
+}
+
+/// Removes what writers of the same file left that were killed. Nothing depends on it: a file that
+/// cannot be removed stays.
+fn sweep(path: &Path) {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return;
+    };
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let prefix = format!(".{name}.");
+    let entries = fs::read_dir(folder.unwrap_or(Path::new(".")));
+    for entry in entries.into_iter().flatten().flatten() {
+        let file = entry.file_name();
+        let process = file
+            .to_str()
+            .and_then(|file| file.strip_prefix(&prefix)?.strip_suffix(".partial"))
+            .and_then(|process| process.parse::<u32>().ok());
+        let alive = |process: u32| Path::new("/proc").join(process.to_string()).exists();
+        if process.is_some_and(|process| !alive(process))
+            && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
+        {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 impl Pending {
@@ -127,5 +159,35 @@ impl BatchWriter for Published {
         pending
             .publish()
             .map_err(|cause| cannot_write(&pending.name, cause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_killed_writers_of_the_same_file_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = |name: &str| folder.path().join(name);
+        let names = [
+            ".out.csv.4294967295.partial",
+            ".out.csv.4294967294.partial",
+            ".other.csv.4294967295.partial",
+            ".out.csv.notes.partial",
+            "out.csv.4294967295.partial",
+        ];
+        for name in names {
+            fs::write(there(name), "left").unwrap();
+        }
+        let living = File::open(there(names[1])).unwrap();
+        living.try_lock().unwrap();
+        let (mut pending, mut output, _) = create(&there("out.csv")).unwrap();
+        output.write_all(b"a\n").unwrap();
+        output.flush().unwrap();
+        pending.publish().unwrap();
+        let left: Vec<bool> = names.iter().map(|name| there(name).exists()).collect();
+        assert_eq!(left, [false, true, true, true, true]);
+        assert_eq!(fs::read(there("out.csv")).unwrap(), b"a\n");
     }
 }

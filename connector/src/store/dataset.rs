@@ -10,10 +10,13 @@ use super::segment::Writer;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use bytes::Bytes;
-use flinkspark_model::log::{Appended, Intent, LogId, Receipt, SegmentRef, SlotRecord, View};
+use flinkspark_model::log::{
+    Appended, Intent, LiveEpoch, LogId, Receipt, SegmentRef, SlotRecord, View,
+};
 use flinkspark_model::port::{BatchStream, Dataset, Log, ReadOptions, SegmentSpec, SegmentWriter};
 use flinkspark_model::position::{Position, SlotNo};
 use flinkspark_model::{Result, schema};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A dataset's log with its rows.
@@ -92,6 +95,40 @@ impl Dataset for LogDataset {
             }
         }
         Arc::clone(&cached.1)
+    }
+
+    async fn put_schema(&self, version: u32, schema: SchemaRef) -> Result<Appended> {
+        let view = self.refresh().await?;
+        schema::readable(&self.schema(), &schema)?;
+        let mut seen = BTreeSet::new();
+        let segments = view.live().filter_map(|epoch| {
+            let rows = epoch.segments.iter().find(|segment| segment.rows > 0)?;
+            seen.insert(epoch.schema_version).then_some(rows)
+        });
+        // What is in the files is what has to be read, whatever the versions between were.
+        for segment in segments {
+            schema::readable(&*read::stored_schema(&self.driver, segment).await?, &schema)?;
+        }
+        let schema = schema::to_json(&schema)?;
+        self.append(Intent::Schema { version, schema }).await
+    }
+
+    async fn at_schema(&self, epochs: Vec<Arc<LiveEpoch>>) -> Result<Vec<Arc<LiveEpoch>>> {
+        let (view, schema) = (self.driver.view(), self.schema());
+        let version = view.schema_version();
+        let mut at = Vec::with_capacity(epochs.len());
+        for epoch in epochs {
+            if epoch.schema_version >= version {
+                at.push(epoch);
+                continue;
+            }
+            let mut epoch = epoch.as_ref().clone();
+            for segment in &mut epoch.segments {
+                segment.digest = read::digest_at(&self.driver, segment, &schema, version).await?;
+            }
+            at.push(Arc::new(epoch));
+        }
+        Ok(at)
     }
 
     async fn stage(&self, spec: SegmentSpec) -> Result<Box<dyn SegmentWriter>> {

@@ -3,18 +3,24 @@
 //! `model::log::verdict` decides; this gathers the facts in the order that it asks for: segments
 //! first, then the jobs' logs, then the dataset's. A segment that a job no longer lists was committed
 //! before that, so that the later view of the dataset holds it; in the other order it would be
-//! deleted. Invariant: a segment that a slot, a pending epoch or an open transaction reaches is
-//! kept, and so is one whose receipt may still be carried in.
+//! deleted. What was data and was taken out goes by `model::log::spent`: a grace after the slot that
+//! took it out, and past the pins of jobs that go on. Invariant: a segment that a slot, a pending epoch,
+//! a pinned reader or an open transaction reaches is kept, and so is one whose receipt may still be
+//! carried in.
 
+use super::log::Driver;
 use super::logs::Logs;
 use super::names::{self, Owner as Named};
 use super::transactions::{Standing, standing};
 use super::{Key, Listed};
+use async_trait::async_trait;
 use flinkspark_model::Result;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{
-    Generation, JobFacts, LogId, Manifest, Owner, SegmentName, Slot, Staged, Verdict, View, verdict,
+    Generation, JobFacts, LogId, Manifest, Owner, SegmentName, Slot, Staged, Verdict, View,
+    WriterName, spent, verdict,
 };
+use flinkspark_model::position::SlotNo;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a collection did.
@@ -26,11 +32,40 @@ pub struct Collected {
     pub deleted: u64,
     /// The deleted segments' size.
     pub bytes: u64,
+    /// Segments among the kept ones that go once their grace has passed.
+    pub waiting: u64,
+    /// Their size.
+    pub waiting_bytes: u64,
+}
+
+/// Who may hold what no log says. It is asked after segments were listed.
+#[async_trait]
+pub trait Holders: Sync {
+    /// The slots to which readers of the dataset are pinned: jobs that go on after a restart.
+    async fn pins(&self, dataset: DatasetId) -> Result<Vec<SlotNo>>;
+
+    /// Whether the job has ended and no incarnation of it lives.
+    async fn has_ended(&self, job: LogId) -> Result<bool>;
+}
+
+/// Nobody holds anything, and no job has ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nobody;
+
+#[async_trait]
+impl Holders for Nobody {
+    async fn pins(&self, _: DatasetId) -> Result<Vec<SlotNo>> {
+        Ok(Vec::new())
+    }
+
+    async fn has_ended(&self, _: LogId) -> Result<bool> {
+        Ok(false)
+    }
 }
 
 impl Logs {
     /// Deletes a dataset's garbage. Safe at any time, beside any writer and reader.
-    pub async fn collect(&self, dataset: DatasetId) -> Result<Collected> {
+    pub async fn collect(&self, dataset: DatasetId, holders: &dyn Holders) -> Result<Collected> {
         let driver = self.dataset_driver(dataset)?;
         let root = driver.root().join("segments")?;
         let listed = self.shared().store.list(&root).await?;
@@ -39,19 +74,55 @@ impl Logs {
             .iter()
             .filter_map(|file| names::from_file(&file.name));
         let jobs = self
-            .jobs_of(names.filter(|name| !before.is_live(name) && !before.is_retired(name)))
+            .jobs_of(
+                names.filter(|name| !before.is_live(name) && !before.is_retired(name)),
+                holders,
+            )
             .await?;
+        let pins = holders.pins(dataset).await?;
         let view = driver.refresh().await?;
-        let facts = Facts { view: &view, jobs };
-        self.sweep(&root, listed, |name| {
-            facts.verdict(name) == Verdict::Garbage
-        })
-        .await
+        let waiting = self.taken_out(&driver, &view, &listed).await?;
+        let now_ms = self.shared().clock.now_ms();
+        let over = |until: SlotNo| waiting.get(&until).is_some_and(|at_ms| *at_ms <= now_ms);
+        let facts = Facts {
+            spent: spent(&view, &pins, over),
+            runs: runs(&view),
+            view: &view,
+            jobs,
+            ended_before_ms: now_ms.saturating_sub(self.shared().settings.grace_ms),
+        };
+        self.sweep(&root, listed, |name| facts.fate(name)).await
     }
 
-    /// Deletes the operators' state of a job's earlier checkpoints: a restore reads the latest one.
-    /// Safe at any time, beside any incarnation that owns the job: no segment is in two checkpoints
-    /// (`FS0218`).
+    /// When the graces of the slots end that took listed segments out.
+    async fn taken_out(
+        &self,
+        driver: &Driver,
+        view: &View,
+        listed: &[Listed],
+    ) -> Result<BTreeMap<SlotNo, u64>> {
+        let there: BTreeSet<SegmentName> = listed
+            .iter()
+            .filter_map(|file| names::from_file(&file.name))
+            .filter(|name| view.is_retired(name))
+            .collect();
+        let mut ends = BTreeMap::new();
+        for (until, epoch) in view.retired() {
+            let holds = epoch
+                .segments
+                .iter()
+                .any(|segment| there.contains(&segment.name));
+            if holds && !ends.contains_key(&until) {
+                let at_ms = driver.slot(until).await?.committed_at_ms;
+                ends.insert(until, at_ms.saturating_add(self.shared().settings.grace_ms));
+            }
+        }
+        Ok(ends)
+    }
+
+    /// Deletes the operators' state of a job's earlier checkpoints, for a restore reads the latest one,
+    /// and what dead incarnations staged for checkpoints that never came about. Safe at any time,
+    /// beside any incarnation that owns the job: no segment is in two checkpoints (`FS0218`).
     pub async fn collect_job(&self, job: LogId) -> Result<Collected> {
         let driver = self.job_driver(job)?;
         let root = driver.root().join("segments")?;
@@ -67,8 +138,29 @@ impl Logs {
             .flat_map(|checkpoint| &checkpoint.segments)
             .map(|segment| &segment.name)
             .collect();
-        self.sweep(&root, listed, |name| superseded.contains(name))
-            .await
+        let facts = JobFacts {
+            generation: generation(&view),
+            retained: &[],
+        };
+        let dead = |name: &SegmentName| match Named::of(name) {
+            Some(Named::Job(_, generation)) => {
+                let staged = Staged {
+                    name: name.clone(),
+                    receipted: true,
+                    owner: Owner::Job(generation),
+                };
+                verdict(&staged, &view, Some(facts)) == Verdict::Garbage
+            }
+            _ => false,
+        };
+        self.sweep(&root, listed, |name| {
+            if superseded.contains(name) || dead(name) {
+                Fate::Goes
+            } else {
+                Fate::Stays
+            }
+        })
+        .await
     }
 
     /// Deletes the listed segments that are garbage; a file that is no segment stays.
@@ -76,16 +168,21 @@ impl Logs {
         &self,
         root: &Key,
         listed: Vec<Listed>,
-        garbage: impl Fn(&SegmentName) -> bool,
+        fate: impl Fn(&SegmentName) -> Fate,
     ) -> Result<Collected> {
         let mut collected = Collected::default();
         for file in listed {
-            if names::from_file(&file.name).is_some_and(|name| garbage(&name)) {
+            let fate = names::from_file(&file.name).map_or(Fate::Stays, |name| fate(&name));
+            if fate == Fate::Goes {
                 self.shared().store.delete(&root.join(&file.name)?).await?;
                 collected.deleted += 1;
                 collected.bytes += file.bytes;
-            } else {
-                collected.kept += 1;
+                continue;
+            }
+            collected.kept += 1;
+            if fate == Fate::Waits {
+                collected.waiting += 1;
+                collected.waiting_bytes += file.bytes;
             }
         }
         Ok(collected)
@@ -95,26 +192,24 @@ impl Logs {
     async fn jobs_of(
         &self,
         names: impl Iterator<Item = SegmentName>,
+        holders: &dyn Holders,
     ) -> Result<BTreeMap<LogId, JobState>> {
         let mut jobs = BTreeMap::new();
         for name in names {
             if let Some(Named::Job(job, _)) = Named::of(&name)
                 && !jobs.contains_key(&job)
             {
-                jobs.insert(job, self.job_state(job).await?);
+                // In this order an incarnation that ended in between has written its last manifest.
+                let ended = holders.has_ended(job).await?;
+                jobs.insert(job, self.job_state(job, ended).await?);
             }
         }
         Ok(jobs)
     }
 
-    async fn job_state(&self, job: LogId) -> Result<JobState> {
+    async fn job_state(&self, job: LogId, ended: bool) -> Result<JobState> {
         let driver = self.job_driver(job)?;
         let view = driver.refresh().await?;
-        let generation = view
-            .writers()
-            .map(|(_, state)| state.generation)
-            .max()
-            .unwrap_or(0);
         // The latest manifest lists everything that was pending when it was made.
         let latest = view
             .writers()
@@ -127,42 +222,107 @@ impl Logs {
                 manifests.extend(commit.manifest);
             }
         }
-        Ok((generation, manifests))
+        Ok(JobState {
+            generation: generation(&view),
+            manifests,
+            ended,
+        })
     }
 }
 
-/// A job's generation, and the manifest that a restore reads.
-type JobState = (Generation, Vec<Manifest>);
+/// The generation that owns a job's log; 0 where it was never fenced, as a batch run's is not.
+fn generation(view: &View) -> Generation {
+    let states = view.writers().map(|(_, state)| state.generation);
+    states.max().unwrap_or(0)
+}
+
+/// A job's generation, the manifest that a restore reads, and whether the job has ended.
+struct JobState {
+    generation: Generation,
+    manifests: Vec<Manifest>,
+    ended: bool,
+}
+
+/// The writers of a log by the job's log that their names stand for.
+fn runs(view: &View) -> BTreeMap<LogId, WriterName> {
+    let writers = view.writers().map(|(name, _)| name);
+    writers
+        .map(|name| (LogId::of_job(name.as_str()), name.clone()))
+        .collect()
+}
+
+/// What becomes of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stays,
+    /// It goes once its grace has passed.
+    Waits,
+    Goes,
+}
 
 struct Facts<'a> {
     view: &'a View,
+    /// What was taken out, and its grace has passed.
+    spent: BTreeSet<SegmentName>,
+    runs: BTreeMap<LogId, WriterName>,
     jobs: BTreeMap<LogId, JobState>,
+    /// What an ended job staged before that goes, in milliseconds since the epoch.
+    ended_before_ms: u64,
 }
 
 impl Facts<'_> {
+    fn fate(&self, name: &SegmentName) -> Fate {
+        if self.spent.contains(name) {
+            Fate::Goes
+        } else if self.view.is_retired(name) && !self.view.is_live(name) {
+            Fate::Waits
+        } else if self.verdict(name) == Verdict::Garbage {
+            Fate::Goes
+        } else {
+            Fate::Stays
+        }
+    }
+
     fn verdict(&self, name: &SegmentName) -> Verdict {
-        let (owner, receipted, job) = match Named::of(name) {
-            None | Some(Named::Anybody) => (Owner::Elsewhere, true, None),
+        let mut job = None;
+        let (owner, receipted) = match Named::of(name) {
+            None | Some(Named::Anybody) => (Owner::Elsewhere, true),
             Some(Named::Transaction(txn)) => match standing(self.view, &txn) {
-                Standing::Open => (Owner::OpenTransaction, true, None),
+                Standing::Open => (Owner::OpenTransaction, true),
                 // Its `begin` is not in the log that was read after the segment: that cannot be; keep it.
-                Standing::Unknown => (Owner::Elsewhere, true, None),
+                Standing::Unknown => (Owner::Elsewhere, true),
                 // No receipt can be committed any more: what its commit named is live or retired.
-                Standing::Aborted(_) | Standing::Committed(_) => (Owner::Elsewhere, false, None),
+                Standing::Aborted(_) | Standing::Committed(_) => (Owner::Elsewhere, false),
             },
-            Some(Named::Job(job, generation)) => {
-                (Owner::Job(generation), true, self.jobs.get(&job))
-            }
+            Some(Named::Job(id, generation)) => match (self.jobs.get(&id), self.runs.get(&id)) {
+                // A job without a fence in a log of its own is a batch run: the dataset's log has its fences.
+                (Some(state), Some(writer)) if state.generation == 0 => {
+                    let gone = self.is_over(state, name);
+                    (
+                        Owner::Run(writer.clone(), if gone { 0 } else { generation }),
+                        true,
+                    )
+                }
+                (state, _) => {
+                    job = state.map(|state| JobFacts {
+                        // An ended job's last incarnation commits nothing that its manifest does not list.
+                        generation: state.generation + u64::from(self.is_over(state, name)),
+                        retained: &state.manifests,
+                    });
+                    (Owner::Job(generation), true)
+                }
+            },
         };
         let staged = Staged {
             name: name.clone(),
             receipted,
             owner,
         };
-        let facts = job.map(|(generation, retained)| JobFacts {
-            generation: *generation,
-            retained,
-        });
-        verdict(&staged, self.view, facts)
+        verdict(&staged, self.view, job)
+    }
+
+    /// Whether the job has ended and the segment is older than the grace.
+    fn is_over(&self, state: &JobState, name: &SegmentName) -> bool {
+        state.ended && names::named_at_ms(name).is_some_and(|at_ms| at_ms <= self.ended_before_ms)
     }
 }

@@ -9,39 +9,60 @@ use flinkspark_model::log::{Appended, Intent, LogId, Receipt, SegmentRef, SlotRe
 use flinkspark_model::port::Log;
 use flinkspark_model::position::SlotNo;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A job's own log.
-pub(super) struct JobLog(Arc<Driver>);
+/// A job's own log, as one incarnation holds it.
+pub(super) struct JobLog {
+    driver: Arc<Driver>,
+    /// The generation that was fenced through this handle; 0 before. State carries it in its name, so
+    /// that what a dead incarnation staged can be told from what a living one may still list.
+    generation: AtomicU64,
+}
 
 impl JobLog {
     pub(super) fn new(driver: Arc<Driver>) -> Self {
-        Self(driver)
+        Self {
+            driver,
+            generation: AtomicU64::new(0),
+        }
     }
 }
 
 #[async_trait]
 impl Log for JobLog {
     fn id(&self) -> LogId {
-        self.0.id()
+        self.driver.id()
     }
 
     async fn refresh(&self) -> Result<Arc<View>> {
-        self.0.refresh().await
+        self.driver.refresh().await
     }
 
     async fn append(&self, intent: Intent) -> Result<Appended> {
-        self.0.append(intent).await
+        let fenced = match &intent {
+            Intent::Fence { generation, .. } => Some(*generation),
+            _ => None,
+        };
+        let appended = self.driver.append(intent).await?;
+        if let Some(generation) = fenced {
+            self.generation.store(generation, Ordering::Release);
+        }
+        Ok(appended)
     }
 
     async fn slot(&self, slot: SlotNo) -> Result<SlotRecord> {
-        self.0.slot(slot).await
+        self.driver.slot(slot).await
     }
 
     async fn stage_bytes(&self, partition: u32, bytes: Bytes) -> Result<Receipt> {
-        self.0.stage_bytes(&Owner::Anybody, partition, bytes).await
+        let owner = match self.generation.load(Ordering::Acquire) {
+            0 => Owner::Anybody,
+            generation => Owner::Job(self.driver.id(), generation),
+        };
+        self.driver.stage_bytes(&owner, partition, bytes).await
     }
 
     async fn read_bytes(&self, segment: &SegmentRef) -> Result<Bytes> {
-        self.0.read_bytes(segment).await
+        self.driver.read_bytes(segment).await
     }
 }

@@ -7,6 +7,7 @@
 use super::error;
 use super::logs::Shared;
 use super::names::{self, Owner};
+use super::recounted::Recounted;
 use super::{Created, Key};
 use bytes::Bytes;
 use flinkspark_model::digest::Digest;
@@ -39,6 +40,7 @@ pub(super) struct Driver {
     /// Whether the log was listed since it was opened; held while slots are read.
     reading: Mutex<bool>,
     appending: Mutex<()>,
+    recounted: Recounted,
 }
 
 impl Driver {
@@ -51,6 +53,7 @@ impl Driver {
             view,
             reading: Mutex::new(false),
             appending: Mutex::new(()),
+            recounted: Recounted::default(),
         }
     }
 
@@ -64,6 +67,11 @@ impl Driver {
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Digests at later schemas that were computed before.
+    pub(super) fn recounted(&self) -> &Recounted {
+        &self.recounted
     }
 
     /// What was read last, without any I/O.

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use flinkspark_model::Result;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{LogId, SegmentRef};
-use flinkspark_model::port::{Clock, Dataset, Datasets, Entropy, Log};
+use flinkspark_model::port::{Clock, Dataset, Datasets, Entropy, Leaving, Log};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,8 +28,13 @@ pub const LOGS_CACHED_MAX: usize = 1024;
 pub struct Settings {
     /// How new segments are compressed.
     pub compression: Compression,
-    /// How long a transaction lives without being used, in milliseconds.
+    /// How long a transaction lives without being used once something was put into it, in milliseconds.
     pub lease_ms: u64,
+    /// How long it lives after its `begin` until the first put, in milliseconds.
+    pub unused_lease_ms: u64,
+    /// How long what readers may have pinned stays after it was taken out or its dataset was dropped, in
+    /// milliseconds.
+    pub grace_ms: u64,
     /// The first pause before a create in doubt is repeated; each is twice the last.
     pub backoff_min: Duration,
     /// The longest pause before a create in doubt is repeated.
@@ -41,6 +46,8 @@ impl Default for Settings {
         Self {
             compression: Compression::None,
             lease_ms: 60 * 60 * 1000,
+            unused_lease_ms: 5 * 60 * 1000,
+            grace_ms: 24 * 60 * 60 * 1000,
             backoff_min: Duration::from_millis(10),
             backoff_max: Duration::from_secs(1),
         }
@@ -121,6 +128,16 @@ impl Logs {
         self.driver(id, "jobs")
     }
 
+    /// Lets go of what is kept in memory of a dataset whose files are gone.
+    pub(super) fn forget(&self, root: &Key) {
+        let mut drivers = self
+            .0
+            .drivers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        drivers.remove(root);
+    }
+
     fn driver(&self, id: LogId, kind: &str) -> Result<Arc<Driver>> {
         let root = Key::new(kind)?.join(id)?;
         let mut drivers = self
@@ -150,5 +167,9 @@ impl Datasets for Logs {
         let driver = self.job_driver(id)?;
         driver.refresh().await?;
         Ok(Arc::new(JobLog::new(driver)))
+    }
+
+    async fn leave(&self, dataset: &flinkspark_model::dataset::Dataset) -> Result<Leaving> {
+        self.bury(dataset).await
     }
 }

@@ -5,11 +5,32 @@
 //! garbage needs to know of a segment can be read from its name and from logs, at any time.
 
 use super::Key;
-use super::transactions::Txn;
 use flinkspark_model::Result;
-use flinkspark_model::log::{Generation, LogId, SegmentFormat, SegmentName, SegmentRef};
-use flinkspark_model::port::{Clock, Entropy};
+use flinkspark_model::log::{
+    Generation, LogId, Ordinal, SegmentFormat, SegmentName, SegmentRef, WriterName,
+};
+use flinkspark_model::port::{Clock, Entropy, TxnId};
 use uuid::{Builder, Uuid};
+
+/// A transaction within its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Txn {
+    pub(super) id: Uuid,
+    pub(super) n: Ordinal,
+}
+
+impl Txn {
+    /// The writer that commits it.
+    pub(super) fn writer(&self) -> WriterName {
+        format!("txn-{}", self.id.simple()).into()
+    }
+}
+
+impl From<TxnId> for Txn {
+    fn from(TxnId { id, n, .. }: TxnId) -> Self {
+        Self { id, n }
+    }
+}
 
 /// Who may still commit a segment, as its name says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +77,16 @@ pub(super) fn unique(clock: &dyn Clock, entropy: &dyn Entropy) -> Uuid {
     let mut random = [0; 10];
     entropy.fill(&mut random);
     Builder::from_unix_timestamp_millis(clock.now_ms(), &random).into_uuid()
+}
+
+/// When a segment was named, in milliseconds since the epoch; `None` where its name does not say.
+pub(super) fn named_at_ms(name: &SegmentName) -> Option<u64> {
+    let (_, unique) = name.as_str().split_once('-')?;
+    let time = Uuid::try_parse(unique).ok()?.get_timestamp()?;
+    let (seconds, nanos) = time.to_unix();
+    seconds
+        .checked_mul(1000)?
+        .checked_add(u64::from(nanos / 1_000_000))
 }
 
 const fn extension(format: SegmentFormat) -> &'static str {

@@ -4,11 +4,12 @@
 use super::faulty::{Faulty, seeded};
 use super::object::Objects;
 use super::tests::fixture::*;
-use super::transactions::{Begin, Mode, Status, TxnCommit};
-use super::{LogDataset, Store, Transactions};
+use super::{LogDataset, Nobody, Store, Transactions};
 use arrow_array::RecordBatch;
 use flinkspark_model::log::{Appended, Generation, Intent, Ordinal, Receipt, WriterName};
-use flinkspark_model::port::Log;
+use flinkspark_model::port::{
+    Begin, IdempotencyKey, KeyScope, Log, Mode, State, Transactions as _, TxnCommit,
+};
 use flinkspark_model::{Kind, Result};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -133,11 +134,12 @@ async fn put_by_key(
     let begin = Begin {
         dataset: id(),
         schema: schema(),
-        key: Some(key.into()),
+        key: Some(IdempotencyKey::new(KeyScope::Begin, key)?),
         mode: Mode::Append,
+        peer: None,
     };
     let begun = txns.begin(begin).await?;
-    if matches!(begun.status, Status::Committed { .. }) {
+    if matches!(begun.state, State::Committed { .. }) {
         return Ok(());
     }
     let mut writer = txns.stage(begun.txn, 0, 0).await?;
@@ -176,7 +178,7 @@ proptest! {
             let read = read_all(&dataset).await.unwrap();
             assert_eq!(digest_of(&read), digest_of(&expected), "seed {seed}, {per_mille} per mille");
             assert_eq!(view.totals().2, digest_of(&expected));
-            logs.collect(id()).await.unwrap();
+            logs.collect(id(), &Nobody).await.unwrap();
             assert_eq!(digest_of(&read_all(&dataset).await.unwrap()), digest_of(&expected));
         });
     }
@@ -210,7 +212,7 @@ proptest! {
                 expected.push(batch);
             }
             let logs = logs_on(inner, 1).await.unwrap();
-            logs.collect(id()).await.unwrap();
+            logs.collect(id(), &Nobody).await.unwrap();
             let read = read_all(&dataset(&logs).await).await.unwrap();
             assert_eq!(digest_of(&read), digest_of(&expected), "seed {seed}, {per_mille} per mille");
         });

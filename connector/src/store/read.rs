@@ -9,6 +9,7 @@ use super::names;
 use super::segment::{SegmentFile, damaged, missing};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use flinkspark_model::digest::Digest;
 use flinkspark_model::log::{SegmentFormat, SegmentRef, View};
 use flinkspark_model::port::{BatchStream, PositionedBatch, ReadOptions};
 use flinkspark_model::position::{Position, SlotNo};
@@ -108,6 +109,23 @@ fn check(driver: &Driver, view: &View, request: &Request) -> Result<()> {
     Ok(())
 }
 
+/// Rows that were taken out, and whose grace has passed.
+fn taken_out(driver: &Driver, segment: &SegmentRef) -> Error {
+    Error::new(
+        Kind::Conflict,
+        "FS0443",
+        "the rows were overwritten and are not kept any more",
+    )
+    .with_detail(format!(
+        "dataset {}: segment {} with {} rows of partition {} was deleted after its grace",
+        driver.id(),
+        segment.name,
+        segment.rows,
+        segment.partition
+    ))
+    .with_hint("read the dataset as it is now")
+}
+
 fn project(request: &Request) -> Result<SchemaRef> {
     let Some(columns) = &request.options.columns else {
         return Ok(Arc::clone(&request.schema));
@@ -161,9 +179,56 @@ async fn open(
 ) -> Result<SegmentFile> {
     let key = names::segment_key(driver.root(), segment)?;
     let opened = driver.shared().store.open(&key).await?;
-    let opened = opened.ok_or_else(|| missing(driver.id(), segment))?;
+    let opened = opened.ok_or_else(|| {
+        if driver.view().is_retired(&segment.name) {
+            taken_out(driver, segment)
+        } else {
+            missing(driver.id(), segment)
+        }
+    })?;
     let (log, segment) = (driver.id(), segment.clone());
     blocking(move || SegmentFile::open(log, segment, opened, output)).await
+}
+
+/// The schema that a segment's rows were stored at.
+pub(super) async fn stored_schema(driver: &Driver, segment: &SegmentRef) -> Result<SchemaRef> {
+    let file = open(driver, segment, None).await?;
+    Ok(Arc::clone(file.schema()))
+}
+
+/// A segment's digest at a schema that came after its own. Rows that are read for it are first found
+/// to be those that were sealed.
+pub(super) async fn digest_at(
+    driver: &Driver,
+    segment: &SegmentRef,
+    schema: &SchemaRef,
+    version: u32,
+) -> Result<Digest> {
+    if segment.rows == 0 || segment.format != SegmentFormat::Arrow {
+        return Ok(segment.digest);
+    }
+    let key = (segment.name.clone(), version);
+    if let Some(digest) = driver.recounted().get(&key) {
+        return Ok(digest);
+    }
+    let stored = stored_schema(driver, segment).await?;
+    let names = |schema: &SchemaRef| -> Vec<String> {
+        schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect()
+    };
+    // A digest sees positions and values: neither is changed by a wider type.
+    let digest = if names(&stored) == names(schema) {
+        segment.digest
+    } else {
+        verify(driver, segment).await?;
+        let mut file = open(driver, segment, Some(Arc::clone(schema))).await?;
+        blocking(move || file.digest()).await?
+    };
+    driver.recounted().put(key, digest);
+    Ok(digest)
 }
 
 /// What a reader is sent: rows, the end, or what kept it from them.

@@ -54,6 +54,11 @@ impl Signer {
         self.mac(purpose, content).verify_slice(&signature).is_ok()
     }
 
+    /// The signature as 32 bytes.
+    pub(super) fn mac_of(&self, purpose: &'static str, content: &[u8]) -> [u8; 32] {
+        self.mac(purpose, content).finalize().into_bytes().into()
+    }
+
     fn mac(&self, purpose: &'static str, content: &[u8]) -> Hmac<Sha256> {
         // A key of the block's length is used as it is; so the only way to fail does not exist.
         let mut block = [0; 64];

@@ -5,37 +5,36 @@
 //! open. Ending a stream never commits. Invariant: of all puts into a transaction at most one
 //! receipt for each partition becomes data, and only by one slot.
 
+mod admission;
 mod begin;
 mod ending;
 mod id;
 mod leases;
-mod request;
-mod service;
 #[cfg(test)]
 mod tests;
 
-pub(super) use id::Txn;
-pub use id::TxnId;
-pub use request::{Begin, Begun, Mode, Status, TxnCommit};
+pub use admission::{TRANSACTIONS_OPEN_MAX, TRANSACTIONS_OPEN_PEER_MAX};
 
 use super::log::Driver;
 use super::logs::{Logs, Shared};
-use super::names::Owner;
+use super::names::{Owner, Txn};
 use super::{Key, LogDataset, record};
 use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{
     Appended, Commit, Intent, Receipt, Replacement, SegmentFormat, SegmentRef, Slot, SourceOffsets,
     View,
 };
-use flinkspark_model::port::{SegmentSpec, SegmentWriter};
+use flinkspark_model::port::{
+    self, Begin, Mode, OpenTransaction, SegmentSpec, SegmentWriter, State, Transaction, TxnCommit,
+    TxnId,
+};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result, schema};
 use leases::{Leased, Leases};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Transactions that may be open in one dataset.
-pub const TRANSACTIONS_OPEN_MAX: usize = 1024;
 
 /// The durable `begin`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -106,9 +105,8 @@ impl Transactions {
         found.map(|bytes| record::decode(&key, &bytes)).transpose()
     }
 
-    /// Opens a segment of an open transaction, at the schema that was in force when it began.
-    /// A transaction that has ended is `Conflict`, one that does not exist `Invalid`.
-    pub async fn stage(
+    /// Opens a segment, at the schema that was in force when the transaction began.
+    async fn stage_one(
         &self,
         txn: TxnId,
         partition: u32,
@@ -116,7 +114,7 @@ impl Transactions {
     ) -> Result<Box<dyn SegmentWriter>> {
         let driver = self.logs.dataset_driver(txn.dataset)?;
         let (opening, view) = self.facts(&driver, &txn).await?;
-        match standing(&view, &txn.txn) {
+        match standing(&view, &txn.into()) {
             Standing::Open => {}
             Standing::Unknown => return Err(unknown(&txn)),
             Standing::Committed(slot) => {
@@ -140,7 +138,6 @@ impl Transactions {
             ))
             .with_hint("abort it and begin again"));
         }
-        self.leases.touch(txn, self.shared().clock.now_ms());
         let schema: SchemaRef = Arc::new(schema::from_json(&opening.schema)?);
         let spec = SegmentSpec {
             partition,
@@ -150,7 +147,9 @@ impl Transactions {
             job: None,
         };
         let dataset = LogDataset::new(driver, schema);
-        let writer = dataset.stage_as(&Owner::Transaction(txn.txn), spec).await?;
+        let writer = dataset
+            .stage_as(&Owner::Transaction(txn.into()), spec)
+            .await?;
         Ok(Box::new(Leased::new(
             writer,
             txn,
@@ -159,27 +158,25 @@ impl Transactions {
         )))
     }
 
-    /// Makes exactly these receipts data. Idempotent: a committed transaction says where it stands,
-    /// `replayed`. An aborted one is `Conflict`; a receipt from elsewhere is `Invalid`.
-    pub async fn commit(&self, txn: TxnId, request: TxnCommit) -> Result<Appended> {
+    async fn commit_one(&self, txn: TxnId, request: TxnCommit) -> Result<Appended> {
         let driver = self.logs.dataset_driver(txn.dataset)?;
         let (opening, view) = self.facts(&driver, &txn).await?;
         if opening.is_none()
             && matches!(
-                standing(&view, &txn.txn),
+                standing(&view, &txn.into()),
                 Standing::Unknown | Standing::Open
             )
         {
             return Err(unknown(&txn));
         }
         let commit = Commit {
-            writer: txn.txn.writer(),
+            writer: Txn::from(txn).writer(),
             generation: id::GENERATION,
-            n: txn.txn.n,
+            n: txn.n,
             run: txn.to_string(),
             source_offsets: request
                 .source_offsets
-                .unwrap_or_else(|| SourceOffsets::of("transaction", txn.txn.id)),
+                .unwrap_or_else(|| SourceOffsets::of("transaction", txn.id)),
             schema_version: opening
                 .as_ref()
                 .map_or(view.schema_version(), |opening| opening.schema_version),
@@ -198,13 +195,13 @@ impl Transactions {
                 read_at: *read_at,
                 first: view.horizon() + 1,
                 last: *read_at,
-                with: Replacement::Overwrite(commit),
+                with: Replacement::Overwrite(commit.clone()),
             },
-            _ => Intent::Commit(commit),
+            _ => Intent::Commit(commit.clone()),
         };
         let appended = driver.append(intent).await?;
         self.close(&driver, &txn).await;
-        Ok(appended)
+        Ok(driver.view().strictly(&commit, appended)?)
     }
 
     /// The receipts' segments in partition order, each checked.
@@ -215,7 +212,7 @@ impl Transactions {
                 .signer()
                 .verify_receipt(txn.dataset.into(), &receipt)?;
             let segment = receipt.segment;
-            if Owner::of(&segment.name) != Some(Owner::Transaction(txn.txn)) {
+            if Owner::of(&segment.name) != Some(Owner::Transaction((*txn).into())) {
                 return Err(
                     Error::new(Kind::Invalid, "FS1008", "a receipt was not given here")
                         .with_detail(format!(
@@ -256,41 +253,78 @@ impl Transactions {
         }
     }
 
-    /// How the transaction stands. One that does not exist is `Invalid`.
-    pub async fn status(&self, txn: TxnId) -> Result<Status> {
-        self.describe(txn).await.map(|(status, _)| status)
-    }
-
     /// How it stands, and what its commit does; of an aborted one nobody knows the mode any more.
-    async fn describe(&self, txn: TxnId) -> Result<(Status, Option<Mode>)> {
+    async fn describe(&self, txn: TxnId) -> Result<Transaction> {
         let driver = self.logs.dataset_driver(txn.dataset)?;
         let (opening, view) = self.facts(&driver, &txn).await?;
-        match standing(&view, &txn.txn) {
-            Standing::Unknown => Err(unknown(&txn)),
-            Standing::Aborted(slot) => Ok((Status::Aborted { slot }, None)),
+        let (state, mode) = match standing(&view, &txn.into()) {
+            Standing::Unknown => return Err(unknown(&txn)),
+            Standing::Aborted(_) => (State::Aborted, None),
             Standing::Open => {
                 let opening = opening.ok_or_else(|| unknown(&txn))?;
-                Ok((
-                    Status::Open {
-                        expires_at_ms: self.expires_at_ms(&opening),
-                    },
-                    Some(opening.mode),
-                ))
+                let expires_at_ms = self.expires_at_ms(&opening, false);
+                (State::Open { expires_at_ms }, Some(opening.mode))
             }
             Standing::Committed(slot) => match &driver.slot(slot).await?.body {
-                Slot::Epoch(commit) => Ok((committed(slot, &commit.segments), Some(Mode::Append))),
+                Slot::Epoch(commit) => (committed(slot, &commit.segments), Some(Mode::Append)),
                 Slot::Replace {
                     with: Replacement::Overwrite(commit),
                     ..
-                } => Ok((committed(slot, &commit.segments), Some(Mode::Replace))),
-                _ => Err(unknown(&txn)),
+                } => (committed(slot, &commit.segments), Some(Mode::Replace)),
+                _ => return Err(unknown(&txn)),
             },
-        }
+        };
+        Ok(Transaction {
+            txn,
+            dataset: txn.dataset,
+            mode,
+            state,
+            replayed: false,
+            same_rows: None,
+        })
     }
 }
 
-fn committed(slot: SlotNo, segments: &[SegmentRef]) -> Status {
-    Status::Committed {
+#[async_trait]
+impl port::Transactions for Transactions {
+    async fn begin(&self, begin: Begin) -> Result<Transaction> {
+        self.begin_one(begin).await
+    }
+
+    async fn stage(
+        &self,
+        txn: TxnId,
+        partition: u32,
+        attempt: u32,
+    ) -> Result<Box<dyn SegmentWriter>> {
+        self.stage_one(txn, partition, attempt).await
+    }
+
+    async fn commit(&self, txn: TxnId, commit: TxnCommit) -> Result<Transaction> {
+        let appended = self.commit_one(txn, commit).await?;
+        Ok(Transaction {
+            replayed: appended.replayed,
+            same_rows: appended.replayed.then_some(appended.same_rows),
+            ..self.describe(txn).await?
+        })
+    }
+
+    async fn abort(&self, txn: TxnId) -> Result<Transaction> {
+        self.abort_one(txn).await?;
+        self.describe(txn).await
+    }
+
+    async fn status(&self, txn: TxnId) -> Result<Transaction> {
+        self.describe(txn).await
+    }
+
+    async fn open(&self, dataset: DatasetId) -> Result<Vec<OpenTransaction>> {
+        self.listing(dataset).await
+    }
+}
+
+fn committed(slot: SlotNo, segments: &[SegmentRef]) -> State {
+    State::Committed {
         slot,
         rows: segments.iter().map(|segment| segment.rows).sum(),
         bytes: segments.iter().map(|segment| segment.bytes).sum(),
@@ -299,7 +333,7 @@ fn committed(slot: SlotNo, segments: &[SegmentRef]) -> Status {
 }
 
 fn opening_key(root: &Key, txn: &TxnId) -> Result<Key> {
-    root.join(format_args!("txn/{}", txn.file()))
+    root.join(format_args!("txn/{}", id::file(txn)))
 }
 
 fn unknown(txn: &TxnId) -> Error {

@@ -2,12 +2,13 @@
 
 use super::{BATCHES_QUEUED, Outcome, Progress, Transfer, broken, plan};
 use crate::flight::body::{BeginRequest, PutCommand, ReadCommand};
-use crate::flight::{Client, Mode, State, Transaction, bytes_of, check_schema};
+use crate::flight::{Client, bytes_of, check_schema};
 use crate::format::{self, BatchReader};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use flinkspark_model::digest::{Digest, Digester};
 use flinkspark_model::log::Receipt;
+use flinkspark_model::port::{Mode, State, Transaction};
 use flinkspark_model::{Error, Kind, Result};
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt};
@@ -60,13 +61,13 @@ pub(super) async fn run(
     }
     // A run before this one may have staged the first attempt.
     let first = PutCommand {
-        txn: transaction.txn.clone(),
+        txn: transaction.txn.to_string(),
         partition: 0,
         attempt: u32::from(transaction.replayed),
     };
     let receipts = put(client, &first, &info.schema, reader, partitions, progress).await?;
     let sent: Digest = receipts.iter().map(|receipt| receipt.segment.digest).sum();
-    let transaction = client.commit(&transaction.txn, receipts).await?;
+    let transaction = client.commit(&first.txn, receipts).await?;
     let outcome =
         committed(&transaction, transaction.replayed).ok_or_else(|| not_committed(&transaction))?;
     same_rows(transfer, sent, outcome)

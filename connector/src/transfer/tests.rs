@@ -277,3 +277,30 @@ async fn two_files_or_two_datasets_are_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_id_that_is_blank_or_too_long_is_refused_before_anything_is_sent() {
+    let bridge = bridge().await;
+    let dataset = bridge.fake.dataset_named("a", schema()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let source = write(folder.path(), "in.arrow", 10);
+    for (id, code) in [
+        ("", "FS0441"),
+        ("  ", "FS0441"),
+        ("\u{200b}", "FS0441"),
+        (&*"k".repeat(64 << 10), "FS0442"),
+    ] {
+        let error = run(&bridge, &transfer(id, source.display(), "dataset://a"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), code);
+    }
+    assert_eq!(bridge.fake.totals(&dataset).await.0, 0);
+    // Ids that look alike, or like paths, are transfers of their own.
+    for (count, id) in (1..).zip(["k", "K", "\u{e9}", "e\u{301}", "..", "../../key", "a/b"]) {
+        run(&bridge, &transfer(id, source.display(), "dataset://a"))
+            .await
+            .unwrap();
+        assert_eq!(bridge.fake.totals(&dataset).await.0, count * 10, "{id}");
+    }
+}

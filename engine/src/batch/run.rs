@@ -18,7 +18,8 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use flinkspark_model::digest::Digest;
 use flinkspark_model::lineage::SlotRange;
 use flinkspark_model::log::{
-    Commit, Generation, Intent, Ordinal, SegmentFormat, SegmentRef, SourceOffsets, View, WriterName,
+    Commit, Generation, Intent, LogId, Ordinal, SegmentFormat, SegmentRef, SourceOffsets, View,
+    WriterName,
 };
 use flinkspark_model::port::{Dataset, SegmentSpec};
 use flinkspark_model::position::SlotNo;
@@ -147,7 +148,7 @@ impl Run {
             return Ok(outcome);
         }
         let generation = self.fence(target, &view, &writer).await?;
-        let (segments, retries) = self.compute(session, target).await?;
+        let (segments, retries) = self.compute(session, target, generation).await?;
         let commit = Commit {
             writer,
             generation,
@@ -236,6 +237,7 @@ impl Run {
         &self,
         session: &SessionContext,
         target: &Arc<dyn Dataset>,
+        generation: Generation,
     ) -> Result<(Vec<SegmentRef>, u32)> {
         let mut attempt = 0;
         loop {
@@ -244,8 +246,9 @@ impl Run {
             let plan = physical(session, &self.plan).await?;
             let partitions = plan.output_partitioning().partition_count();
             // All partitions run at once: exchanges inside the plan need every one of them to be polled.
-            let tasks = (0..partitions)
-                .map(|partition| self.task(session, &plan, target, partition, attempt));
+            let tasks = (0..partitions).map(|partition| {
+                self.task(session, &plan, target, partition, (generation, attempt))
+            });
             match futures::future::try_join_all(tasks).await {
                 Ok(segments) => return Ok((segments.into_iter().flatten().collect(), attempt)),
                 Err(error) if error.kind() == Kind::Unavailable && attempt + 1 < ATTEMPTS_MAX => {
@@ -263,7 +266,7 @@ impl Run {
         plan: &Arc<dyn ExecutionPlan>,
         target: &Arc<dyn Dataset>,
         partition: usize,
-        attempt: u32,
+        (generation, attempt): (Generation, u32),
     ) -> Result<Option<SegmentRef>> {
         let schema = target.schema();
         let stream = plan
@@ -287,7 +290,8 @@ impl Run {
                                 attempt,
                                 format,
                                 schema: Arc::clone(&schema),
-                                job: None,
+                                // What a later attempt leaves behind is told by this.
+                                job: Some((LogId::of_job(&self.id), generation)),
                             })
                             .await?,
                     )

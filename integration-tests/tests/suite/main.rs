@@ -12,6 +12,7 @@ mod memory;
 mod python;
 mod readme;
 mod server;
+mod transactions;
 
 use flinkspark_integration_tests::{Step, path};
 

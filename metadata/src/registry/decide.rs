@@ -1,4 +1,4 @@
-//! Whether a change may happen: versions, names, handles, schemas.
+//! Whether a change may happen: versions, names, handles.
 //!
 //! Nothing here writes. Invariant: a refused command has no event, and a command that changes
 //! nothing has none either.
@@ -13,7 +13,6 @@ use flinkspark_model::handle::Handle;
 use flinkspark_model::lineage::Edge;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{Change, Entropy, EventKind, Registration};
-use flinkspark_model::schema::{Compatibility, compatible};
 use std::sync::Arc;
 
 /// Draws of an id before it is a defect of the randomness.
@@ -155,11 +154,11 @@ fn update(view: &View<'_>, current: &Dataset, change: Change) -> Result<Decision
             }
             next.name = name;
         }
-        Change::Schema(schema) => {
-            if schema != current.schema {
-                compatible(&current.schema, &schema, Compatibility::default())?;
+        // The log has decided already: the record follows, and what it knows changes nothing.
+        Change::Schema { schema, version } => {
+            if version > current.schema_version {
                 next.schema = schema;
-                next.schema_version += 1;
+                next.schema_version = version;
             }
         }
         Change::Traits(traits) => next.traits = traits,

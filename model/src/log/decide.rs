@@ -5,10 +5,14 @@
 
 use super::proposer::{Appended, Attempt};
 use super::refusal::Refusal;
-use super::slot::{Commit, Generation, Ordinal, Replacement, SegmentName, Slot, WriterName};
+use super::slot::{
+    Commit, Generation, Ordinal, Replacement, SegmentName, SegmentRef, Slot, WriterName,
+};
 use super::view::{View, WriterState};
+use crate::digest::Digest;
 use crate::fault;
 use crate::position::SlotNo;
+use std::collections::BTreeSet;
 
 /// What somebody wants to write.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -88,6 +92,23 @@ impl View {
             }),
             Err(refusal) => Decision::Refuse(refusal),
         }
+    }
+
+    /// Holds a commit that was found there to its rows: one-shot keys are strict, so that a repetition
+    /// with other rows is an error and never a success.
+    pub fn strictly(&self, commit: &Commit, appended: Appended) -> Result<Appended, Refusal> {
+        if !appended.replayed || appended.same_rows {
+            return Ok(appended);
+        }
+        let there = self.writer(&commit.writer);
+        let there = there.and_then(|state| state.commits.get(&commit.n));
+        Err(Refusal::OtherRows {
+            writer: commit.writer.clone(),
+            n: commit.n,
+            slot: appended.slot,
+            theirs: there.map_or_else(Digest::default, |there| there.digest),
+            ours: commit.digest(),
+        })
     }
 
     fn slot_for(&self, intent: &Intent) -> SlotNo {
@@ -250,11 +271,14 @@ impl View {
     }
 
     fn judge_segments(&self, commit: &Commit) -> Result<(), Refusal> {
+        let mut seen = BTreeSet::new();
         for segment in &commit.segments {
-            let why = if self.is_void(&segment.name) {
-                "its transaction was aborted"
+            let why = if !seen.insert(&segment.name) {
+                "the commit names it twice"
             } else if self.is_live(&segment.name) {
                 "another commit holds it"
+            } else if let Some(why) = self.judge_spent(&segment.name) {
+                why
             } else {
                 continue;
             };
@@ -264,6 +288,17 @@ impl View {
             });
         }
         Ok(())
+    }
+
+    /// Why a segment can never become data again: its file may be gone by now.
+    fn judge_spent(&self, segment: &SegmentName) -> Option<&'static str> {
+        if self.is_void(segment) {
+            Some("its transaction was aborted")
+        } else if self.is_retired(segment) {
+            Some("it was data and was taken out")
+        } else {
+            None
+        }
     }
 
     fn judge_abort(
@@ -311,23 +346,51 @@ impl View {
         }
     }
 
+    /// A compaction may keep segments of its own range; any other must be new.
+    fn judge_compacted(
+        &self,
+        first: SlotNo,
+        last: SlotNo,
+        segments: &[SegmentRef],
+    ) -> Result<(), Refusal> {
+        let own: BTreeSet<&SegmentName> = self
+            .live_between(first, last)
+            .flat_map(|epoch| &epoch.segments)
+            .map(|segment| &segment.name)
+            .collect();
+        let mut seen = BTreeSet::new();
+        for SegmentRef { name, .. } in segments {
+            let why = if !seen.insert(name) {
+                Some("the compaction names it twice")
+            } else if self.is_live(name) && !own.contains(name) {
+                Some("another commit holds it")
+            } else {
+                self.judge_spent(name)
+            };
+            if let Some(why) = why {
+                let segment = name.to_string();
+                return Err(Refusal::Segment { segment, why });
+            }
+        }
+        Ok(())
+    }
+
     /// A compaction keeps the rows: the digests on both sides are equal.
     fn judge_compaction(
         &self,
         first: SlotNo,
         last: SlotNo,
-        segments: &[super::slot::SegmentRef],
+        segments: &[SegmentRef],
     ) -> Result<Option<Appended>, Refusal> {
-        let sum = |segments: &[super::slot::SegmentRef]| {
+        self.judge_compacted(first, last, segments)?;
+        let sum = |segments: &[SegmentRef]| {
             segments
                 .iter()
-                .fold(crate::digest::Digest::default(), |sum, segment| {
-                    sum + segment.digest
-                })
+                .fold(Digest::default(), |sum, segment| sum + segment.digest)
         };
         let before = self
             .live_between(first, last)
-            .fold(crate::digest::Digest::default(), |total, epoch| {
+            .fold(Digest::default(), |total, epoch| {
                 total + sum(&epoch.segments)
             });
         if before == sum(segments) {

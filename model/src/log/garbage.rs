@@ -2,19 +2,24 @@
 //!
 //! Roots are the slots, the pending epochs of every retained manifest, live transactions, and
 //! every segment whose receipt was given, until a slot makes its commit impossible. What was data
-//! and was taken out goes by retention, never by a verdict.
+//! and was taken out goes by [`spent`] alone, after a grace and past every pin, never by a verdict.
 //! Invariant: a verdict of `Garbage` never becomes wrong later, so that facts may be stale when
 //! it is carried out.
 
-use super::slot::{Generation, Manifest, SegmentName};
+use super::slot::{Generation, Manifest, SegmentName, WriterName};
 use super::view::View;
 use crate::fault;
+use crate::position::SlotNo;
+use std::collections::BTreeSet;
 
 /// Who may still commit a segment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Owner {
     /// A job whose log is ours, in the generation that staged the segment.
     Job(Generation),
+    /// A batch run without a log of its own, in the generation that staged the segment: that
+    /// incarnation alone may commit it, as the run's one commit.
+    Run(WriterName, Generation),
     /// A transaction that is still open.
     OpenTransaction,
     /// A transaction that ended, or an engine that keeps its own checkpoints.
@@ -64,7 +69,10 @@ pub fn verdict(staged: &Staged, view: &View, job: Option<JobFacts<'_>>) -> Verdi
         return Verdict::Garbage;
     }
     match (&staged.owner, job) {
-        (Owner::OpenTransaction, _) => Verdict::Keep,
+        (Owner::Run(writer, generation), _) if run_is_over(view, writer, *generation) => {
+            Verdict::Garbage
+        }
+        (Owner::OpenTransaction | Owner::Run(..), _) => Verdict::Keep,
         (Owner::Job(generation), Some(job)) if *generation < job.generation => {
             let pending = job.retained.iter().flat_map(|manifest| &manifest.pending);
             let listed = pending
@@ -82,4 +90,41 @@ pub fn verdict(staged: &Staged, view: &View, job: Option<JobFacts<'_>>) -> Verdi
         (Owner::Elsewhere, _) if fault::planted("garbage-forgets-receipts") => Verdict::Garbage,
         (Owner::Elsewhere, _) => Verdict::Keep,
     }
+}
+
+/// Whether an incarnation of a one-shot run can commit nothing more: a later one fenced it, or the run
+/// has committed, or it was given up.
+fn run_is_over(view: &View, writer: &WriterName, generation: Generation) -> bool {
+    view.writer(writer).is_some_and(|state| {
+        state.generation > generation || !state.commits.is_empty() || !state.aborted.is_empty()
+    })
+}
+
+/// The segments that were data, were taken out, and may go: the slot that took them out is `over`,
+/// its grace has passed, and no pin stands between. A reader who is pinned to slot `p` reads them if
+/// they were live when `p` was the head.
+pub fn spent(
+    view: &View,
+    pins: &[SlotNo],
+    mut over: impl FnMut(SlotNo) -> bool,
+) -> BTreeSet<SegmentName> {
+    let mut spent = BTreeSet::new();
+    for (until, epoch) in view.retired() {
+        let pinned = pins.iter().any(|pin| (epoch.since..until).contains(pin));
+        if pinned || !over(until) {
+            continue;
+        }
+        let names = epoch.segments.iter().map(|segment| &segment.name);
+        spent.extend(names.filter(|name| !view.is_live(name)).cloned());
+    }
+    // A segment may have been data twice, of an epoch and of its compaction: each keeps it.
+    for (until, epoch) in view.retired() {
+        let pinned = pins.iter().any(|pin| (epoch.since..until).contains(pin));
+        if pinned || !over(until) {
+            for segment in &epoch.segments {
+                spent.remove(&segment.name);
+            }
+        }
+    }
+    spent
 }

@@ -3,6 +3,7 @@
 //! Invariant: every refusal names the slot or the writer's state that forbids it.
 
 use super::slot::{Generation, Ordinal, WriterName};
+use crate::digest::Digest;
 use crate::error::{Error, Kind};
 use crate::position::SlotNo;
 
@@ -81,6 +82,22 @@ pub enum Refusal {
         /// What was asked for.
         ours: String,
     },
+    /// The number is committed with other rows, by somebody whose keys are strict.
+    #[error(
+        "commit {n} of writer \"{writer}\" is in slot {slot} with other rows: {theirs} there, {ours} here"
+    )]
+    OtherRows {
+        /// The writer.
+        writer: WriterName,
+        /// The number.
+        n: Ordinal,
+        /// Where.
+        slot: SlotNo,
+        /// The digest of what is committed.
+        theirs: Digest,
+        /// The digest of what was asked for.
+        ours: Digest,
+    },
     /// The number lies below what is committed.
     #[error("commit {n} of writer \"{writer}\" is not above its last, {last}")]
     NotAbove {
@@ -130,6 +147,7 @@ impl Refusal {
             Self::Aborted { .. } => "FS0214",
             Self::AlreadyCommitted { .. } => "FS0215",
             Self::OtherOffsets { .. } => "FS0216",
+            Self::OtherRows { .. } => "FS0440",
             Self::NotAbove { .. } => "FS0217",
             Self::Segment { .. } => "FS0218",
             Self::Range { .. } => "FS0219",
@@ -146,6 +164,9 @@ impl Refusal {
             Self::Aborted { .. } => "read what is committed and take the next number for the rest",
             Self::AlreadyCommitted { .. } => "nothing is left to abort",
             Self::OtherOffsets { .. } => "read what is committed and go on after it",
+            Self::OtherRows { .. } => {
+                "what is committed stays; take a new id or key for other rows"
+            }
             Self::NotAbove { .. } => "take a number above the writer's last",
             Self::Segment { .. } => "stage the rows again under a new segment",
             Self::Range { .. } => "read the log again and choose the range anew",

@@ -210,6 +210,12 @@ impl View {
         self.retired_names.contains(segment)
     }
 
+    /// The epochs that were data and were taken out, each with the slot that did so.
+    pub fn retired(&self) -> impl Iterator<Item = (SlotNo, &LiveEpoch)> {
+        let retired = self.retired.iter();
+        retired.map(|retired| (retired.until, retired.epoch.as_ref()))
+    }
+
     /// Whether an `Abort` names the segment.
     pub fn is_void(&self, segment: &SegmentName) -> bool {
         self.void.contains(segment)

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::handle::{Handle, HandleKey};
 use crate::lineage::Edge;
 use crate::name::DatasetName;
+use crate::schema::Compatibility;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use std::str::FromStr;
@@ -65,12 +66,32 @@ pub struct Registration {
 pub enum Change {
     /// A new name; the old one is free at once.
     Rename(DatasetName),
-    /// A new schema, which must be compatible with the current one.
-    Schema(SchemaRef),
+    /// The schema that the dataset's log has put in force: whoever asks for a change writes the log's
+    /// slot first, so nothing is decided here. A version that is not newer changes nothing.
+    Schema {
+        /// The schema.
+        schema: SchemaRef,
+        /// Its version.
+        version: u32,
+    },
     /// New traits.
     Traits(Traits),
     /// Adds a handle or replaces the engine's present one.
     SetHandle(Handle),
+}
+
+/// What a client asks to have changed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Update {
+    /// A change of the catalogue's record alone.
+    Record(Change),
+    /// A new schema: the log's slot first, then the record.
+    Schema {
+        /// The schema.
+        schema: SchemaRef,
+        /// What must stay readable.
+        mode: Compatibility,
+    },
 }
 
 /// A page of a listing in name order.
@@ -135,7 +156,7 @@ pub trait Catalog: Send + Sync {
     async fn list(&self, prefix: &str, after: Option<&DatasetName>, limit: usize) -> Result<Page>;
 
     /// Applies a change if the record is still at `version`; otherwise `Conflict` names the
-    /// version that won. An incompatible schema is refused before anything is written.
+    /// version that won.
     async fn update(&self, id: DatasetId, version: u64, change: Change) -> Result<Arc<Dataset>>;
 
     /// Forgets a dataset if its record is still at `version`. Its lineage stays.

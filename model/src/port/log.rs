@@ -3,7 +3,8 @@
 use crate::dataset::DatasetId;
 use crate::error::Result;
 use crate::log::{
-    Appended, Generation, Intent, LogId, Receipt, SegmentFormat, SegmentRef, SlotRecord, View,
+    Appended, Generation, Intent, LiveEpoch, LogId, Receipt, SegmentFormat, SegmentRef, SlotRecord,
+    View,
 };
 use crate::position::{Position, SlotNo};
 use arrow_array::RecordBatch;
@@ -99,11 +100,27 @@ pub trait Dataset: Log {
     /// The schema in force.
     fn schema(&self) -> SchemaRef;
 
+    /// Puts a schema in force, as the version after the one that is.
+    ///
+    /// Errors: `FS0521` where rows that are committed could not be read at it; `Conflict` where another
+    /// version follows the one in force. Nothing is written then.
+    async fn put_schema(&self, version: u32, schema: SchemaRef) -> Result<Appended> {
+        let schema = crate::schema::to_json(&schema)?;
+        self.append(Intent::Schema { version, schema }).await
+    }
+
+    /// The epochs with their segments' digests at the schema in force: an epoch of an older schema is
+    /// read for it, once a process, unless the columns are the same.
+    async fn at_schema(&self, epochs: Vec<Arc<LiveEpoch>>) -> Result<Vec<Arc<LiveEpoch>>> {
+        Ok(epochs)
+    }
+
     /// Opens a segment for writing.
     async fn stage(&self, spec: SegmentSpec) -> Result<Box<dyn SegmentWriter>>;
 
     /// The rows of one partition in the epochs up to slot `through`, as they were live when it was
-    /// the head, from a position on.
+    /// the head, from a position on, at the schema in force now: a nullable column that an epoch is too
+    /// old to have reads as null, a column that was removed is left out, a widened type reads widened.
     /// A position below the horizon is `Data`, never a skip; a damaged segment is `Data`.
     async fn read(
         &self,
@@ -114,6 +131,15 @@ pub trait Dataset: Log {
     ) -> Result<BatchStream>;
 }
 
+/// What stays of a dataset that is forgotten, and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Leaving {
+    /// The size of what is stored, in bytes.
+    pub bytes: u64,
+    /// When it is deleted, in milliseconds since the epoch.
+    pub until_ms: u64,
+}
+
 /// Opens logs.
 #[async_trait]
 pub trait Datasets: Send + Sync {
@@ -122,4 +148,10 @@ pub trait Datasets: Send + Sync {
 
     /// A job's own log, created if it does not exist.
     async fn job(&self, id: LogId) -> Result<Arc<dyn Log>>;
+
+    /// Notes that the catalogue is about to forget a dataset at this record, so that its files go after
+    /// a grace; they stay if the catalogue does not.
+    async fn leave(&self, _dataset: &crate::dataset::Dataset) -> Result<Leaving> {
+        Ok(Leaving::default())
+    }
 }

@@ -2,11 +2,11 @@
 //!
 //! Compares columns by position, name, type and nullability, and the `flinkspark.*` metadata that
 //! carries what Arrow's types do not. Invariant: what is accepted under a mode can be read as that
-//! mode says without a cast.
+//! mode says, and what is [readable] loses no value.
 
 use super::text::type_name;
 use crate::error::{Error, Kind, Result};
-use arrow_schema::{Field, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use std::fmt;
 use std::str::FromStr;
 
@@ -16,10 +16,11 @@ use std::str::FromStr;
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Compatibility {
-    /// Nothing is promised: any schema may follow.
+    /// Nothing is promised to whoever knows the old schema: columns may be removed and reordered, too.
+    /// What is committed must be [readable] all the same.
     None,
-    /// The new schema reads what the old one wrote: nullable columns may be added at the end, and
-    /// a column may become nullable.
+    /// The new schema reads what the old one wrote: nullable columns may be added at the end, a
+    /// column may become nullable, and its type may be [widened](widens).
     #[default]
     Backward,
     /// The old schema reads what the new one writes: any column may be added at the end, nullable
@@ -96,6 +97,105 @@ pub fn compatible(old: &Schema, new: &Schema, mode: Compatibility) -> Result<()>
     .with_hint("add nullable columns at the end, or register a dataset of another name"))
 }
 
+/// Refuses (`FS0521`) a schema at which rows that were written at `stored` cannot be read, naming every
+/// column that is in the way. Columns are found by name: a nullable one that `stored` lacks reads as
+/// null, one that `new` lacks is left out, and a type may be [widened](widens).
+pub fn readable(stored: &Schema, new: &Schema) -> Result<()> {
+    let obstacle = |field: &Field| {
+        let name = field.name();
+        let Ok(there) = stored.field_with_name(name) else {
+            return (!field.is_nullable())
+                .then(|| format!("column \"{name}\" is not in them and may not be null"));
+        };
+        if plain(there.data_type()) != plain(field.data_type()) && !widened(there, field) {
+            let (from, to) = (type_name(there.data_type()), type_name(field.data_type()));
+            Some(format!(
+                "column \"{name}\" is {from} in them and {to} in the new schema"
+            ))
+        } else if there.is_nullable() && !field.is_nullable() {
+            Some(format!("column \"{name}\" may be null in them"))
+        } else {
+            None
+        }
+    };
+    let obstacles: Vec<String> = new
+        .fields()
+        .iter()
+        .filter_map(|field| obstacle(field))
+        .collect();
+    if obstacles.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Invalid,
+        "FS0521",
+        "rows that are committed could not be read at the new schema",
+    )
+    .with_detail(obstacles.join("; "))
+    .with_hint("add nullable columns, widen types, or register a dataset of another name"))
+}
+
+/// Whether every value of one type is a value of the other, exactly: a wider integer or float, or a
+/// decimal with more digits at the same scale.
+pub fn widens(from: &DataType, to: &DataType) -> bool {
+    use DataType::{Float16, Float32, Float64};
+    match (from, to) {
+        (Float16, Float32 | Float64) | (Float32, Float64) => true,
+        _ => match (integer(from), integer(to)) {
+            (Some((signed, bits)), Some((to_signed, to_bits))) => {
+                bits < to_bits && (to_signed || !signed)
+            }
+            _ => match (decimal(from), decimal(to)) {
+                (Some((digits, scale)), Some((to_digits, to_scale))) => {
+                    digits < to_digits && scale == to_scale
+                }
+                _ => false,
+            },
+        },
+    }
+}
+
+/// Whether an integer type is signed, and its bits.
+fn integer(data_type: &DataType) -> Option<(bool, u8)> {
+    Some(match data_type {
+        DataType::Int8 => (true, 8),
+        DataType::Int16 => (true, 16),
+        DataType::Int32 => (true, 32),
+        DataType::Int64 => (true, 64),
+        DataType::UInt8 => (false, 8),
+        DataType::UInt16 => (false, 16),
+        DataType::UInt32 => (false, 32),
+        DataType::UInt64 => (false, 64),
+        _ => return None,
+    })
+}
+
+/// A decimal type's digits and scale.
+fn decimal(data_type: &DataType) -> Option<(u8, i8)> {
+    match data_type {
+        DataType::Decimal32(digits, scale)
+        | DataType::Decimal64(digits, scale)
+        | DataType::Decimal128(digits, scale)
+        | DataType::Decimal256(digits, scale) => Some((*digits, *scale)),
+        _ => None,
+    }
+}
+
+/// Whether a column's type is widened and all else that it carries stays.
+fn widened(from: &Field, to: &Field) -> bool {
+    widens(from.data_type(), to.data_type()) && carried(from) == carried(to)
+}
+
+/// The type's name without the encodings of text, binary and dictionaries.
+fn plain(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Dictionary(_, values) => plain(values),
+        DataType::LargeUtf8 | DataType::Utf8View => type_name(&DataType::Utf8),
+        DataType::LargeBinary | DataType::BinaryView => type_name(&DataType::Binary),
+        other => type_name(other),
+    }
+}
+
 /// Collects why `reader` does not read what `writer` wrote.
 ///
 /// A column that only the reader has must be nullable. One that only the writer has may be passed
@@ -116,7 +216,7 @@ fn reads(
                 "column {} is \"{writer}\" in one and \"{reader}\" in the other",
                 index + 1
             ));
-        } else if meaning(reader) != meaning(writer) {
+        } else if meaning(reader) != meaning(writer) && (exact || !widened(writer, reader)) {
             let (name, from, to) = (reader.name(), meaning(writer), meaning(reader));
             reasons.push(format!(
                 "column \"{name}\" is {from} in one and {to} in the other"
@@ -150,6 +250,11 @@ fn reads(
 
 /// The type and the `flinkspark.*` metadata as text.
 fn meaning(field: &Field) -> String {
+    type_name(field.data_type()) + &carried(field)
+}
+
+/// The `flinkspark.*` metadata as text.
+fn carried(field: &Field) -> String {
     let mut carried: Vec<String> = field
         .metadata()
         .iter()
@@ -157,5 +262,5 @@ fn meaning(field: &Field) -> String {
         .map(|(key, value)| format!(" {key}={value}"))
         .collect();
     carried.sort_unstable();
-    type_name(field.data_type()) + &carried.concat()
+    carried.concat()
 }

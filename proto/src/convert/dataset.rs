@@ -5,8 +5,9 @@ use crate::v1;
 use flinkspark_model::dataset::{self as model, Dataset, DatasetId, TimeAttribute, Traits};
 use flinkspark_model::handle::Handle;
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::{Change, Page, Reference, Registration};
-use flinkspark_model::{Error, Result, schema};
+use flinkspark_model::port::{Change, Page, Reference, Registration, Update};
+use flinkspark_model::schema::Compatibility;
+use flinkspark_model::{Error, Kind, Result, schema};
 use std::sync::Arc;
 
 enumeration!(
@@ -157,32 +158,47 @@ impl TryFrom<v1::Reference> for Reference {
 }
 
 impl v1::UpdateRequest {
-    /// The request to apply a change to the record at `version`.
-    pub fn new(id: DatasetId, version: u64, change: &Change) -> Result<Self> {
+    /// The request to apply an update to the record at `version`. The change by which a record follows
+    /// its log has no form on the wire: it is `Internal`.
+    pub fn new(id: DatasetId, version: u64, update: &Update) -> Result<Self> {
         use v1::update_request::Change as Wire;
-        let change = match change {
-            Change::Rename(name) => Wire::Rename(name.to_string()),
-            Change::Schema(schema) => Wire::Schema(schema::to_json(schema)?),
-            Change::Traits(traits) => Wire::Traits(traits.into()),
-            Change::SetHandle(handle) => Wire::SetHandle(handle.into()),
+        let (change, compatibility) = match update {
+            Update::Record(Change::Rename(name)) => (Wire::Rename(name.to_string()), None),
+            Update::Record(Change::Traits(traits)) => (Wire::Traits(traits.into()), None),
+            Update::Record(Change::SetHandle(handle)) => (Wire::SetHandle(handle.into()), None),
+            Update::Record(Change::Schema { .. }) => {
+                return Err(Error::new(
+                    Kind::Internal,
+                    "FS0190",
+                    "a record follows its log inside the server alone",
+                ));
+            }
+            Update::Schema { schema, mode } => (Wire::Schema(schema::to_json(schema)?), Some(mode)),
         };
         Ok(Self {
             id: id.to_string(),
             version,
+            compatibility: compatibility.map(ToString::to_string).unwrap_or_default(),
             change: Some(change),
         })
     }
 
-    /// The dataset, the version that the caller has read, and the change.
-    pub fn parts(self) -> Result<(DatasetId, u64, Change)> {
+    /// The dataset, the version that the caller has read, and what is asked for.
+    pub fn parts(self) -> Result<(DatasetId, u64, Update)> {
         use v1::update_request::Change as Wire;
-        let change = match required(self.change, "change")? {
-            Wire::Rename(name) => Change::Rename(name.parse()?),
-            Wire::Schema(text) => Change::Schema(Arc::new(schema::from_json(&text)?)),
-            Wire::Traits(traits) => Change::Traits(traits.try_into()?),
-            Wire::SetHandle(handle) => Change::SetHandle(handle.try_into()?),
+        let update = match required(self.change, "change")? {
+            Wire::Rename(name) => Update::Record(Change::Rename(name.parse()?)),
+            Wire::Schema(text) => Update::Schema {
+                schema: Arc::new(schema::from_json(&text)?),
+                mode: match self.compatibility.as_str() {
+                    "" => Compatibility::default(),
+                    mode => mode.parse()?,
+                },
+            },
+            Wire::Traits(traits) => Update::Record(Change::Traits(traits.try_into()?)),
+            Wire::SetHandle(handle) => Update::Record(Change::SetHandle(handle.try_into()?)),
         };
-        Ok((self.id.parse()?, self.version, change))
+        Ok((self.id.parse()?, self.version, update))
     }
 }
 

@@ -215,6 +215,9 @@ pub struct UpdateRequest {
     /// The version that the caller has read.
     #[prost(uint64, tag = "2")]
     pub version: u64,
+    /// What a new schema must keep readable: `none`, `backward` (also where it is empty), `forward`, `full`.
+    #[prost(string, tag = "7")]
+    pub compatibility: ::prost::alloc::string::String,
     #[prost(oneof = "update_request::Change", tags = "3, 4, 5, 6")]
     pub change: ::core::option::Option<update_request::Change>,
 }
@@ -225,7 +228,7 @@ pub mod update_request {
         /// A new name; the old one is free at once.
         #[prost(string, tag = "3")]
         Rename(::prost::alloc::string::String),
-        /// A new schema, compatible with the current one.
+        /// A new schema: it is put in force in the dataset's log first, then the record follows.
         #[prost(string, tag = "4")]
         Schema(::prost::alloc::string::String),
         #[prost(message, tag = "5")]
@@ -244,7 +247,14 @@ pub struct DropRequest {
     pub version: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct DropResponse {}
+pub struct DropResponse {
+    /// What of the dataset's rows is still stored, in bytes.
+    #[prost(uint64, tag = "1")]
+    pub bytes: u64,
+    /// When it is deleted, for those who are reading it.
+    #[prost(uint64, tag = "2")]
+    pub until_ms: u64,
+}
 /// A closed range of slots of one dataset.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SlotRange {

@@ -3,20 +3,23 @@
 //! Invariant: each action but `begin` without an id can be repeated with the same effect and the
 //! same answer.
 
-use super::{Answers, Components};
-use crate::flight::body::{self, BeginRequest, CommitRequest, Renewal, TransactionRequest};
+use super::{Answers, Components, to_its_end};
+use crate::flight::body::{
+    self, BeginRequest, CommitRequest, OpenTransactions, Renewal, TransactionRequest,
+    TransactionsRequest,
+};
 use crate::flight::limits;
 use crate::flight::ticket::Ticket;
-use crate::flight::transactions::Begin;
 use arrow_flight::{Action, ActionType};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use flinkspark_model::port::Reference;
+use flinkspark_model::port::{Begin, IdempotencyKey, KeyScope, TxnCommit, TxnId};
 use flinkspark_model::{Error, Kind, Result};
 use futures::stream::{self, StreamExt};
+use std::sync::Arc;
 
-const ACTIONS: [(&str, &str); 5] = [
+const ACTIONS: [(&str, &str); 6] = [
     (
         "begin",
         "{dataset, id?, mode?} opens a transaction, or returns the one with that id",
@@ -30,6 +33,10 @@ const ACTIONS: [(&str, &str); 5] = [
         "{txn} makes sure that the transaction never commits",
     ),
     ("status", "{txn} says how the transaction stands"),
+    (
+        "transactions",
+        "{dataset} lists the dataset's open transactions, the oldest first",
+    ),
     (
         "renew",
         "{ticket} returns the ticket (base64) with a new expiry",
@@ -49,51 +56,68 @@ pub(super) fn list() -> Answers<ActionType> {
 
 /// `DoAction`.
 pub(super) async fn run(
-    components: &Components,
-    action: &Action,
+    components: &Arc<Components>,
+    action: Action,
+    peer: Option<String>,
 ) -> Result<Answers<arrow_flight::Result>> {
     let body = match action.r#type.as_str() {
-        "begin" => begin(components, &action.body).await?,
+        "begin" => begin(components, &action.body, peer).await?,
         "commit" => commit(components, &action.body).await?,
-        "abort" => {
-            let request: TransactionRequest = body::parse("body of abort", &action.body)?;
-            body::write(&components.transactions.abort(&request.txn).await?)?
-        }
+        "abort" => abort(components, &action.body).await?,
         "status" => {
             let request: TransactionRequest = body::parse("body of status", &action.body)?;
-            body::write(&components.transactions.status(&request.txn).await?)?
+            let txn = request.txn.parse()?;
+            body::write(&components.transactions.status(txn).await?)?
         }
+        "transactions" => transactions(components, &action.body).await?,
         "renew" => renew(components, &action.body)?,
         other => return Err(unknown(other)),
     };
     Ok(stream::iter([Ok(arrow_flight::Result::new(body))]).boxed())
 }
 
-async fn begin(components: &Components, json: &[u8]) -> Result<Bytes> {
+async fn begin(components: &Arc<Components>, json: &[u8], peer: Option<String>) -> Result<Bytes> {
     let request: BeginRequest = body::parse("body of begin", json)?;
+    let key = request
+        .id
+        .map(|id| IdempotencyKey::new(KeyScope::Begin, id));
+    let key = key.transpose()?;
     let dataset = components.lookup(&request.dataset).await?;
     let begin = Begin {
-        dataset,
-        id: request.id,
+        dataset: dataset.id,
+        schema: Arc::clone(&dataset.schema),
+        key,
         mode: request.mode,
+        peer,
     };
-    body::write(&components.transactions.begin(begin).await?)
+    let transactions = Arc::clone(&components.transactions);
+    body::write(&to_its_end(async move { transactions.begin(begin).await }).await?)
 }
 
-async fn commit(components: &Components, json: &[u8]) -> Result<Bytes> {
+async fn commit(components: &Arc<Components>, json: &[u8]) -> Result<Bytes> {
     let request: CommitRequest = body::parse("body of commit", json)?;
-    let transaction = components
-        .transactions
-        .commit(&request.txn, request.receipts)
-        .await?;
-    let dataset = components
-        .catalog
-        .lookup(&Reference::Id(transaction.dataset))
-        .await;
-    if let Ok(dataset) = dataset {
-        components.advance(&dataset).await;
-    }
-    body::write(&transaction)
+    let txn: TxnId = request.txn.parse()?;
+    let commit = TxnCommit {
+        receipts: request.receipts,
+        ..TxnCommit::default()
+    };
+    let components = Arc::clone(components);
+    let committed = to_its_end(async move { components.commit(txn, commit).await });
+    body::write(&committed.await?)
+}
+
+async fn abort(components: &Arc<Components>, json: &[u8]) -> Result<Bytes> {
+    let request: TransactionRequest = body::parse("body of abort", json)?;
+    let txn = request.txn.parse()?;
+    let transactions = Arc::clone(&components.transactions);
+    body::write(&to_its_end(async move { transactions.abort(txn).await }).await?)
+}
+
+async fn transactions(components: &Components, json: &[u8]) -> Result<Bytes> {
+    let request: TransactionsRequest = body::parse("body of transactions", json)?;
+    let dataset = components.lookup(&request.dataset).await?;
+    let transactions = components.transactions.open(dataset.id).await?;
+    body::write(&OpenTransactions { transactions })
 }
 
 fn renew(components: &Components, json: &[u8]) -> Result<Bytes> {

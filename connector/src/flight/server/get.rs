@@ -25,10 +25,9 @@ use tokio::sync::mpsc;
 /// `DoGet`.
 pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answers<FlightData>> {
     let ticket = Ticket::redeem(ticket, &components.key, components.clock.now_ms())?;
-    let dataset = components
-        .catalog
-        .lookup(&Reference::Id(ticket.dataset))
-        .await?;
+    let reference = Reference::Id(ticket.dataset);
+    let dataset = components.catalog.lookup(&reference).await?;
+    let dataset = components.agreed(dataset).await?;
     if dataset.schema_version != ticket.schema_version {
         return Err(stale(
             &dataset,
@@ -54,6 +53,7 @@ pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answer
         batch_rows_max: limits::GET_ROWS_MAX,
     };
     let rows = log.read(partition, from, ticket.slot, options).await?;
+    components.unchanged(&dataset, &*log).await?;
     let (messages, mut queue) = mpsc::channel(limits::GET_MESSAGES_QUEUED);
     tokio::spawn(async move {
         let mut sender = Sender {

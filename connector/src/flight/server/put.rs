@@ -10,17 +10,17 @@ mod plain;
 
 pub(super) use plain::Stated;
 
-use super::{Answers, Components};
+use super::{Answers, Components, to_its_end};
 use crate::flight::body::{self, Ack, Closing, PutCommand};
 use crate::flight::decode::{Decoded, Decoder};
-use crate::flight::transactions::{State, Transaction};
 use crate::flight::{limits, wire};
 use arrow_flight::flight_descriptor::DescriptorType;
 use arrow_flight::{FlightData, FlightDescriptor, PutResult};
 use arrow_schema::{Schema, SchemaRef};
 use flinkspark_model::dataset::Dataset;
+use flinkspark_model::digest::{Digest, Digester};
 use flinkspark_model::log::Receipt;
-use flinkspark_model::port::{Reference, SegmentWriter};
+use flinkspark_model::port::{Reference, SegmentWriter, State, Transaction, TxnCommit, TxnId};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::{from_status, to_status};
 use futures::stream::{self, BoxStream, StreamExt};
@@ -43,14 +43,18 @@ enum End {
         stated: Option<u64>,
         repeatable: bool,
     },
-    /// They are there already: this repeats a plain put that was committed.
-    Replay(Transaction),
+    /// They are there already: this repeats a plain put that was committed, and must bring its rows.
+    Replay {
+        transaction: Transaction,
+        stated: Option<u64>,
+        digester: Box<Digester>,
+    },
 }
 
 struct Put {
     components: Arc<Components>,
     dataset: Arc<Dataset>,
-    txn: String,
+    txn: TxnId,
     end: End,
     /// None where the rows are there already.
     writer: Option<Box<dyn SegmentWriter>>,
@@ -79,7 +83,12 @@ pub(super) async fn put(
         return Err(misplaced("the first message is not a schema"));
     };
     let (acks, results) = watch::channel(None);
-    let put = open(components, &descriptor, &stated, &given, decoder, acks).await?;
+    // A client that leaves now leaves no transaction half-way between its slot and its record.
+    let put =
+        to_its_end(
+            async move { open(components, &descriptor, &stated, &given, decoder, acks).await },
+        )
+        .await?;
     let task = tokio::spawn(put.run(input));
     Ok(answers(results, task))
 }
@@ -92,30 +101,27 @@ async fn open(
     decoder: Decoder,
     acks: watch::Sender<Option<Ack>>,
 ) -> Result<Put> {
-    let (dataset, transaction, command, end) = match (
-        descriptor.r#type(),
-        descriptor.path.as_slice(),
-    ) {
+    let (dataset, txn, command, end) = match (descriptor.r#type(), descriptor.path.as_slice()) {
         (DescriptorType::Cmd, _) => {
             let command: PutCommand = body::parse("descriptor's command", &descriptor.cmd)?;
-            let transaction = components.transactions.status(&command.txn).await?;
-            let dataset = components
-                .catalog
-                .lookup(&Reference::Id(transaction.dataset))
-                .await?;
+            let txn: TxnId = command.txn.parse()?;
+            components.transactions.status(txn).await?;
+            let reference = Reference::Id(txn.dataset);
+            let dataset = components.catalog.lookup(&reference).await?;
+            let dataset = components.agreed(dataset).await?;
             wire::check(dataset.name.as_str(), &dataset.schema, given)?;
-            (dataset, transaction, command, End::Receipt)
+            (dataset, txn, command, End::Receipt)
         }
         (DescriptorType::Path, [reference]) => {
             let dataset = components.lookup(reference).await?;
             wire::check(dataset.name.as_str(), &dataset.schema, given)?;
             let (transaction, end) = plain::begin(&components, &dataset, stated).await?;
             let command = PutCommand {
-                txn: transaction.txn.clone(),
+                txn: transaction.txn.to_string(),
                 partition: 0,
                 attempt: 0,
             };
-            (dataset, transaction, command, end)
+            (dataset, transaction.txn, command, end)
         }
         _ => {
             return Err(Error::new(Kind::Invalid, "FS0403", "the descriptor names no dataset and no transaction")
@@ -123,47 +129,57 @@ async fn open(
                 .with_hint("put to FlightDescriptor.for_path(\"web.clicks\"), or in a transaction: docs/flight.md"));
         }
     };
-    let writer = match &end {
-        End::Replay(_) => None,
-        _ => Some(
-            components
-                .transactions
-                .stage(&transaction.txn, command.partition, command.attempt)
-                .await?,
-        ),
-    };
-    let schema = Arc::clone(&dataset.schema);
-    let txn = transaction.txn;
-    Ok(Put {
+    let mut put = Put {
+        schema: Arc::clone(&dataset.schema),
         components,
         dataset,
         txn,
         end,
-        writer,
-        schema,
+        writer: None,
         decoder,
         rows: 0,
         closing: None,
         acks,
-    })
+    };
+    if !matches!(put.end, End::Replay { .. }) {
+        let transactions = Arc::clone(&put.components.transactions);
+        match transactions
+            .stage(txn, command.partition, command.attempt)
+            .await
+        {
+            Ok(writer) => put.writer = Some(writer),
+            Err(error) => {
+                put.let_go().await;
+                return Err(error);
+            }
+        }
+    }
+    Ok(put)
 }
 
 impl Put {
     async fn run(mut self, mut input: Input) -> Result<Ack> {
         let result = self.receive(&mut input).await;
-        // A transaction of the caller's own stays open for another attempt.
-        if result.is_err()
-            && matches!(
-                self.end,
-                End::Commit {
-                    repeatable: false,
-                    ..
-                }
-            )
-        {
-            let _ = self.components.transactions.abort(&self.txn).await;
+        if result.is_err() {
+            self.let_go().await;
         }
         result
+    }
+
+    /// Ends a transaction that nobody can come back to; one of the caller's own, or under a key, stays
+    /// open for another attempt.
+    async fn let_go(&mut self) {
+        let own = matches!(
+            self.end,
+            End::Commit {
+                repeatable: false,
+                ..
+            }
+        );
+        self.writer = None;
+        if own && let Err(error) = self.components.transactions.abort(self.txn).await {
+            tracing::debug!(txn = %self.txn, %error, "the transaction of a failed put ends by its lease");
+        }
     }
 
     async fn receive(&mut self, input: &mut Input) -> Result<Ack> {
@@ -201,13 +217,20 @@ impl Put {
                 "after the last batch send {\"rows\": N} as metadata without data: docs/flight.md",
             )),
             End::Commit { stated, .. } => self.commit(*stated).await,
-            End::Replay(transaction) => self.replayed(transaction.clone()),
+            End::Replay {
+                transaction,
+                stated,
+                digester,
+            } => self.replayed(*transaction, *stated, digester.finish()),
         }
     }
 
     async fn write(&mut self, batch: &arrow_array::RecordBatch) -> Result<()> {
-        if let Some(writer) = &mut self.writer {
-            writer.write(&wire::conform(batch, &self.schema)?).await?;
+        let conformed = wire::conform(batch, &self.schema)?;
+        match (&mut self.writer, &mut self.end) {
+            (Some(writer), _) => writer.write(&conformed).await?,
+            (None, End::Replay { digester, .. }) => digester.update(&conformed)?,
+            (None, _) => {}
         }
         self.rows += batch.num_rows() as u64;
         self.acks.send_replace(Some(Ack {
@@ -259,12 +282,11 @@ impl Put {
             return Err(misplaced("the call was cancelled"));
         }
         let receipt = self.seal(stated).await?;
-        let transaction = self
-            .components
-            .transactions
-            .commit(&self.txn, vec![receipt])
-            .await?;
-        self.components.advance(&self.dataset).await;
+        let commit = TxnCommit {
+            receipts: vec![receipt],
+            ..TxnCommit::default()
+        };
+        let transaction = self.components.commit(self.txn, commit).await?;
         Ok(Ack {
             rows: self.rows,
             receipt: None,
@@ -272,22 +294,28 @@ impl Put {
         })
     }
 
-    fn replayed(&self, transaction: Transaction) -> Result<Ack> {
+    /// The answer to a repetition: what is there, if these are its rows.
+    fn replayed(&self, transaction: Transaction, stated: Option<u64>, sent: Digest) -> Result<Ack> {
+        if let Some(stated) = stated.filter(|stated| *stated != self.rows) {
+            return Err(self.disagrees(format!("stated {stated} rows, received {}", self.rows)));
+        }
         match transaction.state {
-            State::Committed { rows, slot, .. } if rows != self.rows => Err(Error::new(
+            State::Committed { digest, slot, .. } if digest != sent => Err(Error::new(
                 Kind::Conflict,
                 "FS0420",
                 "the idempotency key stands for other rows",
             )
             .with_detail(format!(
-                "slot {slot} has {rows} rows under it, this put sent {}",
-                self.rows
+                "slot {slot} has {digest} under it, this put sent {sent}"
             ))
             .with_hint("use a new key for new rows; nothing was written by this put")),
             _ => Ok(Ack {
                 rows: self.rows,
                 receipt: None,
-                committed: Some(transaction),
+                committed: Some(Transaction {
+                    same_rows: Some(true),
+                    ..transaction
+                }),
             }),
         }
     }

@@ -138,6 +138,8 @@ pub(super) async fn info(
     let view = log.refresh().await?;
     let slots = pinned(&selection, &view)?;
     let epochs = slots.map_or_else(Vec::new, |slots| view.as_of(slots.first, slots.last));
+    let epochs = log.at_schema(epochs).await?;
+    components.unchanged(&selection.dataset, &*log).await?;
     let metadata = metadata(&selection.dataset, view.head(), slots, &epochs);
     let segments: Vec<_> = segments(&epochs).collect();
     if segments.len() > limits::ENDPOINTS_MAX {
@@ -337,9 +339,11 @@ pub(super) fn list(
 }
 
 async fn listed(components: Arc<Components>, dataset: Arc<Dataset>) -> Result<FlightInfo> {
-    let view = components.open(&dataset).await?.refresh().await?;
+    let dataset = components.agreed(dataset).await?;
+    let log = components.open(&dataset).await?;
+    let view = log.refresh().await?;
     let slots = unexpired(&view);
-    let epochs: Vec<_> = view.live().cloned().collect();
+    let epochs = log.at_schema(view.live().cloned().collect()).await?;
     let metadata = metadata(&dataset, view.head(), slots, &epochs);
     flight(
         &*wire::plain(&dataset.schema)?,

@@ -8,17 +8,19 @@ use async_trait::async_trait;
 use flinkspark_model::dataset::{Dataset, DatasetId};
 use flinkspark_model::digest::Digest;
 use flinkspark_model::lineage::Edge;
-use flinkspark_model::log::{Appended, Intent, LogId, Receipt, SegmentRef, SlotRecord, View};
+use flinkspark_model::log::{
+    Appended, Intent, LiveEpoch, LogId, Receipt, SegmentRef, SlotRecord, View,
+};
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{
     self, BatchStream, Catalog, Change, ChangeEvent, Clock, Datasets, Entropy, Log, Page,
-    ReadOptions, Reference, Registration, SegmentSpec, SegmentWriter,
+    ReadOptions, Reference, Registration, SegmentSpec, SegmentWriter, Transactions as _,
 };
 use flinkspark_model::position::{Position, SlotNo};
 use flinkspark_model::{Error, Kind, Result};
 use futures::stream::StreamExt;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// The catalogue, and what the tests turn.
@@ -29,6 +31,10 @@ pub(crate) struct Fake {
     /// What happens to every read from now on.
     pub(crate) damage: Mutex<Option<Damage>>,
     pub(crate) advanced: Mutex<Vec<(DatasetId, u64, u64)>>,
+    /// Permits of `advance`, where a test holds it up.
+    pub(crate) held: Mutex<Option<Arc<tokio::sync::Semaphore>>>,
+    /// Whether no record can be changed.
+    pub(crate) down: AtomicBool,
     counter: AtomicU64,
     datasets: Mutex<BTreeMap<DatasetName, Arc<Dataset>>>,
 }
@@ -86,6 +92,8 @@ impl Fake {
             logs,
             damage: Mutex::default(),
             advanced: Mutex::default(),
+            held: Mutex::default(),
+            down: AtomicBool::default(),
             counter: AtomicU64::default(),
             datasets: Mutex::default(),
         }
@@ -115,7 +123,7 @@ impl Fake {
     }
 
     pub(crate) async fn open_transactions(&self, dataset: &Dataset) -> usize {
-        self.transactions.live(dataset.id).await.unwrap().len()
+        self.transactions.open(dataset.id).await.unwrap().len()
     }
 }
 
@@ -174,15 +182,46 @@ impl Catalog for Fake {
         })
     }
 
-    async fn update(&self, _: DatasetId, _: u64, _: Change) -> Result<Arc<Dataset>> {
-        Err(missing("update"))
+    async fn update(&self, id: DatasetId, version: u64, change: Change) -> Result<Arc<Dataset>> {
+        if self.down.load(Ordering::SeqCst) {
+            let down = Error::new(Kind::Unavailable, "FS0507", "the catalogue cannot write");
+            return Err(down);
+        }
+        let mut datasets = self.datasets.lock().unwrap();
+        let found = datasets.values_mut().find(|dataset| dataset.id == id);
+        let dataset = found.ok_or_else(|| missing(id))?;
+        let Change::Schema {
+            schema,
+            version: schema_version,
+        } = change
+        else {
+            return Err(missing("that change"));
+        };
+        if dataset.version != version {
+            return Err(Error::new(Kind::Conflict, "FS0513", "another change won"));
+        }
+        *dataset = Arc::new(Dataset {
+            version: version + 1,
+            schema,
+            schema_version,
+            ..dataset.as_ref().clone()
+        });
+        Ok(Arc::clone(dataset))
     }
 
-    async fn drop_dataset(&self, _: DatasetId, _: u64) -> Result<()> {
-        Err(missing("drop"))
+    async fn drop_dataset(&self, id: DatasetId, _: u64) -> Result<()> {
+        self.datasets
+            .lock()
+            .unwrap()
+            .retain(|_, dataset| dataset.id != id);
+        Ok(())
     }
 
     async fn advance(&self, id: DatasetId, head: u64, rows: u64, _: Option<i64>) -> Result<()> {
+        let held = self.held.lock().unwrap().clone();
+        if let Some(held) = held {
+            held.acquire().await.unwrap().forget();
+        }
         self.advanced.lock().unwrap().push((id, head, rows));
         Ok(())
     }
@@ -247,6 +286,14 @@ impl Log for Damaged {
 impl port::Dataset for Damaged {
     fn schema(&self) -> SchemaRef {
         self.0.schema()
+    }
+
+    async fn put_schema(&self, version: u32, schema: SchemaRef) -> Result<Appended> {
+        self.0.put_schema(version, schema).await
+    }
+
+    async fn at_schema(&self, epochs: Vec<Arc<LiveEpoch>>) -> Result<Vec<Arc<LiveEpoch>>> {
+        self.0.at_schema(epochs).await
     }
 
     async fn stage(&self, spec: SegmentSpec) -> Result<Box<dyn SegmentWriter>> {

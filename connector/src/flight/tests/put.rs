@@ -50,7 +50,7 @@ async fn send(
 ) -> Result<Ack> {
     let mut request = Request::new(messages);
     for (name, value) in headers {
-        request.metadata_mut().insert(*name, value.parse().unwrap());
+        request.metadata_mut().append(*name, value.parse().unwrap());
     }
     let mut last = None;
     let mut results = raw(bridge)
@@ -235,13 +235,174 @@ async fn a_repeated_idempotency_key_doubles_nothing() {
         let ack = foreign(&bridge, messages(path("a"), &[rows(0, 10)]), &key)
             .await
             .unwrap();
-        assert_eq!(ack.committed.unwrap().replayed, replayed);
+        let committed = ack.committed.unwrap();
+        assert_eq!(
+            (committed.replayed, committed.same_rows),
+            (replayed, replayed.then_some(true))
+        );
         assert_eq!(bridge.fake.totals(&dataset).await.0, 10);
     }
-    let error = foreign(&bridge, messages(path("a"), &[rows(0, 11)]), &key)
+    // More rows, as many others, and none.
+    for other in [rows(0, 11), rows(1, 10), rows(0, 0)] {
+        let sent = digest(&schema(), [&other]).unwrap().to_string();
+        let error = foreign(&bridge, messages(path("a"), &[other]), &key)
+            .await
+            .unwrap_err();
+        assert_eq!((error.kind(), error.code()), (Kind::Conflict, "FS0420"));
+        let there = digest(&schema(), [&rows(0, 10)]).unwrap().to_string();
+        let said = error.to_string();
+        assert!(said.contains(&sent) && said.contains(&there), "{said}");
+    }
+    let stated = [key[0], ("x-flinkspark-rows", "11")];
+    let error = foreign(&bridge, messages(path("a"), &[rows(0, 10)]), &stated).await;
+    assert_eq!(error.unwrap_err().code(), "FS0410");
+    assert_eq!(bridge.fake.totals(&dataset).await.0, 10);
+}
+
+#[tokio::test]
+async fn a_key_that_is_empty_or_given_twice_is_refused_before_anything_is_written() {
+    let bridge = bridge().await;
+    let dataset = bridge.fake.dataset_named("a", schema()).await;
+    let name = "x-flinkspark-idempotency-key";
+    let long = "k".repeat(2000);
+    let cases: [(&[(&str, &str)], &str); 5] = [
+        (&[(name, "")], "FS0441"),
+        (&[(name, "  ")], "FS0441"),
+        (&[(name, &long)], "FS0442"),
+        (&[(name, "a"), (name, "b")], "FS0411"),
+        (&[("x-flinkspark-rows", "")], "FS0411"),
+    ];
+    for (headers, code) in cases {
+        let headers: Vec<(&'static str, &str)> = headers
+            .iter()
+            .map(|(key, value)| {
+                let known = [name, "x-flinkspark-rows"].into_iter().find(|n| n == key);
+                (known.unwrap(), *value)
+            })
+            .collect();
+        for _ in 0..2 {
+            let put = foreign(&bridge, messages(path("a"), &[rows(0, 10)]), &headers);
+            let error = put.await.unwrap_err();
+            assert_eq!(
+                (error.kind(), error.code()),
+                (Kind::Invalid, code),
+                "{headers:?}"
+            );
+        }
+    }
+    for id in ["", " ", "\u{200b}"] {
+        let request = BeginRequest {
+            dataset: "a".into(),
+            id: Some(id.into()),
+            mode: Mode::Append,
+        };
+        assert_eq!(
+            bridge.client.begin(&request).await.unwrap_err().code(),
+            "FS0441"
+        );
+    }
+    let log = bridge
+        .fake
+        .logs
+        .open_dataset(dataset.id, schema())
         .await
-        .unwrap_err();
-    assert_eq!((error.kind(), error.code()), (Kind::Conflict, "FS0420"));
+        .unwrap();
+    assert_eq!(
+        flinkspark_model::port::Log::refresh(&log)
+            .await
+            .unwrap()
+            .head(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn keys_that_differ_in_one_byte_are_two_puts() {
+    let bridge = bridge().await;
+    let dataset = bridge.fake.dataset_named("a", schema()).await;
+    let name = "x-flinkspark-idempotency-key";
+    let keys: [&[u8]; 6] = [
+        b"k\xff",
+        b"k\xfe",
+        b"k",
+        b"K",
+        "\u{e9}".as_bytes(),
+        "e\u{301}".as_bytes(),
+    ];
+    for (count, key) in (1..).zip(keys) {
+        let mut request = Request::new(stream::iter(messages(path("a"), &[rows(0, 10)])));
+        let value = tonic::metadata::AsciiMetadataValue::try_from(key).unwrap();
+        request.metadata_mut().insert(name, value);
+        let mut results = raw(&bridge)
+            .await
+            .do_put(request)
+            .await
+            .unwrap()
+            .into_inner();
+        while results.message().await.unwrap().is_some() {}
+        assert_eq!(bridge.fake.totals(&dataset).await.0, count * 10, "{key:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_client_has_left_reaches_the_catalogue() {
+    let bridge = bridge().await;
+    bridge.fake.dataset_named("a", schema()).await;
+    let txn = bridge.begin("a").await;
+    let receipt = bridge.put(&txn, 0, vec![Ok(rows(0, 10))]).await.unwrap();
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    *bridge.fake.held.lock().unwrap() = Some(Arc::clone(&gate));
+    let (client, id) = (bridge.client.clone(), txn.clone());
+    let call = tokio::spawn(async move { client.commit(&id, vec![receipt]).await });
+    // The slot is there, the catalogue is not told yet; then the client goes.
+    while matches!(
+        bridge.client.status(&txn).await.unwrap().state,
+        flinkspark_model::port::State::Open { .. }
+    ) {
+        tokio::task::yield_now().await;
+    }
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    gate.add_permits(1);
+    let told = async {
+        while bridge.fake.advanced.lock().unwrap().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(30);
+    tokio::time::timeout(patience, told).await.unwrap();
+    assert_eq!(bridge.fake.advanced.lock().unwrap()[0].2, 10);
+}
+
+#[tokio::test]
+async fn a_dataset_that_was_dropped_takes_no_commit() {
+    use flinkspark_model::port::Catalog;
+    let bridge = bridge().await;
+    let dataset = bridge.fake.dataset_named("a", schema()).await;
+    let txn = bridge.begin("a").await;
+    let receipt = bridge.put(&txn, 0, vec![Ok(rows(0, 10))]).await.unwrap();
+    bridge.fake.drop_dataset(dataset.id, 1).await.unwrap();
+    let error = bridge.client.commit(&txn, vec![receipt]).await.unwrap_err();
+    assert_eq!(error.code(), "FS0501");
+    assert_eq!(bridge.fake.totals(&dataset).await.0, 0);
+}
+
+#[tokio::test]
+async fn open_transactions_are_listed() {
+    let bridge = bridge().await;
+    bridge.fake.dataset_named("a", schema()).await;
+    assert_eq!(bridge.client.transactions("a").await.unwrap(), []);
+    let (first, second) = (bridge.begin("a").await, bridge.begin("a").await);
+    bridge.put(&second, 3, vec![Ok(rows(0, 10))]).await.unwrap();
+    let open = bridge.client.transactions("a").await.unwrap();
+    let seen: Vec<_> = open
+        .iter()
+        .map(|open| (open.txn.to_string(), open.segments, open.rows))
+        .collect();
+    assert_eq!(seen, [(first.clone(), 0, Some(0)), (second, 1, Some(10))]);
+    bridge.client.abort(&first).await.unwrap();
+    assert_eq!(bridge.client.transactions("a").await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

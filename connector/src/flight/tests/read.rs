@@ -170,7 +170,7 @@ async fn a_flight_is_read_to_its_end_though_its_rows_were_replaced() {
         id: None,
         mode: Mode::Replace,
     };
-    let txn = bridge.client.begin(&request).await.unwrap().txn;
+    let txn = bridge.client.begin(&request).await.unwrap().txn.to_string();
     let receipt = bridge.put(&txn, 0, vec![Ok(rows(9, 1))]).await.unwrap();
     bridge.client.commit(&txn, vec![receipt]).await.unwrap();
     let batches: Vec<RecordBatch> = bridge.client.get(&info).try_collect().await.unwrap();

@@ -100,6 +100,11 @@ impl SegmentFile {
         })
     }
 
+    /// The schema of what is read.
+    pub(in crate::store) fn schema(&self) -> &SchemaRef {
+        &self.output
+    }
+
     /// The rows of each stored batch.
     pub(in crate::store) fn batch_rows(&self) -> impl ExactSizeIterator<Item = u64> + '_ {
         self.blocks.iter().map(|(_, rows)| *rows)
@@ -135,7 +140,7 @@ impl SegmentFile {
         let pick = |(field, source): (&Arc<Field>, &Option<usize>)| match source
             .and_then(|at| columns.get(at))
         {
-            Some(column) => fit::convert(field, column),
+            Some(column) => fit::widen(field, column),
             None => Ok(new_null_array(field.data_type(), rows)),
         };
         let picked = self

@@ -5,7 +5,7 @@
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use flinkspark_model::schema::type_name;
+use flinkspark_model::schema::{type_name, widens};
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
 
@@ -75,6 +75,22 @@ pub(in crate::store) fn convert(field: &Field, column: &ArrayRef) -> Result<Arra
     };
     cast_with_options(column, field.data_type(), &strict)
         .map_err(|cause| refuse(&format!("column \"{}\": {cause}", field.name())))
+}
+
+/// One column as it was stored, at the type that its field has now: the same, or wider.
+pub(in crate::store) fn widen(field: &Field, column: &ArrayRef) -> Result<ArrayRef> {
+    if !widens(column.data_type(), field.data_type()) {
+        return convert(field, column);
+    }
+    cast_with_options(
+        column,
+        field.data_type(),
+        &CastOptions {
+            safe: false,
+            ..CastOptions::default()
+        },
+    )
+    .map_err(|cause| refuse(&format!("column \"{}\": {cause}", field.name())))
 }
 
 fn check_type(field: &Field, given: &DataType) -> Result<()> {

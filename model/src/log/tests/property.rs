@@ -134,4 +134,70 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn what_was_taken_out_is_never_data_again_and_a_pin_keeps_it(
+        picks in prop::collection::vec((1..7_u64, 0..6_usize, 0..6_usize, any::<bool>()), 0..40)
+    ) {
+        let names = ["a", "b", "c", "d", "e", "f"];
+        let mut view = log([fence(1, 0)]);
+        let mut gone = std::collections::BTreeSet::new();
+        for (n, one, other, replaces) in picks {
+            let new = commit(1, n, n * 10, &[names[one], names[other]]);
+            let head = view.head();
+            let intent = if replaces {
+                let with = Replacement::Overwrite(new);
+                Intent::Replace { read_at: head, first: 1, last: head, with }
+            } else {
+                Intent::Commit(new)
+            };
+            if let Decision::Create(attempt) = view.decide(&intent) {
+                view.apply(attempt.slot, &attempt.body).unwrap();
+            }
+            gone.extend(view.retired().flat_map(|(_, epoch)| epoch.segments.clone()).map(|s| s.name));
+            let live: Vec<_> = view.live().flat_map(|epoch| epoch.segments.clone()).map(|s| s.name).collect();
+            prop_assert!(live.iter().all(|name| !gone.contains(name)));
+            let distinct: std::collections::BTreeSet<_> = live.iter().collect();
+            prop_assert_eq!(distinct.len(), live.len());
+        }
+        for pin in 0..=view.head() {
+            let spent = spent(&view, &[pin], |_| true);
+            for epoch in view.as_of(1, pin) {
+                prop_assert!(epoch.segments.iter().all(|segment| !spent.contains(&segment.name)));
+            }
+        }
+        prop_assert_eq!(spent(&view, &[], |_| true), gone);
+        prop_assert!(spent(&view, &[], |_| false).is_empty());
+    }
+
+    #[test]
+    fn what_a_batch_run_left_is_never_data_once_it_was_garbage(
+        picks in prop::collection::vec((0..3_u8, 1..5_u64), 0..30)
+    ) {
+        // Each incarnation commits what it staged itself, as the run's one commit.
+        let own = |generation: u64| format!("of {generation}");
+        let mut view = View::empty();
+        let mut garbage = std::collections::BTreeSet::new();
+        for (what, generation) in picks {
+            let intent = match what {
+                0 => fence(generation, 0),
+                1 => Intent::Commit(commit(generation, 1, 10, &[&own(generation)])),
+                _ => abort(generation, 1, "nothing"),
+            };
+            if let Decision::Create(attempt) = view.decide(&intent) {
+                view.apply(attempt.slot, &attempt.body).unwrap();
+            }
+            for generation in 1..5 {
+                let staged = Staged {
+                    name: own(generation).as_str().into(),
+                    receipted: true,
+                    owner: Owner::Run(writer(), generation),
+                };
+                if verdict(&staged, &view, None) == Verdict::Garbage {
+                    garbage.insert(staged.name.clone());
+                }
+                prop_assert!(!view.is_live(&staged.name) || !garbage.contains(&staged.name));
+            }
+        }
+    }
 }

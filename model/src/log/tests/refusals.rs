@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::{Error, Kind};
+use crate::position::SlotNo;
 
 fn code(view: &View, intent: &Intent) -> &'static str {
     refusal(view, intent).code()
@@ -360,4 +361,63 @@ fn every_refusal_says_what_to_do() {
     let error = Error::from(refusal(&view, &fence(2, 0)));
     assert_eq!((error.code(), error.kind()), ("FS0213", Kind::Conflict));
     assert!(error.hint().is_some_and(|hint| !hint.is_empty()));
+}
+
+#[test]
+fn what_was_taken_out_or_is_named_twice_cannot_be_committed() {
+    let overwrite = |n: Ordinal, through: SlotNo, segments: &[&str]| Intent::Replace {
+        read_at: through,
+        first: 1,
+        last: through,
+        with: Replacement::Overwrite(commit(1, n, n * 10, segments)),
+    };
+    let view = log([fence(1, 0), epoch(1, 1), overwrite(2, 2, &["s2"])]);
+    let again = |segments: &[&str]| refusal(&view, &Intent::Commit(commit(1, 3, 30, segments)));
+    assert_eq!(again(&["s1"]).code(), "FS0218");
+    assert!(again(&["s1"]).to_string().contains("taken out"));
+    assert!(again(&["s9", "s9"]).to_string().contains("twice"));
+    let replacing = overwrite(3, 3, &["s1"]);
+    assert_eq!(refusal(&view, &replacing).code(), "FS0218");
+    // A compaction keeps what is of its range and takes nothing that was taken out.
+    let compact = |names: &[&str]| Intent::Replace {
+        read_at: 3,
+        first: 3,
+        last: 3,
+        with: Replacement::Compaction {
+            segments: names.iter().map(|name| segment(name)).collect(),
+        },
+    };
+    assert!(matches!(
+        view.decide(&compact(&["s2"])),
+        Decision::Create(_)
+    ));
+    assert!(matches!(
+        view.decide(&compact(&["fresh"])),
+        Decision::Create(_)
+    ));
+    assert_eq!(refusal(&view, &compact(&["s1"])).code(), "FS0218");
+    assert_eq!(refusal(&view, &compact(&["s2", "s2"])).code(), "FS0218");
+}
+
+#[test]
+fn a_strict_replay_with_other_rows_is_a_conflict_that_names_both_digests() {
+    let view = log([fence(1, 0), epoch(1, 1)]);
+    let mut other = commit(1, 1, 10, &["other"]);
+    other.segments[0].digest.sum = 2;
+    let Decision::Done(done) = view.decide(&Intent::Commit(other.clone())) else {
+        panic!("the first wins");
+    };
+    assert!(done.replayed && !done.same_rows);
+    let refused = view.strictly(&other, done).unwrap_err();
+    assert_eq!(refused.code(), "FS0440");
+    let text = refused.to_string();
+    let there = commit(1, 1, 10, &["s1"]).digest();
+    for digest in [there, other.digest()] {
+        assert!(text.contains(&digest.to_string()), "{text}");
+    }
+    let same = commit(1, 1, 10, &["renamed"]);
+    let Decision::Done(done) = view.decide(&Intent::Commit(same.clone())) else {
+        panic!("it is a replay");
+    };
+    assert_eq!(view.strictly(&same, done), Ok(done));
 }

@@ -13,7 +13,10 @@ use flinkspark_model::handle::{
 use flinkspark_model::lineage::{Edge, SlotRange};
 use flinkspark_model::log::{Commit, SegmentFormat, SegmentRef, SourceOffsets};
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::{Change, ChangeEvent, EventKind, Page, Reference, Registration};
+use flinkspark_model::port::{
+    Change, ChangeEvent, EventKind, Page, Reference, Registration, Update,
+};
+use flinkspark_model::schema::Compatibility;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -184,12 +187,20 @@ fn events() -> impl Strategy<Value = ChangeEvent> {
     })
 }
 
-fn changes() -> impl Strategy<Value = Change> {
-    prop_oneof![
+fn updates() -> impl Strategy<Value = Update> {
+    use Compatibility::{Backward, Forward, Full, None};
+    let changes = prop_oneof![
         names().prop_map(Change::Rename),
-        schemas().prop_map(|schema| Change::Schema(Arc::new(schema))),
         all_traits().prop_map(Change::Traits),
         handle().prop_map(Change::SetHandle),
+    ];
+    let modes = select(vec![None, Backward, Forward, Full]);
+    prop_oneof![
+        changes.prop_map(Update::Record),
+        (schemas(), modes).prop_map(|(schema, mode)| Update::Schema {
+            schema: Arc::new(schema),
+            mode
+        }),
     ]
 }
 
@@ -252,9 +263,9 @@ proptest! {
     }
 
     #[test]
-    fn a_change_comes_back_equal(id in ids(), version in any::<u64>(), change in changes()) {
-        let wire = sent(&v1::UpdateRequest::new(id, version, &change).unwrap());
-        prop_assert_eq!(wire.parts().unwrap(), (id, version, change));
+    fn an_update_comes_back_equal(id in ids(), version in any::<u64>(), update in updates()) {
+        let wire = sent(&v1::UpdateRequest::new(id, version, &update).unwrap());
+        prop_assert_eq!(wire.parts().unwrap(), (id, version, update));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! A plain put: what its headers state, and the transaction that it makes for itself.
 //!
-//! Invariant: with a key, the transaction is the same at every repetition.
+//! Invariant: with a key, the transaction is the same at every repetition; a header that is there
+//! and says nothing is refused, never passed over.
 
 use super::{Components, End};
-use crate::flight::transactions::{Begin, Mode, State, Transaction};
 use flinkspark_model::dataset::Dataset;
+use flinkspark_model::digest::Digester;
+use flinkspark_model::port::{Begin, IdempotencyKey, KeyScope, Mode, State, Transaction};
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
 use tonic::metadata::MetadataMap;
@@ -15,40 +17,70 @@ const ROWS_HEADER: &str = "x-flinkspark-rows";
 /// The header by which a plain put can be repeated.
 const KEY_HEADER: &str = "x-flinkspark-idempotency-key";
 
-/// What a plain put states in its headers.
+/// What a plain put states in its headers, and who says so.
 #[derive(Debug, Clone, Default)]
 pub(in crate::flight::server) struct Stated {
-    rows: Option<String>,
-    key: Option<String>,
+    rows: Vec<Vec<u8>>,
+    keys: Vec<Vec<u8>>,
+    peer: Option<String>,
 }
 
 impl Stated {
-    pub(in crate::flight::server) fn from_headers(headers: &MetadataMap) -> Self {
-        let text = |name| {
-            headers
-                .get(name)
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    pub(in crate::flight::server) fn from_headers(
+        headers: &MetadataMap,
+        peer: Option<String>,
+    ) -> Self {
+        let all = |name| {
+            let values = headers.get_all(name).iter();
+            values.map(|value| value.as_bytes().to_vec()).collect()
         };
         Self {
-            rows: text(ROWS_HEADER),
-            key: text(KEY_HEADER),
+            rows: all(ROWS_HEADER),
+            keys: all(KEY_HEADER),
+            peer,
         }
     }
 
+    /// The rows that were stated.
     fn rows(&self) -> Result<Option<u64>> {
-        let parse = |text: &String| {
-            text.parse().map_err(|cause: std::num::ParseIntError| {
-                Error::new(
-                    Kind::Invalid,
-                    "FS0411",
-                    format!("the header {ROWS_HEADER} was not understood"),
-                )
-                .with_source(cause)
-                .with_hint("give the number of rows that the put will send, in decimal digits")
-            })
+        let Some(text) = once(ROWS_HEADER, &self.rows)? else {
+            return Ok(None);
         };
-        self.rows.as_ref().map(parse).transpose()
+        let text = String::from_utf8_lossy(text);
+        text.parse()
+            .map(Some)
+            .map_err(|cause: std::num::ParseIntError| {
+                not_understood(ROWS_HEADER)
+                    .with_source(cause)
+                    .with_hint("give the number of rows that the put will send, in decimal digits")
+            })
     }
+
+    /// The key, as the bytes that were sent.
+    fn key(&self) -> Result<Option<IdempotencyKey>> {
+        let key = once(KEY_HEADER, &self.keys)?;
+        key.map(|key| IdempotencyKey::new(KeyScope::Put, key.as_slice()))
+            .transpose()
+    }
+}
+
+/// The one value of a header.
+fn once<'a>(name: &str, values: &'a [Vec<u8>]) -> Result<Option<&'a Vec<u8>>> {
+    match values {
+        [] => Ok(None),
+        [value] => Ok(Some(value)),
+        more => Err(not_understood(name)
+            .with_detail(format!("it came {} times", more.len()))
+            .with_hint("send it once")),
+    }
+}
+
+fn not_understood(header: &str) -> Error {
+    Error::new(
+        Kind::Invalid,
+        "FS0411",
+        format!("the header {header} was not understood"),
+    )
 }
 
 /// Opens the put's transaction, or finds the one that its key made.
@@ -58,16 +90,22 @@ pub(super) async fn begin(
     stated: &Stated,
 ) -> Result<(Transaction, End)> {
     let rows = stated.rows()?;
-    let id = stated.key.as_ref().map(|key| format!("put.{key}"));
-    let repeatable = id.is_some();
+    let key = stated.key()?;
+    let repeatable = key.is_some();
     let begin = Begin {
-        dataset: Arc::clone(dataset),
-        id,
+        dataset: dataset.id,
+        schema: Arc::clone(&dataset.schema),
+        key,
         mode: Mode::Append,
+        peer: stated.peer.clone(),
     };
     let transaction = components.transactions.begin(begin).await?;
     let end = match transaction.state {
-        State::Committed { .. } => End::Replay(transaction.clone()),
+        State::Committed { .. } => End::Replay {
+            transaction,
+            stated: rows,
+            digester: Box::new(Digester::new(&dataset.schema)?),
+        },
         State::Open { .. } | State::Aborted => End::Commit {
             stated: rows,
             repeatable,
