@@ -8,7 +8,7 @@ use arrow_schema::SchemaRef;
 use flinkspark_model::dataset::{Dataset, DatasetId};
 use flinkspark_model::log::View;
 use flinkspark_model::port::{self, Catalog, Change, Datasets, Reference};
-use flinkspark_model::schema::{self, Compatibility, compatible};
+use flinkspark_model::schema::{self, Compatibility, compatible, names};
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub struct Agreed {
 
 /// Puts a schema in force for a dataset whose record is at `version`.
 ///
-/// Errors: `FS0520` where the record has changed since, `FS0116` where `mode` forbids the change,
+/// Errors: `FS0520` where the record has changed since, the codes of [`names::check`], `FS0116` where `mode` forbids the change,
 /// `FS0521` where committed rows could not be read at it: nothing is written then. `FS0522` (`InDoubt`)
 /// says that the log has the schema and the record does not yet; it follows by itself.
 pub async fn change(
@@ -52,6 +52,7 @@ pub async fn change(
         ..dataset.as_ref().clone()
     }
     .validate()?;
+    names::check(&schema)?;
     compatible(&dataset.schema, &schema, mode)?;
     log.put_schema(dataset.schema_version + 1, schema).await?;
     let agreed = agree(catalog, datasets, Arc::clone(&dataset)).await;

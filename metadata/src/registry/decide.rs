@@ -13,6 +13,7 @@ use flinkspark_model::handle::Handle;
 use flinkspark_model::lineage::Edge;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{Change, Entropy, EventKind, Registration};
+use flinkspark_model::schema::names;
 use std::sync::Arc;
 
 /// Draws of an id before it is a defect of the randomness.
@@ -125,6 +126,7 @@ fn register(view: &View<'_>, fresh: &Fresh<'_>, registration: Registration) -> R
         traits,
         handles,
     } = registration;
+    names::check(&schema)?;
     if let Some(owner) = name_owner(view, &name)? {
         return Err(error::name_taken(name.as_str(), owner));
     }

@@ -462,6 +462,39 @@ fn a_schema_too_wide_for_a_record_is_kept_in_a_file_of_its_own() {
 }
 
 #[test]
+fn a_schema_whose_names_no_query_could_tell_apart_is_refused() {
+    for maker in [with_sled as Maker, in_memory] {
+        let dir = tempfile::tempdir().unwrap();
+        let catalogue = open(&maker(dir.path())).unwrap();
+        let twice = |name: &str| {
+            let more = Field::new(name, DataType::Utf8, true);
+            let before = schema();
+            let fields = before.fields().iter().cloned().chain([more.into()]);
+            Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+        };
+        for (schema, code) in [
+            (twice("user"), "FS0122"),
+            (twice(""), "FS0124"),
+            (twice("a\nb"), "FS0125"),
+            (wide_schema(10_001), "FS0127"),
+        ] {
+            let refused = Registration {
+                schema,
+                ..registration("refused")
+            };
+            let error = block_on(catalogue.register(refused)).unwrap_err();
+            assert_eq!(error.code(), code);
+        }
+        assert_eq!(catalogue.sequence(), 0);
+        let cased = Registration {
+            schema: twice("USER"),
+            ..registration("cased")
+        };
+        assert!(block_on(catalogue.register(cased)).is_ok());
+    }
+}
+
+#[test]
 fn changes_that_wait_together_share_one_sync() {
     let dir = tempfile::tempdir().unwrap();
     let disk = FailingDisk::from_operation(usize::MAX, Duration::from_millis(10));
