@@ -1,8 +1,9 @@
 //! Files: Arrow IPC, Parquet and CSV, read and written batch by batch.
 //!
 //! Owns the conversion between a file and a sequence of record batches. It knows nothing of
-//! datasets and never casts a value to another type: it changes encodings only (dictionaries and
-//! run-ends are written and read as plain columns, views are read as plain strings). Blocking:
+//! datasets and never casts a value to another type: it changes encodings (dictionaries and run-ends
+//! are written and read as plain columns, views are read as plain strings), and units where a format
+//! lacks one. Blocking:
 //! callers move it off an async runtime. Invariant: what is read back has the digest of what was
 //! written, or there was an error; one batch is in memory at a time (Parquet's writer: one row
 //! group of at most [`ROW_GROUP_BYTES_MAX`]).
@@ -25,15 +26,19 @@
 //! ```
 
 mod bounds;
+mod civil;
 mod conform;
 mod csv;
 mod error;
 mod file;
 mod ipc;
+pub(crate) mod leaves;
 mod parquet;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use civil::per_second;
+pub(crate) use conform::plain_type;
 pub use conform::stored_schema;
 pub use csv::CsvOptions;
 pub use parquet::ROW_GROUP_BYTES_MAX;
@@ -41,6 +46,7 @@ pub use parquet::ROW_GROUP_BYTES_MAX;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use flinkspark_model::Result;
+use flinkspark_model::schema::names;
 use std::fmt;
 use std::io::{Read, Seek, Write};
 use std::path::Path;
@@ -70,7 +76,7 @@ pub struct ReadOptions {
     /// The largest batch, in bytes; at least one row.
     pub batch_bytes: usize,
     /// The schema that a CSV file is read at; inferred where there is none. Other formats carry
-    /// their own and do not look at it.
+    /// their own; Parquet takes from it the unit of timestamps that are INT96.
     pub schema: Option<SchemaRef>,
     /// What only CSV needs.
     pub csv: CsvOptions,
@@ -123,6 +129,12 @@ pub trait BatchReader: Iterator<Item = Result<RecordBatch>> + Send {
     /// The file's rows, where its metadata says how many.
     fn rows_total(&self) -> Option<u64> {
         None
+    }
+
+    /// What the user should know of how the file is read, one sentence each; when all was read,
+    /// also of what was read.
+    fn notices(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 
@@ -188,7 +200,8 @@ impl Format {
         }
     }
 
-    /// Opens a file; `FS0302` where the system refuses, `FS0305` where it is torn or foreign.
+    /// Opens a file; `FS0302` where the system refuses, `FS0305` where it is torn or foreign, and the
+    /// codes of [`names::check`] where its columns have names that no dataset may have.
     pub fn open(
         self,
         path: impl AsRef<Path>,
@@ -210,6 +223,7 @@ impl Format {
             Self::Parquet => Box::new(parquet::Reader::new(input, name, options)?),
             Self::Csv => Box::new(csv::Reader::new(input, name, options)?),
         };
+        names::check(&reader.schema())?;
         Ok(Box::new(bounds::Bounded::new(
             reader,
             options.batch_rows,
@@ -239,6 +253,7 @@ impl Format {
         schema: SchemaRef,
         options: &WriteOptions,
     ) -> Result<Box<dyn BatchWriter>> {
+        names::distinct(&schema)?;
         let schema = stored_schema(&schema)?;
         let writer: Box<dyn BatchWriter> = match self {
             Self::Arrow => Box::new(ipc::Writer::new(output, name, &schema)?),

@@ -99,6 +99,9 @@ async fn register(url: &str, output: Format, args: RegisterArgs) -> Result<()> {
 
 fn registration(args: RegisterArgs) -> Result<Registration> {
     let reader = format::open(&args.like, &format::ReadOptions::default())?;
+    for notice in reader.notices() {
+        eprintln!("note: {notice}");
+    }
     let mut handles = Vec::new();
     handles.extend(args.flink.as_deref().map(Handle::flink_table).transpose()?);
     handles.extend(args.spark.as_deref().map(Handle::spark_table).transpose()?);

@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::Buffer;
 use arrow_flight::FlightData;
 use arrow_ipc::reader::RecordBatchDecoder;
-use arrow_ipc::{Message, MessageHeader, root_as_message_with_opts};
+use arrow_ipc::{Endianness, Message, MessageHeader, root_as_message_with_opts};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use bytes::Bytes;
 use flatbuffers::VerifierOptions;
@@ -104,6 +104,10 @@ fn schema(message: Message<'_>) -> Result<Schema> {
         .ok_or_else(|| damaged("its schema is missing".into()))?;
     if schema.fields().is_none() {
         return Err(damaged("its schema has no list of fields".into()));
+    }
+    if schema.endianness() != Endianness::Little {
+        return Err(damaged("its numbers are in big-endian byte order".into())
+            .with_hint("swap the bytes before the put, or put from a little-endian machine"));
     }
     let schema = guarded(|| Ok(arrow_ipc::convert::fb_to_schema(schema)))?;
     // Refuses, by column, the types and the nesting that no dataset holds.
@@ -201,4 +205,61 @@ fn too_large(why: String) -> Error {
     Error::new(Kind::Invalid, "FS0407", "a message is too large")
         .with_detail(why)
         .with_hint("write smaller batches, in pyarrow with write_table(table, max_chunksize=65536)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_big_endian_order_are_refused() {
+        let folder = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../integration-tests/data/cases/ipc-big-endian"
+        );
+        for (name, refused) in [("big", true), ("little", false)] {
+            // Behind the file's magic stands the message of its schema.
+            let file = std::fs::read(format!("{folder}/{name}.arrow")).unwrap();
+            let schema = schema_of_info(&Bytes::from(file).slice(8..));
+            match schema {
+                Err(error) if refused => {
+                    assert_eq!(error.code(), "FS0406");
+                    assert!(error.detail().unwrap().contains("big-endian"), "{error}");
+                }
+                schema => assert!(!refused && schema.unwrap().fields().len() == 2),
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_registers_fits_a_schema_message() {
+        use arrow_schema::{DataType, Field, Fields, TimeUnit};
+        use flinkspark_model::schema::names::{self, COLUMNS_MAX, FIELDS_MAX};
+        let fields = |count: usize, bytes: usize, kind: &DataType| -> Fields {
+            let name = |index: usize| format!("{index:0bytes$}");
+            (0..count)
+                .map(|index| Field::new(name(index), kind.clone(), true))
+                .collect()
+        };
+        let zoned = DataType::Timestamp(TimeUnit::Nanosecond, Some("Europe/Berlin".into()));
+        let nested = DataType::Struct(fields(1_000, 8, &DataType::Decimal128(38, 10)));
+        let described = |count: usize| -> Fields {
+            let pairs = (0..4).map(|pair| (pair.to_string(), "v".to_owned()));
+            let field = Field::new("f", DataType::Int8, false).with_metadata(pairs.collect());
+            (0..count)
+                .map(|index| field.clone().with_name(format!("f{index}")))
+                .collect()
+        };
+        for fields in [
+            fields(COLUMNS_MAX, 270, &zoned),
+            fields(FIELDS_MAX / 1_001, 8, &nested),
+            described(COLUMNS_MAX),
+        ] {
+            let schema = Schema::new(fields);
+            names::check(&schema).unwrap();
+            let message = crate::flight::encode::schema(&schema, None);
+            let decoded = Decoder::default().decode(message).unwrap();
+            assert!(matches!(decoded, Decoded::Schema(given) if *given == schema));
+        }
+    }
 }

@@ -126,3 +126,31 @@ impl Ticket {
         Ok(ticket)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flinkspark_model::schema::names::COLUMNS_MAX;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_ticket_that_names_every_column_is_still_a_ticket() {
+        let ticket = Ticket {
+            dataset: DatasetId(Uuid::max()),
+            schema_version: u32::MAX,
+            slot: SlotNo::MAX,
+            segment: u32::MAX,
+            name: "0123456789abcdef0123456789abcdef-p999".into(),
+            first_row: u64::MAX,
+            rows: u64::MAX,
+            columns: Some((0..COLUMNS_MAX).collect()),
+            profile: Profile::Spark4,
+            lossy: Lossy::Truncate,
+            expires_at_ms: u64::MAX,
+        };
+        let key = Key::new([7; 32]);
+        let bytes = ticket.sign(&key).unwrap();
+        assert!(bytes.len() <= limits::TICKET_BYTES_MAX, "{}", bytes.len());
+        assert_eq!(Ticket::open(&bytes, &key).unwrap(), ticket);
+    }
+}

@@ -5,11 +5,14 @@
 //! dataset's columns; text, binary and lists may come with 32-bit or 64-bit offsets or as views.
 //! Invariant: a batch that passed [`conform`] has exactly the dataset's schema, null-checked.
 
-use crate::format;
+use crate::format::{self, leaves};
+use arrow_array::types::{
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_cast::{CastOptions, cast_with_options};
-use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
-use flinkspark_model::schema::type_name;
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use flinkspark_model::schema::{names, type_name};
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
 
@@ -20,6 +23,7 @@ pub(super) fn plain(schema: &Schema) -> Result<SchemaRef> {
 
 /// Refuses a schema that is not the dataset's, before anything is staged.
 pub(crate) fn check(dataset: &str, expected: &Schema, given: &Schema) -> Result<()> {
+    names::distinct(given)?;
     let expected = plain(expected)?;
     let (wanted, got) = (expected.fields().len(), given.fields().len());
     let count = format!("expected {wanted} columns, got {got}");
@@ -115,7 +119,9 @@ fn cast(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
         safe: false,
         ..CastOptions::default()
     };
-    cast_with_options(column, field.data_type(), &options).map_err(|cause| {
+    let floored = floored(column, field.data_type());
+    let cast = floored.and_then(|column| cast_with_options(&column, field.data_type(), &options));
+    cast.map_err(|cause| {
         Error::new(
             Kind::Invalid,
             "FS0409",
@@ -131,4 +137,80 @@ fn cast(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
         ))
         .with_hint("cast the column, or choose another profile")
     })
+}
+
+/// The column with moments that a coarser unit does not hold rounded down, in their own unit: the
+/// cast alone would round toward 1970, and a moment before it into the next unit.
+fn floored(column: &ArrayRef, to: &DataType) -> std::result::Result<ArrayRef, ArrowError> {
+    let mut targets = Vec::new();
+    leaves::retype(to, &mut |leaf| {
+        targets.push(leaf.clone());
+        leaf.clone()
+    });
+    let from = format::plain_type(column.data_type());
+    let column = arrow_cast::cast(column, &from)?;
+    let mut targets = targets.into_iter();
+    let floored = leaves::change(&column, None, &from, &mut |leaf| {
+        use {DataType as D, TimeUnit as U};
+        let (D::Timestamp(fine, _), Some(D::Timestamp(coarse, _))) = (leaf.to, targets.next())
+        else {
+            return Ok(Arc::clone(leaf.array));
+        };
+        let ratio = format::per_second(*fine) / format::per_second(coarse);
+        if ratio <= 1 {
+            return Ok(Arc::clone(leaf.array));
+        }
+        let floor = |ticks: i64| {
+            ticks
+                .checked_sub(ticks.rem_euclid(ratio))
+                .ok_or_else(|| "its unit rounded down lies outside of 64 bits".to_owned())
+        };
+        match fine {
+            U::Second => Ok(Arc::clone(leaf.array)),
+            U::Millisecond => leaf.map::<TimestampMillisecondType, TimestampMillisecondType>(floor),
+            U::Microsecond => leaf.map::<TimestampMicrosecondType, TimestampMicrosecondType>(floor),
+            U::Nanosecond => leaf.map::<TimestampNanosecondType, TimestampNanosecondType>(floor),
+        }
+    });
+    floored.map_err(|misfit| ArrowError::CastError(misfit.why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::cast::AsArray;
+    use arrow_array::{Array, ListArray, TimestampMicrosecondArray, TimestampNanosecondArray};
+    use arrow_buffer::OffsetBuffer;
+
+    #[test]
+    fn truncation_rounds_down_before_1970_at_every_depth() {
+        let nanos = vec![
+            Some(-1),
+            Some(-1_000),
+            Some(-1_001),
+            None,
+            Some(1_999),
+            Some(0),
+        ];
+        let flat: ArrayRef = Arc::new(TimestampNanosecondArray::from(nanos));
+        let micros = vec![Some(-1), Some(-1), Some(-2), None, Some(1), Some(0)];
+        let expected = TimestampMicrosecondArray::from(micros);
+        let field = Field::new("at", expected.data_type().clone(), true);
+        let cut = cast(&flat, &field).unwrap();
+        assert_eq!(cut.as_primitive(), &expected);
+        let item = |data_type: &DataType| Arc::new(Field::new("item", data_type.clone(), true));
+        let offsets = OffsetBuffer::from_lengths([2, 0, 4]);
+        let list = ListArray::new(item(flat.data_type()), offsets, flat, None);
+        let to = DataType::List(item(expected.data_type()));
+        let list: ArrayRef = Arc::new(list.slice(1, 2));
+        let cut = cast(&list, &Field::new("at", to, true)).unwrap();
+        let last = cut.as_list::<i32>().value(1);
+        assert_eq!(last.as_primitive(), &expected.slice(2, 4));
+    }
+
+    #[test]
+    fn two_columns_of_one_name_are_refused() {
+        let twice = Schema::new(vec![Field::new("id", DataType::Int64, true); 2]);
+        assert_eq!(check("d", &twice, &twice).unwrap_err().code(), "FS0122");
+    }
 }

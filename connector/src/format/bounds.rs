@@ -67,6 +67,10 @@ impl BatchReader for Bounded {
     fn rows_total(&self) -> Option<u64> {
         self.reader.rows_total()
     }
+
+    fn notices(&self) -> Vec<String> {
+        self.reader.notices()
+    }
 }
 
 /// How many of the batch's first rows make a batch within the bounds, by the mean size of a row.

@@ -21,7 +21,7 @@ pub fn stored_schema(schema: &Schema) -> Result<SchemaRef> {
     let fields: Vec<FieldRef> = schema
         .fields()
         .iter()
-        .map(|field| retype(field, stored(field.data_type())))
+        .map(|field| retype(field, plain_type(field.data_type())))
         .collect();
     Ok(Arc::new(Schema::new_with_metadata(
         fields,
@@ -33,12 +33,13 @@ fn retype(field: &Field, data_type: DataType) -> FieldRef {
     field.clone().with_data_type(data_type).into()
 }
 
-fn stored(data_type: &DataType) -> DataType {
+/// The type without dictionaries, run-ends and views.
+pub(crate) fn plain_type(data_type: &DataType) -> DataType {
     use DataType as D;
-    let child = |field: &FieldRef| retype(field, stored(field.data_type()));
+    let child = |field: &FieldRef| retype(field, plain_type(field.data_type()));
     match data_type {
-        D::Dictionary(_, values) => stored(values),
-        D::RunEndEncoded(_, values) => stored(values.data_type()),
+        D::Dictionary(_, values) => plain_type(values),
+        D::RunEndEncoded(_, values) => plain_type(values.data_type()),
         D::Utf8View => D::Utf8,
         D::BinaryView => D::Binary,
         D::List(item) | D::ListView(item) => D::List(child(item)),
@@ -54,7 +55,7 @@ fn stored(data_type: &DataType) -> DataType {
 fn canonical(data_type: &DataType) -> DataType {
     use DataType as D;
     let item = |field: &FieldRef| Arc::new(Field::new("", canonical(field.data_type()), true));
-    match stored(data_type) {
+    match plain_type(data_type) {
         D::LargeUtf8 => D::Utf8,
         D::LargeBinary => D::Binary,
         D::List(field) | D::LargeList(field) => D::List(item(&field)),

@@ -61,6 +61,89 @@ pub(super) fn unheld(format: Format, column: &str, why: impl Into<String>, hint:
     .with_hint(hint)
 }
 
+/// A value of a file that no value of its column's type stands for. `row` counts from 1.
+pub(super) fn unreadable_value(name: &str, column: &str, row: u64, why: String) -> Error {
+    Error::new(
+        Kind::Data,
+        "FS0310",
+        format!("the value in row {row} of column \"{column}\" cannot be read without loss"),
+    )
+    .with_detail(format!("{why} (file \"{name}\")"))
+    .with_hint("cast the column where the file is written, or write it as text")
+}
+
+/// A value that a file of this format has no place for. `row` counts from 1.
+pub(super) fn unwritable_value(format: Format, column: &str, row: u64, why: String) -> Error {
+    Error::new(
+        Kind::Invalid,
+        "FS0311",
+        format!(
+            "the value in row {row} of column \"{column}\" cannot be held by a {} file",
+            format.name()
+        ),
+    )
+    .with_detail(why)
+    .with_hint("write it as .arrow, or correct the value in the dataset")
+}
+
+/// The file is compressed with something that this build does not read.
+pub(super) fn unread_codec(name: &str, codec: &str, hint: &str) -> Error {
+    Error::new(
+        Kind::Invalid,
+        "FS0312",
+        format!("\"{name}\" is compressed with {codec}, which is not read"),
+    )
+    .with_detail("the file may be whole; nothing of it was read")
+    .with_hint(hint)
+}
+
+/// The file's values are of a calendar that its format does not have.
+pub(super) fn foreign_calendar(name: &str, marker: &str) -> Error {
+    Error::new(
+        Kind::Invalid,
+        "FS0313",
+        format!("\"{name}\" says that its dates are of Spark's hybrid calendar"),
+    )
+    .with_detail(format!(
+        "its metadata has {marker}: what read the Parquet file kept the marker and left the days as they were"
+    ))
+    .with_hint("transfer the Parquet file that Spark wrote; its dates are brought to today's calendar")
+}
+
+/// The file is whole, and of a form that is not read: `what` says of it that it "is ...".
+pub(super) fn unread_form(name: &str, what: &str, why: &str, hint: &str) -> Error {
+    let message = format!("\"{name}\" {what}, which is not read");
+    Error::new(Kind::Invalid, "FS0314", message)
+        .with_detail(why)
+        .with_hint(hint)
+}
+
+/// A line of a CSV file ends in something else than a line feed.
+pub(super) fn foreign_line_ends(name: &str, line: u64) -> Error {
+    Error::new(
+        Kind::Data,
+        "FS0315",
+        format!("\"{name}\" has line ends that are not read"),
+    )
+    .with_detail(format!(
+        "line {line} holds a carriage return without a line feed: lines end in LF or CRLF, and within a field it stands in quotes"
+    ))
+    .with_hint(r"convert the file: tr '\r' '\n' < OLD > NEW")
+}
+
+/// A CSV file's text is not UTF-8.
+pub(super) fn not_utf8(name: &str, line: u64) -> Error {
+    Error::new(
+        Kind::Data,
+        "FS0316",
+        format!("\"{name}\" is not UTF-8 text"),
+    )
+    .with_detail(format!("line {line} holds bytes that UTF-8 does not have"))
+    .with_hint(
+        "convert the file, for example: iconv -f latin1 -t utf-8 OLD > NEW (from Excel: -f utf-16)",
+    )
+}
+
 /// An error's message and detail as the detail of another.
 pub(super) fn described(error: &Error) -> String {
     format!(

@@ -4,19 +4,31 @@
 //! states must be checked against the file before anything is allocated. Invariant: a file
 //! without its footer, or a stream without its end marker, is torn.
 
+mod write;
+
+pub(super) use write::Writer;
+
 use super::conform::{conform, stored_schema};
-use super::error::{cannot_open, cannot_write, damaged, described, guarded};
-use super::{BatchReader, BatchWriter, Format, Input};
+use super::error::{
+    cannot_open, damaged, described, foreign_calendar, guarded, unread_codec, unread_form,
+};
+use super::parquet;
+use super::{BatchReader, Format, Input};
 use arrow_array::RecordBatch;
 use arrow_buffer::{Buffer, MutableBuffer};
 use arrow_ipc::reader::FileDecoder;
-use arrow_ipc::writer::FileWriter;
-use arrow_ipc::{Block, MessageHeader, convert::fb_to_schema, root_as_footer, root_as_message};
-use arrow_schema::{ArrowError, Schema, SchemaRef};
+use arrow_ipc::{
+    Block, CompressionType, Endianness, MessageHeader, convert::fb_to_schema, root_as_footer,
+    root_as_message,
+};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
 use flinkspark_model::{Error, Result};
-use std::io::{SeekFrom, Write};
+use std::io::SeekFrom;
+use std::sync::Arc;
 
 const MAGIC: &[u8; 6] = b"ARROW1";
+/// What a file of Feather's first version begins with.
+const FEATHER: &[u8; 4] = b"FEA1";
 /// Footer length and magic at the end of a file, in bytes.
 const TRAILER_BYTES: u64 = 10;
 const CONTINUATION: [u8; 4] = [0xff; 4];
@@ -57,6 +69,15 @@ impl Reader {
             let start = bytes.read(0, length.min(8))?;
             if start.starts_with(MAGIC) {
                 Self::file(bytes)
+            } else if start.starts_with(FEATHER) {
+                let why = "that format came before Arrow's own and is not it";
+                let hint = "read it with pyarrow.feather.read_table and write it again";
+                Err(unread_form(
+                    name,
+                    "is a Feather file of version 1",
+                    why,
+                    hint,
+                ))
             } else {
                 Self::stream(bytes)
             }
@@ -86,15 +107,15 @@ impl Reader {
         let schema = footer
             .schema()
             .ok_or_else(|| bytes.damaged("its footer has no schema"))?;
-        let decoder = FileDecoder::new(fb_to_schema(schema).into(), footer.version());
+        let schema = bytes.schema(schema)?;
+        let decoder = FileDecoder::new(Arc::clone(&schema), footer.version());
         let blocks = footer
             .recordBatches()
             .map(|blocks| blocks.iter().rev().copied().collect());
-        let stored = stored_schema(&fb_to_schema(schema))?;
         let mut reader = Self {
             bytes,
             decoder,
-            stored,
+            stored: stored_schema(&schema)?,
             messages: Messages::Blocks(blocks.unwrap_or_default()),
         };
         for block in footer.dictionaries().into_iter().flatten() {
@@ -115,8 +136,8 @@ impl Reader {
         let schema = header
             .header_as_schema()
             .ok_or_else(|| bytes.damaged("it does not begin with a schema"))?;
-        let schema: Schema = fb_to_schema(schema);
-        let decoder = FileDecoder::new(schema.clone().into(), header.version());
+        let schema = bytes.schema(schema)?;
+        let decoder = FileDecoder::new(Arc::clone(&schema), header.version());
         let next = block.metaDataLength() as u64 + block.bodyLength() as u64;
         Ok(Self {
             bytes,
@@ -138,7 +159,7 @@ impl Reader {
         let (offset, metadata, body) =
             lengths.map_err(|_| self.bytes.damaged("its footer points outside of it"))?;
         let message = self.bytes.read(offset, metadata.saturating_add(body))?;
-        check_batch(&message, metadata as usize).map_err(|why| self.bytes.damaged(why))?;
+        self.bytes.check(&message, metadata as usize)?;
         Ok(message)
     }
 
@@ -158,8 +179,8 @@ impl Reader {
                         return Ok(None);
                     };
                     *at += block.metaDataLength() as u64 + block.bodyLength() as u64;
-                    check_batch(&message, block.metaDataLength() as usize)
-                        .map_err(|why| self.bytes.damaged(why))?;
+                    self.bytes
+                        .check(&message, block.metaDataLength() as usize)?;
                     (block, message)
                 }
             };
@@ -219,6 +240,40 @@ impl Bytes {
 
     fn wrong(&self, cause: ArrowError) -> Error {
         self.damaged(cause.to_string())
+    }
+
+    /// The schema, where the bytes are in this machine's order and the days in Arrow's calendar.
+    fn schema(&self, schema: arrow_ipc::Schema<'_>) -> Result<SchemaRef> {
+        if schema.endianness() != Endianness::Little {
+            let why = "its schema says that numbers stand with their first byte last";
+            let hint = "write it again on a little-endian machine, or as Parquet";
+            return Err(unread_form(
+                &self.name,
+                "is in big-endian byte order",
+                why,
+                hint,
+            ));
+        }
+        let schema = fb_to_schema(schema);
+        let days = schema
+            .fields()
+            .iter()
+            .any(|field| has_days(field.data_type()));
+        match parquet::marker(schema.metadata()) {
+            Some(marker) if days => Err(foreign_calendar(&self.name, marker)),
+            _ => Ok(schema.into()),
+        }
+    }
+
+    /// Refuses a batch that this build cannot read, or that would take more than any file may.
+    fn check(&self, message: &Buffer, metadata_bytes: usize) -> Result<()> {
+        let header = header(message).map_err(|why| self.damaged(why))?;
+        let codec = batch_of(&header).and_then(|batch| Some(batch.compression()?.codec()));
+        if codec.is_some_and(|codec| codec != CompressionType::LZ4_FRAME) {
+            let hint = "write it again with lz4 or without compression, or as Parquet";
+            return Err(unread_codec(&self.name, "zstd", hint));
+        }
+        check_batch(&header, message, metadata_bytes).map_err(|why| self.damaged(why))
     }
 
     fn read(&mut self, at: u64, length: u64) -> Result<Buffer> {
@@ -282,16 +337,43 @@ fn header(message: &Buffer) -> Result<arrow_ipc::Message<'_>, String> {
     root_as_message(metadata).map_err(|cause| format!("a message header: {cause}"))
 }
 
-/// Refuses a batch that would take more rows or memory than any file may ask for.
-fn check_batch(message: &Buffer, metadata_bytes: usize) -> Result<(), String> {
-    let header = header(message)?;
-    let batch = match header.header_type() {
+/// The rows of a message, or the values of a dictionary.
+fn batch_of<'a>(header: &arrow_ipc::Message<'a>) -> Option<arrow_ipc::RecordBatch<'a>> {
+    match header.header_type() {
         MessageHeader::DictionaryBatch => header
             .header_as_dictionary_batch()
             .and_then(|batch| batch.data()),
         _ => header.header_as_record_batch(),
+    }
+}
+
+/// Whether the type holds dates or moments.
+fn has_days(data_type: &DataType) -> bool {
+    use DataType as D;
+    match data_type {
+        D::Date32 | D::Date64 | D::Timestamp(..) => true,
+        D::Dictionary(_, values) => has_days(values),
+        D::RunEndEncoded(_, item)
+        | D::List(item)
+        | D::LargeList(item)
+        | D::ListView(item)
+        | D::LargeListView(item)
+        | D::FixedSizeList(item, _)
+        | D::Map(item, _) => has_days(item.data_type()),
+        D::Struct(fields) => fields.iter().any(|field| has_days(field.data_type())),
+        _ => false,
+    }
+}
+
+/// Refuses a batch that would take more rows or memory than any file may ask for.
+fn check_batch(
+    header: &arrow_ipc::Message<'_>,
+    message: &Buffer,
+    metadata_bytes: usize,
+) -> Result<(), String> {
+    let Some(batch) = batch_of(header) else {
+        return Ok(());
     };
-    let Some(batch) = batch else { return Ok(()) };
     if !(0..=BATCH_ROWS_MAX).contains(&batch.length()) {
         return Err(format!("a batch says that it has {} rows", batch.length()));
     }
@@ -315,38 +397,4 @@ fn check_batch(message: &Buffer, metadata_bytes: usize) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-/// Writes the file format.
-pub(super) struct Writer {
-    writer: FileWriter<Box<dyn Write + Send>>,
-    name: String,
-}
-
-impl Writer {
-    pub(super) fn new(
-        output: Box<dyn Write + Send>,
-        name: &str,
-        schema: &SchemaRef,
-    ) -> Result<Self> {
-        let writer =
-            FileWriter::try_new(output, schema).map_err(|cause| cannot_write(name, cause))?;
-        Ok(Self {
-            writer,
-            name: name.into(),
-        })
-    }
-}
-
-impl BatchWriter for Writer {
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.writer
-            .write(batch)
-            .map_err(|cause| cannot_write(&self.name, cause))
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<()> {
-        let finished = self.writer.finish().and_then(|()| self.writer.flush());
-        finished.map_err(|cause| cannot_write(&self.name, cause))
-    }
 }

@@ -1,35 +1,48 @@
 //! Parquet, through the `parquet` crate.
 //!
-//! Checks the footer's nesting before that crate decodes it, because it recurses without a limit.
-//! Invariant: a file whose rows are not as many as its footer says is an error.
+//! Checks the footer's nesting and codecs before that crate decodes it, because it recurses without
+//! a limit, and makes right what it would get wrong: INT96 that wraps, intervals with months,
+//! Spark's old calendar, units that the format does not have. Invariant: a file whose rows are not
+//! as many as its footer says is an error, and so is a value that would come out as another.
 
 mod footer;
+mod input;
+mod leaf;
+mod plan;
+mod spark;
+mod write;
 
+pub(super) use spark::{marker, without_keys};
+pub use write::ROW_GROUP_BYTES_MAX;
+pub(super) use write::Writer;
+
+use self::input::Shared;
+use self::leaf::{Step, apply, settle};
+use self::plan::Plan;
 use super::conform::{conform, stored_schema};
-use super::error::{cannot_open, cannot_write, damaged, described, guarded, unheld};
-use super::{BatchReader, BatchWriter, Format, Input, ReadOptions};
-use ::parquet::arrow::ArrowWriter;
-use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use ::parquet::basic::{Compression, ZstdLevel};
-use ::parquet::errors::{ParquetError, Result as ParquetResult};
-use ::parquet::file::properties::WriterProperties;
-use ::parquet::file::reader::{ChunkReader, Length};
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
-use bytes::Bytes;
-use flinkspark_model::Result;
-use std::io::{self, BufReader, Read, SeekFrom, Write};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// The largest row group that is written, in encoded bytes.
-pub const ROW_GROUP_BYTES_MAX: usize = 64 << 20;
-
-/// The largest row group that is written, in rows.
-const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
+use super::error::{cannot_open, damaged, described, guarded, unreadable_value};
+use super::leaves;
+use super::{BatchReader, Format, Input, ReadOptions};
+use ::parquet::arrow::ProjectionMask;
+use ::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
+use ::parquet::errors::ParquetError;
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{Schema, SchemaRef};
+use flinkspark_model::{Error, Result};
+use std::io::SeekFrom;
+use std::sync::Arc;
 
 /// Reads a file.
 pub(super) struct Reader {
     reader: ParquetRecordBatchReader,
+    /// The columns that are decoded twice, once more.
+    beside: Option<ParquetRecordBatchReader>,
+    doubled: Vec<usize>,
+    /// None where the library's decoding is all that there is to do.
+    plan: Option<Plan>,
     stored: SchemaRef,
     name: String,
     rows_total: u64,
@@ -47,31 +60,13 @@ impl Reader {
             .seek(SeekFrom::End(0))
             .map_err(|cause| cannot_open(name, cause))?;
         guarded(Format::Parquet, name, || {
-            footer::check(input.as_mut(), length)
-                .map_err(|why| damaged(Format::Parquet, name, why))?;
-            let wrong = |cause: ParquetError| damaged(Format::Parquet, name, cause.to_string());
-            let shared = Shared {
-                input: Arc::new(Mutex::new(input)),
-                length,
+            footer::check(input.as_mut(), length).map_err(|refusal| refusal.as_error(name))?;
+            let file = File {
+                shared: Shared::new(input, length),
+                name,
+                batch_rows: options.batch_rows.max(1),
             };
-            let builder = ParquetRecordBatchReaderBuilder::try_new(shared).map_err(wrong)?;
-            let stored = stored_schema(builder.schema())?;
-            let rows_total =
-                u64::try_from(builder.metadata().file_metadata().num_rows()).map_err(|_| {
-                    damaged(Format::Parquet, name, "its footer has a negative row count")
-                })?;
-            let reader = builder
-                .with_batch_size(options.batch_rows.max(1))
-                .build()
-                .map_err(wrong)?;
-            Ok(Self {
-                reader,
-                stored,
-                name: name.into(),
-                rows_total,
-                rows_read: 0,
-                ended: false,
-            })
+            file.read(options.schema.as_deref())
         })
     }
 
@@ -79,7 +74,20 @@ impl Reader {
         let wrong = |why: String| damaged(Format::Parquet, &self.name, why);
         match self.reader.next() {
             Some(Ok(batch)) => {
+                let rows_before = self.rows_read;
                 self.rows_read += batch.num_rows() as u64;
+                let batch = match &self.plan {
+                    None => batch,
+                    Some(plan) => {
+                        let beside = next_beside(self.beside.as_mut(), &batch)
+                            .map_err(|cause| wrong(cause.to_string()))?;
+                        let beside = |column| beside_of(&self.doubled, beside.as_ref(), column);
+                        changed(plan, &batch, &beside, &self.stored, |column, row, why| {
+                            let row = rows_before + row as u64 + 1;
+                            unreadable_value(&self.name, column, row, why)
+                        })?
+                    }
+                };
                 conform(&batch, &self.stored)
                     .map(Some)
                     .map_err(|misfit| wrong(described(&misfit)))
@@ -92,6 +100,175 @@ impl Reader {
             None => Ok(None),
         }
     }
+}
+
+/// A file whose footer has been looked at.
+struct File<'a> {
+    shared: Shared,
+    name: &'a str,
+    batch_rows: usize,
+}
+
+impl File<'_> {
+    fn wrong(&self, cause: ParquetError) -> Error {
+        damaged(Format::Parquet, self.name, cause.to_string())
+    }
+
+    fn read(&self, declared: Option<&Schema>) -> Result<Reader> {
+        let loaded = ArrowReaderMetadata::load(&self.shared, ArrowReaderOptions::default())
+            .map_err(|cause| self.wrong(cause))?;
+        let footer = loaded.metadata().file_metadata();
+        let rows_total = u64::try_from(footer.num_rows()).map_err(|_| {
+            damaged(
+                Format::Parquet,
+                self.name,
+                "its footer has a negative row count",
+            )
+        })?;
+        let stored = stored_schema(loaded.schema())?;
+        let mut plan = Plan::new(&stored, footer, declared);
+        if !plan.open().is_empty() {
+            self.settle(&loaded, &mut plan)?;
+        }
+        let (reader, beside) = if plan.is_plain() {
+            (self.decoder(loaded, None)?, None)
+        } else {
+            self.decoders(&loaded, &plan, None)?
+        };
+        let planned = plan.stored();
+        let metadata = without_keys(planned.metadata());
+        let stored = Schema::new_with_metadata(planned.fields().clone(), metadata);
+        Ok(Reader {
+            reader,
+            beside,
+            doubled: plan.doubled(),
+            plan: (!plan.is_plain()).then_some(plan),
+            stored: stored.into(),
+            name: self.name.into(),
+            rows_total,
+            rows_read: 0,
+            ended: false,
+        })
+    }
+
+    /// Lets the values of INT96 decide their units.
+    fn settle(&self, loaded: &ArrowReaderMetadata, plan: &mut Plan) -> Result<()> {
+        let open = plan.open();
+        let (reader, mut beside) = self.decoders(loaded, plan, Some(&open))?;
+        for batch in reader {
+            let wrong = |cause: String| damaged(Format::Parquet, self.name, cause);
+            let batch = batch.map_err(|cause| wrong(cause.to_string()))?;
+            let seconds =
+                next_beside(beside.as_mut(), &batch).map_err(|cause| wrong(cause.to_string()))?;
+            for (at, column) in open.iter().enumerate() {
+                let seconds = seconds.as_ref().map(|seconds| seconds.column(at));
+                let values = batch.column(at);
+                let mut leaves = plan.columns[*column].iter_mut();
+                let walked = leaves::change(values, seconds, values.data_type(), &mut |leaf| {
+                    if let Some(planned) = leaves.next()
+                        && let Step::Moment(calendar) = &planned.step
+                    {
+                        settle(&leaf, calendar, &mut planned.units);
+                    }
+                    Ok(Arc::clone(leaf.array))
+                });
+                walked.map_err(|misfit| wrong(misfit.why))?;
+            }
+        }
+        plan.settle();
+        Ok(())
+    }
+
+    /// The decoders of the planned types, of these columns or of all.
+    fn decoders(
+        &self,
+        loaded: &ArrowReaderMetadata,
+        plan: &Plan,
+        columns: Option<&[usize]>,
+    ) -> Result<(ParquetRecordBatchReader, Option<ParquetRecordBatchReader>)> {
+        let at = |schema: SchemaRef| {
+            let options = ArrowReaderOptions::default().with_schema(schema);
+            ArrowReaderMetadata::try_new(Arc::clone(loaded.metadata()), options)
+                .map_err(|cause| self.wrong(cause))
+        };
+        let reader = self.decoder(at(plan.decoded())?, columns)?;
+        let doubled = plan.doubled();
+        let doubled = columns.unwrap_or(&doubled);
+        if doubled.is_empty() {
+            return Ok((reader, None));
+        }
+        let beside = self.decoder(at(plan.beside())?, Some(doubled))?;
+        Ok((reader, Some(beside)))
+    }
+
+    fn decoder(
+        &self,
+        metadata: ArrowReaderMetadata,
+        columns: Option<&[usize]>,
+    ) -> Result<ParquetRecordBatchReader> {
+        let mut builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.shared.clone(), metadata)
+                .with_batch_size(self.batch_rows);
+        if let Some(columns) = columns {
+            let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
+            builder = builder.with_projection(mask);
+        }
+        builder.build().map_err(|cause| self.wrong(cause))
+    }
+}
+
+/// The rows of `batch`, of the second decoder.
+fn next_beside(
+    beside: Option<&mut ParquetRecordBatchReader>,
+    batch: &RecordBatch,
+) -> std::result::Result<Option<RecordBatch>, arrow_schema::ArrowError> {
+    let Some(beside) = beside else {
+        return Ok(None);
+    };
+    match beside.next().transpose()? {
+        Some(rows) if rows.num_rows() == batch.num_rows() => Ok(Some(rows)),
+        _ => Err(arrow_schema::ArrowError::ParquetError(
+            "its columns have different numbers of rows".into(),
+        )),
+    }
+}
+
+fn beside_of<'b>(
+    doubled: &[usize],
+    beside: Option<&'b RecordBatch>,
+    column: usize,
+) -> Option<&'b ArrayRef> {
+    let at = doubled.iter().position(|doubled| *doubled == column)?;
+    beside?.columns().get(at)
+}
+
+/// The batch as it is stored; `misfit` makes an error of a column's name, a row of the batch and why.
+fn changed<'b>(
+    plan: &Plan,
+    batch: &RecordBatch,
+    beside: &dyn Fn(usize) -> Option<&'b ArrayRef>,
+    stored: &SchemaRef,
+    misfit: impl Fn(&str, usize, String) -> Error,
+) -> Result<RecordBatch> {
+    let columns = batch.columns().iter().zip(&plan.columns).enumerate();
+    let columns = columns.map(|(index, (column, leaves))| {
+        if leaves.iter().all(|leaf| leaf.step == Step::Keep) {
+            return Ok(Arc::clone(column));
+        }
+        let field = stored.field(index);
+        let mut leaves = leaves.iter();
+        leaves::change(column, beside(index), field.data_type(), &mut |leaf| {
+            apply(
+                leaves.next().map_or(&Step::Keep, |planned| &planned.step),
+                &leaf,
+            )
+        })
+        .map_err(|wrong| misfit(field.name(), wrong.row, wrong.why))
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(stored), columns, &options)
+        .map_err(|cause| misfit("", 0, cause.to_string()))
 }
 
 impl Iterator for Reader {
@@ -115,132 +292,5 @@ impl BatchReader for Reader {
 
     fn rows_total(&self) -> Option<u64> {
         Some(self.rows_total)
-    }
-}
-
-/// The input as the decoder wants it: readable at several places at once.
-struct Shared {
-    input: Arc<Mutex<Box<dyn Input>>>,
-    length: u64,
-}
-
-impl Length for Shared {
-    fn len(&self) -> u64 {
-        self.length
-    }
-}
-
-impl ChunkReader for Shared {
-    type T = BufReader<Section>;
-
-    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        Ok(BufReader::new(Section {
-            input: Arc::clone(&self.input),
-            at: start,
-        }))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
-        if start
-            .checked_add(length as u64)
-            .is_none_or(|end| end > self.length)
-        {
-            return Err(ParquetError::EOF(format!(
-                "{length} bytes at {start} of a file of {}",
-                self.length
-            )));
-        }
-        let mut bytes = vec![0; length];
-        Section {
-            input: Arc::clone(&self.input),
-            at: start,
-        }
-        .read_exact(&mut bytes)?;
-        Ok(bytes.into())
-    }
-}
-
-/// A place in the input.
-struct Section {
-    input: Arc<Mutex<Box<dyn Input>>>,
-    at: u64,
-}
-
-impl Read for Section {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
-        input.seek(SeekFrom::Start(self.at))?;
-        let read = input.read(buffer)?;
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
-/// Writes a file, compressed with zstd at level 1.
-pub(super) struct Writer {
-    writer: ArrowWriter<Box<dyn Write + Send>>,
-    name: String,
-}
-
-impl Writer {
-    pub(super) fn new(
-        output: Box<dyn Write + Send>,
-        name: &str,
-        schema: &SchemaRef,
-    ) -> Result<Self> {
-        let level = ZstdLevel::try_new(1).map_err(|cause| cannot_write(name, cause))?;
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(level))
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
-            .build();
-        let writer = ArrowWriter::try_new(output, Arc::clone(schema), Some(properties)).map_err(
-            |cause| {
-                unheld(
-                    Format::Parquet,
-                    &columns(schema),
-                    cause.to_string(),
-                    "write it as .arrow, or leave it out",
-                )
-            },
-        )?;
-        Ok(Self {
-            writer,
-            name: name.into(),
-        })
-    }
-}
-
-/// The names of the columns, because the library does not say which one it refused.
-fn columns(schema: &SchemaRef) -> String {
-    schema
-        .fields()
-        .iter()
-        .map(|field| field.name().as_str())
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-impl BatchWriter for Writer {
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let written = self.writer.write(batch).and_then(|()| {
-            if self.writer.in_progress_size() >= ROW_GROUP_BYTES_MAX {
-                self.writer.flush()
-            } else {
-                Ok(())
-            }
-        });
-        written.map_err(|cause| match cause {
-            ParquetError::NYI(why) => {
-                let hint = "write it as .arrow, or leave it out";
-                unheld(Format::Parquet, &columns(batch.schema_ref()), why, hint)
-            }
-            cause => cannot_write(&self.name, cause),
-        })
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<()> {
-        let finished = self.writer.finish().map(drop);
-        let flushed = finished.and_then(|()| Ok(self.writer.inner_mut().flush()?));
-        flushed.map_err(|cause| cannot_write(&self.name, cause))
     }
 }

@@ -10,6 +10,7 @@ use std::io::Cursor;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+mod cases;
 mod conformance;
 mod damage;
 

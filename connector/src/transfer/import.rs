@@ -126,14 +126,16 @@ async fn put(
         async move { client.put(&command, schema, counted.boxed(), &|_| {}).await }
     });
     let receipts = try_join_all(puts).await;
-    reading.await.map_err(broken)?;
-    receipts
+    let notices = reading.await.map_err(broken)?;
+    let receipts = receipts?;
+    notices.iter().for_each(|notice| progress.say(notice));
+    Ok(receipts)
 }
 
-/// Hands the file's batches out in turn; a failure to read reaches every partition, so that none
-/// of them closes.
-fn distribute(reader: Box<dyn BatchReader>, queues: &[Queue]) {
-    for (index, batch) in (0..).zip(reader) {
+/// Hands the file's batches out in turn, and returns what is to be said of them; a failure to read
+/// reaches every partition, so that none of them closes.
+fn distribute(mut reader: Box<dyn BatchReader>, queues: &[Queue]) -> Vec<String> {
+    for (index, batch) in (0..).zip(reader.by_ref()) {
         match batch {
             Ok(batch) => {
                 let partition = plan::route(index, u32::try_from(queues.len()).unwrap_or(1));
@@ -142,17 +144,18 @@ fn distribute(reader: Box<dyn BatchReader>, queues: &[Queue]) {
                     .and_then(|partition| queues.get(partition));
                 // The put has failed and says why.
                 if queue.is_none_or(|queue| queue.blocking_send(Ok(batch)).is_err()) {
-                    return;
+                    return Vec::new();
                 }
             }
             Err(error) => {
                 for queue in queues {
                     let _ = queue.blocking_send(Err(error.clone()));
                 }
-                return;
+                return Vec::new();
             }
         }
     }
+    reader.notices()
 }
 
 fn committed(transaction: &Transaction, replayed: bool) -> Option<Outcome> {

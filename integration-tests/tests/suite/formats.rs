@@ -96,3 +96,143 @@ fn a_transfer_is_one_id_and_replace_replaces() -> Step {
     assert_eq!(rows()?, 336_776);
     Ok(())
 }
+
+/// Registers a dataset like a case, moves the case into it and out again; the path of what came out.
+fn through(server: &Server, dataset: &str, case: &str, out: &Path) -> Step<String> {
+    let case = crate::file(&format!("data/cases/{case}"))?;
+    let out = out.to_str().ok_or("the path is text")?;
+    let address = format!("dataset://{dataset}");
+    server.must(&["dataset", "register", dataset, "--like", &case])?;
+    server.must(&["transfer", &case, &address])?;
+    server.must(&["transfer", &address, out])?;
+    Ok(out.into())
+}
+
+#[test]
+fn what_others_wrote_comes_out_as_others_read_it() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    let file = |name: &str| dir.path().join(name);
+    let script = "python/file_cases.py";
+    let seconds = file("seconds.parquet");
+    let out = through(&server, "seconds", "made-seconds/seconds.arrow", &seconds)?;
+    python(script, &["seconds", &out])?;
+    let like = crate::file("data/cases/made-seconds/seconds.arrow")?;
+    there_and_back(&server, "seconds", &like, &file("seconds_back.parquet"))?;
+    let out = through(
+        &server,
+        "far",
+        "parquet-int96-far-dates/pyarrow.parquet",
+        &file("far.parquet"),
+    )?;
+    let far = ["1000", "2000", "3000"].map(|year| format!("{year}-01-01T00:00:00"));
+    let far = far.each_ref().map(String::as_str);
+    python(script, &[&["moments", &out, "at"], &far[..]].concat())?;
+    let out = through(
+        &server,
+        "instant",
+        "parquet-int96-instant/spark_default.parquet",
+        &file("instant.parquet"),
+    )?;
+    let instants = [
+        "2024-06-01T10:00:00.123456+00:00",
+        "2024-06-01T11:00:00+00:00",
+    ];
+    let expected = [&["moments", &out, "event_time"], &instants[..]].concat();
+    python(script, &expected)?;
+    let out = through(
+        &server,
+        "legacy",
+        "parquet-spark-legacy-calendar/legacy.parquet",
+        &file("legacy.parquet"),
+    )?;
+    let days = ["moments", &out, "born", "1001-01-01", "2024-06-01"];
+    python(script, &days)?;
+    let out = through(
+        &server,
+        "parts",
+        "csv-inference/parts.csv",
+        &file("parts.csv"),
+    )?;
+    let unquoted = std::fs::read_to_string(out)?.replace('"', "");
+    let given = std::fs::read_to_string(crate::file("data/cases/csv-inference/parts.csv")?)?;
+    assert_eq!(unquoted, given);
+    Ok(())
+}
+
+#[test]
+fn what_is_refused_by_name_is_not_registered() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    for (case, code) in [
+        ("same-column-names/join.parquet", "FS0122"),
+        ("same-column-names/struct.arrow", "FS0122"),
+        ("csv-line-ends/same_names.csv", "FS0122"),
+        ("csv-line-ends/empty_name.csv", "FS0124"),
+        ("csv-line-ends/old_mac.csv", "FS0315"),
+        ("csv-line-ends/latin1.csv", "FS0316"),
+        ("ipc-big-endian/big.arrow", "FS0314"),
+        ("made-ipc/spark_marker.arrow", "FS0313"),
+    ] {
+        let case = crate::file(&format!("data/cases/{case}"))?;
+        let refused = server.run(&["dataset", "register", "refused", "--like", &case])?;
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.err.contains(code), "{case}: {refused:?}");
+    }
+    let shown = server.run(&["dataset", "show", "refused"])?;
+    assert_eq!(shown.code, Some(1), "{shown:?}");
+    let case = crate::file("data/cases/parquet-page-crc/flipped.parquet")?;
+    server.must(&["dataset", "register", "accounts", "--like", &case])?;
+    let damaged = server.run(&["transfer", &case, "dataset://accounts"])?;
+    assert!(damaged.err.contains("FS0305"), "{damaged:?}");
+    let case = crate::file("data/cases/parquet-int96-far-dates/contracts.parquet")?;
+    server.must(&["dataset", "register", "contracts", "--like", &case])?;
+    let lossy = server.run(&["transfer", &case, "dataset://contracts"])?;
+    assert!(
+        lossy.err.contains("row 5 of column \"valid_to\""),
+        "{lossy:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn ten_thousand_columns_go_both_ways_and_more_are_refused() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    let wide = |columns: usize| -> Step<String> {
+        let path = dir.path().join(format!("wide_{columns}.csv"));
+        let line = |cell: &dyn Fn(usize) -> String| {
+            let cells: Vec<String> = (0..columns).map(cell).collect();
+            cells.join(",") + "\n"
+        };
+        let rows = line(&|column| format!("c{column}")) + &line(&|column| column.to_string());
+        std::fs::write(&path, rows)?;
+        Ok(path.to_str().ok_or("the path is text")?.into())
+    };
+    let file = wide(10_000)?;
+    server.must(&["dataset", "register", "wide", "--like", &file])?;
+    server.must(&["transfer", &file, "dataset://wide"])?;
+    let back = dir.path().join("wide_back.parquet");
+    there_and_back(&server, "wide", &file, &back)?;
+    let file = wide(10_001)?;
+    let refused = server.run(&["dataset", "register", "wider", "--like", &file])?;
+    assert!(refused.err.contains("FS0127"), "{refused:?}");
+    Ok(())
+}
+
+#[test]
+fn a_job_does_not_make_two_columns_of_one_name() -> Step {
+    let flights = Flights::start("24h")?;
+    let path = flights.path("twins.sql");
+    let sql = "INSERT INTO twins SELECT carrier AS x, dest AS x FROM flights;";
+    std::fs::write(&path, sql)?;
+    let path = path.to_str().ok_or("the path is text")?;
+    for on in ["batch", "stream"] {
+        let refused = flights.server.run(&["job", "run", path, "--on", on])?;
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.err.contains("FS0122"), "{refused:?}");
+    }
+    let shown = flights.server.run(&["dataset", "show", "twins"])?;
+    assert_eq!(shown.code, Some(1), "{shown:?}");
+    Ok(())
+}

@@ -25,7 +25,7 @@ pub const FIELDS_MAX: usize = 32_768;
 pub const SCHEMA_BYTES_MAX: usize = 4_000_000;
 
 /// What a field takes in a schema message besides its texts, in bytes, rounded up.
-const FIELD_BYTES: usize = 160;
+const FIELD_BYTES: usize = 112;
 
 /// What a pair of metadata takes besides its texts, in bytes, rounded up.
 const PAIR_BYTES: usize = 48;

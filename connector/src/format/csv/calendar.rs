@@ -1,28 +1,23 @@
 //! Dates and times of day as ISO 8601 text, for every value that Arrow can hold.
 //!
-//! The proleptic Gregorian calendar, by Howard Hinnant's `days_from_civil`. Years outside of 0 to
-//! 9999 have a sign. Invariant: what is printed parses to the same value.
+//! The proleptic Gregorian calendar. Years outside of 0 to 9999 have a sign. Invariant: what is
+//! printed parses to the same value.
 
-use super::text::put;
+use crate::format::civil::{Date, date_of, day_of};
+use std::fmt::Display;
+use std::io::Write;
 
 pub(super) const SECONDS_PER_DAY: i64 = 86_400;
 
+/// Appends the value's text.
+pub(super) fn put(out: &mut Vec<u8>, value: impl Display) {
+    // Writing to memory cannot fail.
+    let _ = write!(out, "{value}");
+}
+
 /// Prints the day, counted from 1970-01-01.
 pub(super) fn put_date(days: i64, out: &mut Vec<u8>) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let Date { year, month, day } = date_of(days);
     if (0..=9999).contains(&year) {
         put(out, format_args!("{year:04}-{month:02}-{day:02}"));
     } else {
@@ -41,6 +36,22 @@ pub(super) fn put_time(second_of_day: i64, fraction: i64, per_second: i64, out: 
     if fraction != 0 {
         let digits = per_second.ilog10() as usize;
         put(out, format_args!(".{fraction:0digits$}"));
+    }
+}
+
+/// Prints the moment of so many ticks since 1970, with `Z` where it is an instant.
+pub(super) fn put_moment(ticks: i64, per_second: i64, zoned: bool, out: &mut Vec<u8>) {
+    let (seconds, fraction) = (ticks.div_euclid(per_second), ticks.rem_euclid(per_second));
+    put_date(seconds.div_euclid(SECONDS_PER_DAY), out);
+    out.push(b'T');
+    put_time(
+        seconds.rem_euclid(SECONDS_PER_DAY),
+        fraction,
+        per_second,
+        out,
+    );
+    if zoned {
+        out.push(b'Z');
     }
 }
 
@@ -66,13 +77,7 @@ fn split_date(text: &str) -> Option<(i64, &str)> {
     if !(1..=last).contains(&day) {
         return None;
     }
-    let year = year - i64::from(month <= 2);
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let shifted = if month > 2 { month - 3 } else { month + 9 };
-    let day_of_era =
-        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * shifted + 2) / 5 + day - 1;
-    Some((era * 146_097 + day_of_era - 719_468, rest))
+    Some((day_of(Date { year, month, day }), rest))
 }
 
 fn two_digits(text: &str) -> Option<(i64, &str)> {

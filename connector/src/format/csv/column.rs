@@ -5,14 +5,20 @@
 
 use super::calendar::{SECONDS_PER_DAY, parse_date, parse_moment, parse_time};
 use super::infer::parse_bool;
-use super::text::{per_second, printer};
+use super::number::{DOUBLE, SINGLE, rounds};
+use super::print::printer;
+use crate::format::Format;
+use crate::format::civil::per_second;
+use crate::format::error::unheld;
 use arrow_array::builder::{
     BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, PrimitiveBuilder, StringBuilder,
 };
 use arrow_array::types::*;
 use arrow_array::{ArrayRef, ArrowPrimitiveType, NullArray, new_empty_array};
 use arrow_buffer::i256;
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use flinkspark_model::schema::type_name;
+use flinkspark_model::{Error, Kind, Result};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -26,6 +32,11 @@ pub(super) trait Column: Send {
 
     /// The column so far; the next one begins empty.
     fn finish(&mut self) -> ArrayRef;
+
+    /// Texts so far whose digits the type did not keep: it holds the number that is nearest.
+    fn rounded(&self) -> u64 {
+        0
+    }
 }
 
 /// A column of the type; `None` where CSV has no text for it.
@@ -45,15 +56,21 @@ pub(super) fn column(data_type: &DataType) -> Option<Box<dyn Column>> {
         D::UInt16 => number::<UInt16Type>(),
         D::UInt32 => number::<UInt32Type>(),
         D::UInt64 => number::<UInt64Type>(),
-        D::Float32 => of::<Float32Type>(data_type, |text| {
-            text.parse()
-                .ok()
-                .filter(|value: &f32| !value.is_infinite() || names_infinity(text))
+        D::Float32 => Box::new(Floats {
+            column: of::<Float32Type>(data_type, float),
+            rounds: |text| {
+                let nearest = || float::<f32>(text).map(|value| format!("{value:?}"));
+                rounds(text, || nearest().unwrap_or_default(), SINGLE)
+            },
+            rounded: 0,
         }),
-        D::Float64 => of::<Float64Type>(data_type, |text| {
-            text.parse()
-                .ok()
-                .filter(|value: &f64| !value.is_infinite() || names_infinity(text))
+        D::Float64 => Box::new(Floats {
+            column: of::<Float64Type>(data_type, float),
+            rounds: |text| {
+                let nearest = || float::<f64>(text).map(|value| format!("{value:?}"));
+                rounds(text, || nearest().unwrap_or_default(), DOUBLE)
+            },
+            rounded: 0,
         }),
         D::Decimal32(..) => decimal::<Decimal32Type>(data_type, |digits| digits.parse().ok())?,
         D::Decimal64(..) => decimal::<Decimal64Type>(data_type, |digits| digits.parse().ok())?,
@@ -89,9 +106,37 @@ pub(super) fn column(data_type: &DataType) -> Option<Box<dyn Column>> {
     })
 }
 
-/// Tells an infinity from a number that is too large.
-fn names_infinity(text: &str) -> bool {
-    text.contains(['i', 'I'])
+/// The nearest float; an infinity only where the text names one.
+fn float<T: FromStr + Into<f64> + Copy>(text: &str) -> Option<T> {
+    let value: T = text.parse().ok()?;
+    let infinite = value.into().is_infinite();
+    (!infinite || text.contains(['i', 'I'])).then_some(value)
+}
+
+/// Floats, and how many of them are not the number that their text was.
+struct Floats {
+    column: Box<dyn Column>,
+    rounds: fn(&str) -> bool,
+    rounded: u64,
+}
+
+impl Column for Floats {
+    fn push(&mut self, text: &str) -> bool {
+        self.rounded += u64::from((self.rounds)(text));
+        self.column.push(text)
+    }
+
+    fn push_null(&mut self) {
+        self.column.push_null();
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        self.column.finish()
+    }
+
+    fn rounded(&self) -> u64 {
+        self.rounded
+    }
 }
 
 fn time(text: &str, unit: TimeUnit) -> Option<i64> {
@@ -277,6 +322,41 @@ fn base16(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Whether CSV has a text for each value of the type.
-pub(super) fn is_held(data_type: &DataType) -> bool {
+fn is_held(data_type: &DataType) -> bool {
     column(data_type).is_some() && printer(new_empty_array(data_type).as_ref()).is_some()
+}
+
+/// Refuses columns for whose values CSV has no text, and a schema without columns.
+pub(super) fn check_schema(schema: &SchemaRef) -> Result<()> {
+    if schema.fields().is_empty() {
+        return Err(Error::new(
+            Kind::Invalid,
+            "FS0306",
+            "rows without columns cannot be held by a CSV file",
+        )
+        .with_detail("an empty line could not be told from a missing one")
+        .with_hint("use .parquet or .arrow"));
+    }
+    match schema
+        .fields()
+        .iter()
+        .find(|field| !is_held(field.data_type()))
+    {
+        Some(field) => Err(refuse(field.name(), field.data_type())),
+        None => Ok(()),
+    }
+}
+
+/// A column for whose values there is no text.
+pub(super) fn refuse(column: &str, data_type: &DataType) -> Error {
+    let why = format!(
+        "its type is {}, which has no text that reads back",
+        type_name(data_type)
+    );
+    unheld(
+        Format::Csv,
+        column,
+        why,
+        "use .parquet or .arrow, or leave the column out",
+    )
 }

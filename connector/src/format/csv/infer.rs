@@ -1,12 +1,14 @@
 //! Which type a column of CSV has, from all of its fields.
 //!
-//! Looks at every field of the file. Invariant: the type reads every field of the column without
-//! loss; where no narrower one does, it is text.
+//! Looks at every field of the file. Invariant: the type holds every field of the column without loss
+//! of a digit; where no narrower one does, it is text. What a value of the type would be written as
+//! otherwise than it stands there is said.
 
-use super::CsvOptions;
-use super::calendar::{parse_date, parse_moment};
+use super::calendar::{Moment, parse_date, parse_moment, put_date, put_moment};
+use super::options::CsvOptions;
 use super::record::{Broken, Records};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use flinkspark_model::schema::type_name;
 use std::io::Read;
 
 /// Integers up to here are exact as 64-bit floats.
@@ -84,12 +86,36 @@ fn numeric(text: &str) -> Kind {
             Err(_) => Kind::Text,
         };
     }
-    let finite = || text.parse::<f64>().is_ok_and(f64::is_finite);
-    if is_fraction_and_exponent(rest) && finite() {
+    // A text that a float would be written as otherwise (1.10, 1E5, digits beyond it) is a code or
+    // more than a float holds.
+    let same = || {
+        text.parse::<f64>()
+            .is_ok_and(|value| format!("{value:?}") == text)
+    };
+    if is_fraction_and_exponent(rest) && same() {
         Kind::Float
     } else {
         Kind::Text
     }
+}
+
+/// The text that the field would be written as, where that is another.
+fn restated(text: &str, kind: Kind, nanos: bool) -> Option<String> {
+    let mut written = Vec::new();
+    match kind {
+        Kind::Boolean => return Some(text.to_ascii_lowercase()).filter(|lower| lower != text),
+        Kind::Date => put_date(parse_date(text)?, &mut written),
+        Kind::Timestamp { zoned, .. } => {
+            let per_second = if nanos { 1_000_000_000 } else { 1_000_000 };
+            let ticks = parse_moment(text).and_then(|moment: Moment| moment.ticks(per_second))?;
+            put_moment(ticks, per_second, zoned, &mut written);
+        }
+        Kind::Integer { .. } => return Some(format!("{text}.0")),
+        Kind::Text | Kind::Float => return None,
+    }
+    String::from_utf8(written)
+        .ok()
+        .filter(|written| written != text)
 }
 
 fn is_fraction_and_exponent(rest: &str) -> bool {
@@ -104,8 +130,16 @@ fn is_fraction_and_exponent(rest: &str) -> bool {
             .is_none_or(|exponent| digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
 }
 
+/// A field that would be written as another text.
+#[derive(Debug, Clone)]
+struct Restated {
+    line: u64,
+    text: String,
+    written: String,
+}
+
 /// What was seen of a column.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Seen {
     booleans: bool,
     integers: bool,
@@ -117,6 +151,10 @@ struct Seen {
     exact: bool,
     micros: bool,
     nanos: bool,
+    /// The first integer, as it would be written among floats.
+    integer: Option<Restated>,
+    /// The first other field that would be written otherwise, in microseconds and in nanoseconds.
+    other: [Option<Restated>; 2],
 }
 
 impl Seen {
@@ -131,9 +169,31 @@ impl Seen {
         exact: true,
         micros: true,
         nanos: true,
+        integer: None,
+        other: [None, None],
     };
 
-    fn see(&mut self, kind: Kind) {
+    fn see(&mut self, text: &str, line: u64) {
+        let kind = kind(text);
+        let restate = |known: &mut Option<Restated>, nanos| {
+            if known.is_none()
+                && let Some(written) = restated(text, kind, nanos)
+            {
+                let text = text.into();
+                *known = Some(Restated {
+                    line,
+                    text,
+                    written,
+                });
+            }
+        };
+        if matches!(kind, Kind::Integer { .. }) {
+            restate(&mut self.integer, false);
+        } else {
+            let [micros, nanos] = &mut self.other;
+            restate(micros, false);
+            restate(nanos, true);
+        }
         match kind {
             Kind::Text => self.text = true,
             Kind::Boolean => self.booleans = true,
@@ -156,7 +216,26 @@ impl Seen {
         }
     }
 
-    fn data_type(self) -> DataType {
+    /// What is to be said of the column at its type.
+    fn notice(&self, name: &str, data_type: &DataType) -> Option<String> {
+        let [micros, nanos] = &self.other;
+        let restated = match data_type {
+            DataType::Float64 => self.integer.as_ref(),
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => nanos.as_ref(),
+            DataType::Boolean | DataType::Date32 | DataType::Timestamp(..) => micros.as_ref(),
+            _ => None,
+        }?;
+        Some(format!(
+            "column \"{}\" is read as {}: \"{}\" in line {} will be written as {}",
+            name.escape_debug(),
+            type_name(data_type),
+            restated.text.escape_debug(),
+            restated.line,
+            restated.written
+        ))
+    }
+
+    fn data_type(&self) -> DataType {
         let numbers = self.integers || self.floats;
         let kinds = [self.booleans, numbers, self.dates, self.local, self.zoned];
         if self.text || kinds.into_iter().filter(|kind| *kind).count() != 1 {
@@ -184,8 +263,16 @@ impl Seen {
     }
 }
 
+/// A schema, and what is to be said of it.
+pub(super) struct Inferred {
+    pub(super) schema: Schema,
+    pub(super) notices: Vec<String>,
+    /// The first line that was blank.
+    pub(super) blank: Option<u64>,
+}
+
 /// The schema of a whole input: every column nullable, names from the header or `column_1` on.
-pub(super) fn infer(input: impl Read, options: &CsvOptions) -> Result<Schema, Broken> {
+pub(super) fn infer(input: impl Read, options: &CsvOptions) -> Result<Inferred, Broken> {
     let mut records = Records::new(input, options.delimiter)?;
     let mut names = Vec::new();
     if !records.advance()? {
@@ -210,20 +297,44 @@ pub(super) fn infer(input: impl Read, options: &CsvOptions) -> Result<Schema, Br
             match records.field(index).unwrap_or_default() {
                 (_, true) => seen.text = true,
                 (text, false) if text == options.null.as_bytes() => {}
-                (text, false) => seen.see(kind(utf8(text, records.line())?)),
+                (text, false) => seen.see(utf8(text, records.line())?, records.line()),
             }
         }
         more = records.advance()?;
     }
-    let fields = names
+    let mut notices: Vec<String> = one_column(&names, options).into_iter().collect();
+    let fields = names.into_iter().zip(seen).map(|(name, seen)| {
+        let data_type = seen.data_type();
+        notices.extend(seen.notice(&name, &data_type));
+        Field::new(name, data_type, true)
+    });
+    Ok(Inferred {
+        schema: Schema::new(fields.collect::<Vec<_>>()),
+        notices,
+        blank: records.blank(),
+    })
+}
+
+/// A word on a file whose one column looks like several.
+fn one_column(names: &[String], options: &CsvOptions) -> Option<String> {
+    let [only] = names else { return None };
+    let found = [';', '\t', '|', ',']
         .into_iter()
-        .zip(seen)
-        .map(|(name, seen)| Field::new(name, seen.data_type(), true));
-    Ok(Schema::new(fields.collect::<Vec<_>>()))
+        .find(|other| u32::from(*other) != u32::from(options.delimiter) && only.contains(*other))?;
+    Some(format!(
+        "the file has one column, \"{}\": if {} stands between its fields, write it again with \"{}\"",
+        only.escape_debug(),
+        if found == '\t' {
+            "a tab".to_owned()
+        } else {
+            format!("\"{found}\"")
+        },
+        char::from(options.delimiter).escape_debug()
+    ))
 }
 
 pub(super) fn utf8(text: &[u8], line: u64) -> Result<&str, Broken> {
-    std::str::from_utf8(text).map_err(|_| Broken::Damaged(format!("line {line}: it is not UTF-8")))
+    std::str::from_utf8(text).map_err(|_| Broken::Encoding(line))
 }
 
 /// Refuses a record that has not as many fields as there are columns.

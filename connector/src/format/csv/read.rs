@@ -1,11 +1,11 @@
 //! Reads CSV at a schema, declared or inferred.
 
-use super::column::{Column, column};
-use super::infer::{check_width, infer, utf8};
+use super::column::{Column, check_schema, column};
+use super::infer::{Inferred, check_width, infer, utf8};
+use super::options::CsvOptions;
 use super::record::{Broken, Records};
-use super::{CsvOptions, write};
 use crate::format::conform::{conform, stored_schema};
-use crate::format::error::{cannot_open, damaged, described};
+use crate::format::error::{cannot_open, damaged, described, foreign_line_ends, not_utf8};
 use crate::format::{BatchReader, Format, Input, ReadOptions};
 use arrow_array::RecordBatch;
 use arrow_schema::{Field, Schema, SchemaRef};
@@ -28,6 +28,7 @@ pub(in crate::format) struct Reader {
     name: String,
     batch_rows: usize,
     batch_bytes: usize,
+    notices: Vec<String>,
     ended: bool,
 }
 
@@ -39,17 +40,22 @@ impl Reader {
     ) -> Result<Self> {
         options.csv.check()?;
         let broken = |broken| as_error(name, broken);
-        let schema = match &options.schema {
-            Some(schema) => stored_schema(schema)?,
+        let (schema, notices) = match &options.schema {
+            Some(schema) => (stored_schema(schema)?, Vec::new()),
             None => {
-                let schema = infer(&mut input, &options.csv).map_err(broken)?;
+                let Inferred {
+                    schema,
+                    notices,
+                    blank,
+                } = infer(&mut input, &options.csv).map_err(broken)?;
+                options.csv.check_blank(schema.fields().len(), blank)?;
                 input
                     .seek(SeekFrom::Start(0))
                     .map_err(|cause| cannot_open(name, cause))?;
-                Arc::new(schema)
+                (Arc::new(schema), notices)
             }
         };
-        write::check_schema(&schema)?;
+        check_schema(&schema)?;
         let columns: Vec<_> = schema
             .fields()
             .iter()
@@ -66,6 +72,7 @@ impl Reader {
             name: name.into(),
             batch_rows: options.batch_rows.max(1),
             batch_bytes: options.batch_bytes,
+            notices,
             ended: false,
         };
         if reader.options.header {
@@ -125,9 +132,13 @@ impl Reader {
     }
 
     fn advance(&mut self) -> Result<bool> {
-        self.records
+        let more = self
+            .records
             .advance()
-            .map_err(|broken| as_error(&self.name, broken))
+            .map_err(|broken| as_error(&self.name, broken))?;
+        self.options
+            .check_blank(self.columns.len(), self.records.blank())?;
+        Ok(more)
     }
 
     fn batch(&mut self) -> Result<Option<RecordBatch>> {
@@ -210,6 +221,8 @@ fn as_error(name: &str, broken: Broken) -> Error {
     match broken {
         Broken::Io(cause) => cannot_open(name, cause),
         Broken::Damaged(why) => damaged(Format::Csv, name, why),
+        Broken::LineEnds(line) => foreign_line_ends(name, line),
+        Broken::Encoding(line) => not_utf8(name, line),
     }
 }
 
@@ -229,5 +242,18 @@ impl Iterator for Reader {
 impl BatchReader for Reader {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    fn notices(&self) -> Vec<String> {
+        let rounded = self.columns.iter().zip(self.schema.fields());
+        let rounded = rounded.filter_map(|(column, field)| match column.rounded() {
+            0 => None,
+            count => Some(format!(
+                "column \"{}\": {count} fields have more digits than {} holds; the nearest numbers were taken",
+                field.name(),
+                type_name(field.data_type())
+            )),
+        });
+        self.notices.iter().cloned().chain(rounded).collect()
     }
 }

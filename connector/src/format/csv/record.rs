@@ -1,7 +1,8 @@
 //! Splits bytes into records and fields.
 //!
-//! Knows quotes and line ends, nothing of types. Invariant: a record is whole: a file that ends
-//! within quotes is an error, not a short record.
+//! Knows quotes and line ends, nothing of types. A line without anything in it is no record. Invariant:
+//! a record is whole: a file that ends within quotes is an error, not a short record, and a carriage
+//! return outside of quotes is half of a line's end or an error, never part of a field.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -20,6 +21,10 @@ pub(super) enum Broken {
     Io(std::io::Error),
     /// The bytes are no CSV; the text says what and in which line.
     Damaged(String),
+    /// Lines end in what is no line end here; the line.
+    LineEnds(u64),
+    /// The text is not UTF-8; the line.
+    Encoding(u64),
 }
 
 impl From<std::io::Error> for Broken {
@@ -36,6 +41,7 @@ pub(super) struct Records<R> {
     fields: Vec<Field>,
     line: u64,
     next_line: u64,
+    blank: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -57,6 +63,14 @@ enum At {
     Quote,
     /// After the carriage return behind a quoted field.
     Return,
+    /// After the carriage return behind a field without quotes.
+    PlainReturn,
+}
+
+/// What a scan found to be wrong.
+enum Wrong {
+    Quote,
+    LineEnd,
 }
 
 impl<R: Read> Records<R> {
@@ -72,12 +86,18 @@ impl<R: Read> Records<R> {
             fields: Vec::new(),
             line: 0,
             next_line: 1,
+            blank: None,
         })
     }
 
     /// The line in which the present record begins, from 1.
     pub(super) fn line(&self) -> u64 {
         self.line
+    }
+
+    /// The first line that was skipped because nothing was in it.
+    pub(super) fn blank(&self) -> Option<u64> {
+        self.blank
     }
 
     /// How many fields the present record has.
@@ -93,6 +113,17 @@ impl<R: Read> Records<R> {
 
     /// Goes on to the next record; false at the end.
     pub(super) fn advance(&mut self) -> Result<bool, Broken> {
+        while self.next_line()? {
+            if !matches!(self.fields.as_slice(), [only] if !only.quoted && only.start == only.end) {
+                return Ok(true);
+            }
+            self.blank.get_or_insert(self.line);
+        }
+        Ok(false)
+    }
+
+    /// Goes on to the next record or blank line; false at the end.
+    fn next_line(&mut self) -> Result<bool, Broken> {
         self.text.clear();
         self.fields.clear();
         self.line = self.next_line;
@@ -111,7 +142,13 @@ impl<R: Read> Records<R> {
                 &mut self.fields,
                 &mut self.next_line,
             )
-            .map_err(|what| Broken::Damaged(format!("line {}: {what}", self.line)))?;
+            .map_err(|wrong| match wrong {
+                Wrong::LineEnd => Broken::LineEnds(self.line),
+                Wrong::Quote => Broken::Damaged(format!(
+                    "line {}: a quoted field is followed by something else than the end of the field",
+                    self.line
+                )),
+            })?;
             self.input.consume(used);
             if self.text.len() > RECORD_BYTES_MAX || self.fields.len() > FIELDS_MAX {
                 let why = format!(
@@ -154,7 +191,7 @@ impl<R: Read> Records<R> {
         text: &mut Vec<u8>,
         fields: &mut Vec<Field>,
         line: &mut u64,
-    ) -> Result<(usize, bool), &'static str> {
+    ) -> Result<(usize, bool), Wrong> {
         let mut used = 0;
         while let Some(rest) = chunk.get(used..).filter(|rest| !rest.is_empty()) {
             if *at == At::Quoted {
@@ -172,7 +209,7 @@ impl<R: Read> Records<R> {
                 continue;
             }
             if *at == At::Plain {
-                let ends = |byte: &u8| *byte == delimiter || *byte == b'\n';
+                let ends = |byte: &u8| *byte == delimiter || matches!(byte, b'\n' | b'\r');
                 let length = rest.iter().position(ends).unwrap_or(rest.len());
                 text.extend_from_slice(&rest[..length]);
                 used += length;
@@ -182,7 +219,7 @@ impl<R: Read> Records<R> {
             }
             let byte = chunk[used];
             used += 1;
-            if byte == delimiter && *at != At::Return {
+            if byte == delimiter && !matches!(at, At::Return | At::PlainReturn) {
                 fields.push(Field {
                     start: *start,
                     end: text.len(),
@@ -190,17 +227,17 @@ impl<R: Read> Records<R> {
                 });
                 (*at, *start) = (At::Start, text.len());
             } else if byte == b'\n' {
-                let quoted = matches!(at, At::Quote | At::Return);
-                let carriage = !quoted && text.len() > *start && text.last() == Some(&b'\r');
                 fields.push(Field {
                     start: *start,
-                    end: text.len() - usize::from(carriage),
-                    quoted,
+                    end: text.len(),
+                    quoted: matches!(at, At::Quote | At::Return),
                 });
                 *line += 1;
                 return Ok((used, true));
             } else {
                 *at = match (*at, byte) {
+                    (At::Return | At::PlainReturn, _) => return Err(Wrong::LineEnd),
+                    (At::Start | At::Plain, b'\r') => At::PlainReturn,
                     (At::Start, b'"') => At::Quoted,
                     (At::Start, _) => {
                         text.push(byte);
@@ -211,11 +248,7 @@ impl<R: Read> Records<R> {
                         At::Quoted
                     }
                     (At::Quote, b'\r') => At::Return,
-                    _ => {
-                        return Err(
-                            "a quoted field is followed by something else than the end of the field",
-                        );
-                    }
+                    _ => return Err(Wrong::Quote),
                 };
             }
         }

@@ -1,14 +1,14 @@
 //! Writes CSV: `\n` at the end of each record, quotes only where they are needed.
 
-use super::CsvOptions;
-use super::column::is_held;
-use super::text::{Printer, is_text, needs_quotes, printer};
-use crate::format::error::{cannot_write, unheld};
+use super::column::{check_schema, refuse};
+use super::options::CsvOptions;
+use super::print::{Printer, outside_of_day, printer};
+use super::quote::{is_text, needs_quotes};
+use crate::format::error::{cannot_write, unwritable_value};
 use crate::format::{BatchWriter, Format};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
-use flinkspark_model::schema::type_name;
-use flinkspark_model::{Error, Kind, Result};
+use flinkspark_model::Result;
 use std::io::Write;
 
 /// Text that is gathered before it is written, in bytes.
@@ -21,6 +21,7 @@ pub(in crate::format) struct Writer {
     name: String,
     block: Vec<u8>,
     field: Vec<u8>,
+    rows: u64,
 }
 
 impl Writer {
@@ -32,12 +33,14 @@ impl Writer {
     ) -> Result<Self> {
         options.check()?;
         check_schema(schema)?;
+        options.check_columns(schema)?;
         let mut writer = Self {
             output,
             options: options.clone(),
             name: name.into(),
             block: Vec::with_capacity(BLOCK_BYTES),
             field: Vec::new(),
+            rows: 0,
         };
         if options.header {
             for (index, field) in schema.fields().iter().enumerate() {
@@ -119,6 +122,10 @@ impl BatchWriter for Writer {
                 .iter()
                 .zip(batch.schema_ref().fields())
                 .map(|(array, field)| {
+                    if let Some(row) = outside_of_day(array.as_ref()) {
+                        let (row, why) = (self.rows + row as u64 + 1, "it is no time of a day");
+                        return Err(unwritable_value(Format::Csv, field.name(), row, why.into()));
+                    }
                     let print = printer(array.as_ref())
                         .ok_or_else(|| refuse(field.name(), field.data_type()))?;
                     Ok(Cells {
@@ -128,6 +135,7 @@ impl BatchWriter for Writer {
                     })
                 });
         let columns = columns.collect::<Result<Vec<_>>>()?;
+        self.rows += batch.num_rows() as u64;
         (0..batch.num_rows()).try_for_each(|row| self.write_row(row, &columns))
     }
 
@@ -137,38 +145,4 @@ impl BatchWriter for Writer {
             .flush()
             .map_err(|cause| cannot_write(&self.name, cause))
     }
-}
-
-/// Refuses columns for whose values CSV has no text, and a schema without columns.
-pub(super) fn check_schema(schema: &SchemaRef) -> Result<()> {
-    if schema.fields().is_empty() {
-        return Err(Error::new(
-            Kind::Invalid,
-            "FS0306",
-            "rows without columns cannot be held by a CSV file",
-        )
-        .with_detail("an empty line could not be told from a missing one")
-        .with_hint("use .parquet or .arrow"));
-    }
-    match schema
-        .fields()
-        .iter()
-        .find(|field| !is_held(field.data_type()))
-    {
-        Some(field) => Err(refuse(field.name(), field.data_type())),
-        None => Ok(()),
-    }
-}
-
-fn refuse(column: &str, data_type: &DataType) -> Error {
-    let why = format!(
-        "its type is {}, which has no text that reads back",
-        type_name(data_type)
-    );
-    unheld(
-        Format::Csv,
-        column,
-        why,
-        "use .parquet or .arrow, or leave the column out",
-    )
 }

@@ -1,10 +1,15 @@
-//! A look at a Parquet footer before the decoder's: is it there, and how deep is it nested?
+//! A look at a Parquet footer before the decoder's: is it there, how deep is it nested, and with what
+//! is it compressed?
 //!
 //! Reads just enough of Thrift's compact protocol to walk the schema; see `parquet.thrift`,
-//! `FileMetaData.schema` (field 2) and `SchemaElement.num_children` (field 5). Invariant: what
-//! passes can be decoded by recursion without exhausting the stack.
+//! `FileMetaData.schema` (field 2), `SchemaElement.num_children` (field 5) and, beneath
+//! `FileMetaData.row_groups` (field 4), `ColumnMetaData.codec` (field 4). Invariant: what passes can
+//! be decoded by recursion without exhausting the stack, and in work bounded by the footer's bytes.
 
-use crate::format::Input;
+use crate::format::error::{damaged, unread_codec, unread_form};
+use crate::format::{Format, Input};
+use flinkspark_model::Error;
+use std::collections::BTreeSet;
 use std::io::SeekFrom;
 
 /// The deepest schema, in Parquet's levels: a list or a map takes two of them.
@@ -18,34 +23,86 @@ const TRAILER_BYTES: u64 = 8;
 
 type Result<T> = std::result::Result<T, String>;
 
-/// Refuses a file without a whole footer or with one nested too deep, saying why.
-pub(super) fn check(input: &mut dyn Input, length: u64) -> Result<()> {
+/// Why a file is not read.
+pub(super) enum Refusal {
+    /// It is torn, changed or of another format.
+    Damaged(String),
+    /// Its columns are compressed with something that is not read.
+    Codec(String),
+    /// It is encrypted.
+    Encrypted,
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self::Damaged(why)
+    }
+}
+
+impl Refusal {
+    /// The error, for a file of this name.
+    pub(super) fn as_error(&self, name: &str) -> Error {
+        match self {
+            Self::Damaged(why) => damaged(Format::Parquet, name, why.as_str()),
+            Self::Codec(codec) => {
+                let hint =
+                    "write it again with zstd, snappy, gzip, brotli, lz4 or without compression";
+                unread_codec(name, codec, hint)
+            }
+            Self::Encrypted => {
+                let hint = "decrypt it where it was written";
+                unread_form(
+                    name,
+                    "is encrypted",
+                    "its footer and columns are encrypted",
+                    hint,
+                )
+            }
+        }
+    }
+}
+
+/// The codecs of `parquet.thrift`, by number, that are read: none, snappy, gzip, brotli, LZ4, zstd
+/// and LZ4 without framing.
+const CODECS_READ: [i64; 7] = [0, 1, 2, 4, 5, 6, 7];
+/// The number of LZO.
+const LZO: i64 = 3;
+
+/// Refuses a file without a whole footer, with one nested too deep or with an unknown codec.
+pub(super) fn check(input: &mut dyn Input, length: u64) -> std::result::Result<(), Refusal> {
     let torn =
         || "it ends before its footer: the writer did not finish, or the copy is short".to_owned();
     if length < TRAILER_BYTES + 4 {
-        return Err(torn());
+        return Err(torn().into());
     }
-    if read(input, 0, 4)? != b"PAR1" {
-        return Err("it does not begin with PAR1".into());
+    match read(input, 0, 4)?.as_slice() {
+        b"PAR1" => {}
+        b"PARE" => return Err(Refusal::Encrypted),
+        _ => return Err(Refusal::Damaged("it does not begin with PAR1".into())),
     }
     let trailer = read(input, length - TRAILER_BYTES, TRAILER_BYTES)?;
     let (bytes, magic) = trailer.split_at(4);
     match magic {
         b"PAR1" => {}
-        b"PARE" => return Err("its footer is encrypted".into()),
-        _ => return Err(torn()),
+        b"PARE" => return Err(Refusal::Encrypted),
+        _ => return Err(torn().into()),
     }
     let bytes = u64::from(bytes.try_into().map(u32::from_le_bytes).unwrap_or_default());
     if bytes > FOOTER_BYTES_MAX {
-        return Err(format!("a footer of {bytes} bytes is too large"));
+        return Err(format!("a footer of {bytes} bytes is too large").into());
     }
     let start = (length - TRAILER_BYTES)
         .checked_sub(bytes)
-        .ok_or("its footer is larger than the file")?;
+        .ok_or_else(|| "its footer is larger than the file".to_owned())?;
     let footer = read(input, start, bytes)?;
-    Thrift { rest: &footer }
+    let codecs = Thrift { rest: &footer }
         .file_metadata()
-        .ok_or_else(|| "its footer is damaged or nested too deep".into())
+        .ok_or_else(|| "its footer is damaged or nested too deep".to_owned())?;
+    match codecs.iter().find(|codec| !CODECS_READ.contains(codec)) {
+        Some(&LZO) => Err(Refusal::Codec("LZO".into())),
+        Some(codec) => Err(Refusal::Codec(format!("codec {codec}"))),
+        None => Ok(()),
+    }
 }
 
 fn read(input: &mut dyn Input, at: u64, length: u64) -> Result<Vec<u8>> {
@@ -73,14 +130,52 @@ struct Thrift<'a> {
 }
 
 impl Thrift<'_> {
-    fn file_metadata(&mut self) -> Option<()> {
+    /// The numbers of the codecs that the columns have.
+    fn file_metadata(&mut self) -> Option<BTreeSet<i64>> {
+        let (mut id, mut codecs) = (0, BTreeSet::new());
+        while let Some(kind) = self.field(&mut id)? {
+            match (id, kind) {
+                (2, LIST) => self.schema()?,
+                (4, LIST) => self.structs(&mut |row_group| {
+                    row_group.fields(&mut |this, id, kind| match (id, kind) {
+                        (1, LIST) => this.structs(&mut |chunk| chunk.chunk(&mut codecs)),
+                        _ => this.skip(kind, 1),
+                    })
+                })?,
+                _ => self.skip(kind, 0)?,
+            }
+        }
+        Some(codecs)
+    }
+
+    /// A column chunk: adds its codec.
+    fn chunk(&mut self, codecs: &mut BTreeSet<i64>) -> Option<()> {
+        self.fields(&mut |chunk, id, kind| match (id, kind) {
+            (3, STRUCT) => chunk.fields(&mut |this, id, kind| match (id, kind) {
+                (4, I32) => {
+                    codecs.insert(this.zigzag()?);
+                    Some(())
+                }
+                _ => this.skip(kind, 3),
+            }),
+            _ => chunk.skip(kind, 2),
+        })
+    }
+
+    /// Each struct of a list.
+    fn structs(&mut self, each: &mut dyn FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        let (kind, count) = self.list()?;
+        if count > 0 && kind != STRUCT {
+            return None;
+        }
+        (0..count).try_for_each(|_| each(self))
+    }
+
+    /// Each field of a struct: the callee consumes its value.
+    fn fields(&mut self, each: &mut dyn FnMut(&mut Self, i64, u8) -> Option<()>) -> Option<()> {
         let mut id = 0;
         while let Some(kind) = self.field(&mut id)? {
-            if (id, kind) == (2, LIST) {
-                self.schema()?
-            } else {
-                self.skip(kind, 0)?
-            }
+            each(self, id, kind)?;
         }
         Some(())
     }
@@ -123,7 +218,7 @@ impl Thrift<'_> {
         *id = if byte >> 4 == 0 {
             self.zigzag()?
         } else {
-            *id + i64::from(byte >> 4)
+            id.checked_add(i64::from(byte >> 4))?
         };
         Some(Some(byte & 0x0f))
     }
@@ -160,9 +255,11 @@ impl Thrift<'_> {
             MAP => {
                 let count = self.varint()?;
                 let kinds = if count == 0 { 0 } else { self.byte()? };
+                // As in lists: what takes no byte could be counted without end.
+                let byte = |kind| if matches!(kind, 1 | 2) { I8 } else { kind };
                 (0..count).try_for_each(|_| {
-                    self.skip(kinds >> 4, depth + 1)?;
-                    self.skip(kinds & 0x0f, depth + 1)
+                    self.skip(byte(kinds >> 4), depth + 1)?;
+                    self.skip(byte(kinds & 0x0f), depth + 1)
                 })
             }
             STRUCT => {

@@ -1,61 +1,17 @@
-//! Text of values, one printer for each type, and the rule of quotes.
+//! Text of values, one printer for each type.
 //!
-//! Invariant: a field is quoted exactly where it is empty text, holds a character of CSV's own,
-//! equals the null text, or is text that looks like another type.
+//! Knows nothing of quotes. Invariant: a value has one text, and no two values of a type share it.
 
-use super::calendar::{SECONDS_PER_DAY, put_date, put_time};
-use super::infer::{self, Kind};
-use super::record::BYTE_ORDER_MARK;
+use super::calendar::{SECONDS_PER_DAY, put, put_date, put_moment, put_time};
+use crate::format::civil::per_second;
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{Array, ArrowPrimitiveType};
 use arrow_schema::{DataType, TimeUnit};
 use std::fmt::Display;
-use std::io::Write;
-
-/// Appends the value's text.
-pub(super) fn put(out: &mut Vec<u8>, value: impl Display) {
-    // Writing to memory cannot fail.
-    let _ = write!(out, "{value}");
-}
 
 /// Prints the cell at a row that is not null.
 pub(super) type Printer<'a> = Box<dyn Fn(usize, &mut Vec<u8>) + 'a>;
-
-/// Whether fields of the type are quoted where they look like another type.
-pub(super) fn is_text(data_type: &DataType) -> bool {
-    use DataType as D;
-    matches!(
-        data_type,
-        D::Utf8
-            | D::LargeUtf8
-            | D::Binary
-            | D::LargeBinary
-            | D::FixedSizeBinary(_)
-            | D::Time32(_)
-            | D::Time64(_)
-    )
-}
-
-/// Whether a printed field needs quotes.
-pub(super) fn needs_quotes(field: &[u8], delimiter: u8, null: &[u8], text: bool) -> bool {
-    field.is_empty()
-        || field == null
-        || field.starts_with(BYTE_ORDER_MARK)
-        || field
-            .iter()
-            .any(|byte| *byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r'))
-        || (text && std::str::from_utf8(field).is_ok_and(|field| infer::kind(field) != Kind::Text))
-}
-
-pub(super) fn per_second(unit: TimeUnit) -> i64 {
-    match unit {
-        TimeUnit::Second => 1,
-        TimeUnit::Millisecond => 1_000,
-        TimeUnit::Microsecond => 1_000_000,
-        TimeUnit::Nanosecond => 1_000_000_000,
-    }
-}
 
 /// A printer of the array's cells; `None` where CSV has no text for the type.
 pub(super) fn printer(array: &dyn Array) -> Option<Printer<'_>> {
@@ -176,23 +132,30 @@ fn put_ticks(ticks: i64, per_second: i64, out: &mut Vec<u8>) {
     );
 }
 
-fn put_moment(ticks: i64, per_second: i64, zoned: bool, out: &mut Vec<u8>) {
-    let (seconds, fraction) = (ticks.div_euclid(per_second), ticks.rem_euclid(per_second));
-    put_date(seconds.div_euclid(SECONDS_PER_DAY), out);
-    out.push(b'T');
-    put_time(
-        seconds.rem_euclid(SECONDS_PER_DAY),
-        fraction,
-        per_second,
-        out,
-    );
-    if zoned {
-        out.push(b'Z');
-    }
-}
-
 fn put_hex(bytes: &[u8], out: &mut Vec<u8>) {
     bytes
         .iter()
         .for_each(|byte| put(out, format_args!("{byte:02x}")));
+}
+
+/// The first row whose time of day is none, where the column is of such times.
+pub(super) fn outside_of_day(array: &dyn Array) -> Option<usize> {
+    use {DataType as D, TimeUnit as U};
+    match array.data_type() {
+        D::Time32(U::Second) => outside::<Time32SecondType>(array, 1),
+        D::Time32(_) => outside::<Time32MillisecondType>(array, 1_000),
+        D::Time64(U::Microsecond) => outside::<Time64MicrosecondType>(array, 1_000_000),
+        D::Time64(_) => outside::<Time64NanosecondType>(array, 1_000_000_000),
+        _ => None,
+    }
+}
+
+fn outside<T: ArrowPrimitiveType>(array: &dyn Array, per_second: i64) -> Option<usize>
+where
+    T::Native: Into<i64>,
+{
+    let day = 0..SECONDS_PER_DAY * per_second;
+    let is_none =
+        |value: Option<T::Native>| value.is_some_and(|value| !day.contains(&value.into()));
+    array.as_primitive::<T>().iter().position(is_none)
 }
