@@ -198,8 +198,10 @@ async fn a_change_is_refused_before_anything_is_written() {
         base().remove(0),
         Field::new("text", DataType::Utf8, false),
     ]));
+    let twice = with(base(), base());
     use Compatibility::{Backward, Forward, Full, None};
     let cases = [
+        (&twice, None, "FS0122"),
         (&required, Backward, "FS0116"),
         (&required, Full, "FS0116"),
         (&required, Forward, "FS0521"),
