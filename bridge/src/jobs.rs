@@ -4,20 +4,23 @@
 //! says how far it came. Invariant: what a client was told was accepted is run to its end, by
 //! this server or by the next one on the same data directory.
 
+mod admit;
+mod bind;
+mod build;
 mod compare;
-mod compile;
-mod manager;
 mod record;
 mod records;
 mod run;
+mod supervisor;
 mod verify;
 
+pub use bind::Planner;
+pub(crate) use bind::output_schema;
+pub use build::Explained;
 pub use compare::Difference;
-pub(crate) use compile::output_schema;
-pub use compile::{Compiled, Compiler};
-pub use manager::{Manager, Snapshot, State};
 pub use record::{Counts, End, JobId, JobRecord, Options, Outcome, Pinned, Submission, Target};
 pub use records::Records;
 pub use run::{Engines, Progress};
+pub use supervisor::{Snapshot, State, Supervisor};
 pub(crate) use verify::clear_scratch;
 pub use verify::{Answer, Verified};

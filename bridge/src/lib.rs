@@ -13,6 +13,7 @@ pub mod exit;
 pub mod faults;
 pub mod jobs;
 pub mod memory;
+pub mod metrics;
 pub mod pages;
 pub mod probe;
 pub mod server;

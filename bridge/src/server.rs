@@ -8,14 +8,13 @@ mod datadir;
 mod housekeeping;
 mod http;
 mod jobs;
-mod metrics;
 
 pub use datadir::DataDir;
-pub use metrics::Metrics;
 
 use crate::config::{Config, SHUTDOWN_MS};
-use crate::jobs::{Compiler, Engines, Manager, Records, clear_scratch};
+use crate::jobs::{Engines, Planner, Records, Supervisor, clear_scratch};
 use crate::memory;
+use crate::metrics::Metrics;
 use crate::system::{SystemClock, SystemEntropy};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -58,7 +57,7 @@ pub struct Parts {
     /// Opens their logs.
     pub datasets: Arc<dyn Datasets>,
     /// Runs jobs.
-    pub jobs: Arc<Manager>,
+    pub jobs: Arc<Supervisor>,
 }
 
 /// A running server.
@@ -116,13 +115,13 @@ impl Server {
             share: memory::batch(&budget),
             spill_dir: Some(engines.scratch.join("spill")),
         };
-        let compiler = Compiler::new(Arc::clone(&catalog), Arc::clone(&datasets), batch_memory);
+        let planner = Planner::new(Arc::clone(&catalog), Arc::clone(&datasets), batch_memory);
         let records = Records::new(store);
-        let manager = Manager::new(records.clone(), compiler, engines, Arc::clone(&clock));
+        let supervisor = Supervisor::new(records.clone(), planner, engines, Arc::clone(&clock));
         let parts = Parts {
             catalog: Arc::clone(&catalog),
             datasets: Arc::clone(&datasets),
-            jobs: Arc::clone(&manager),
+            jobs: Arc::clone(&supervisor),
         };
 
         let (closing, closed) = watch::channel(false);
@@ -158,7 +157,7 @@ impl Server {
             )),
             tokio::spawn(serve_http(http_listener, health, closed.clone())),
         ];
-        manager.resume().await?;
+        supervisor.resume().await?;
         ready.store(true, Ordering::Release);
         tasks.push(tokio::spawn(housekeeping.run(closed)));
         Ok(Self {

@@ -2,9 +2,9 @@
 //!
 //! Invariant: what an incarnation reports as finished is committed.
 
-use super::compile::Compiled;
+use super::build::Built;
 use super::record::{Counts, JobRecord};
-use crate::server::Metrics;
+use crate::metrics::Metrics;
 use flinkspark_engine::{batch, stream};
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::lineage::{Edge, SlotRange};
@@ -80,15 +80,15 @@ pub struct Progress {
 pub(super) async fn run(
     engines: &Engines,
     record: &JobRecord,
-    compiled: Compiled,
+    built: Built,
     mut signals: watch::Receiver<Signal>,
     report: &(impl Fn(Progress) + Sync),
 ) -> Result<Ended> {
     // What was asked before this incarnation began is heard by it too.
     signals.mark_changed();
-    let ended = match compiled {
-        Compiled::Stream(program) => stream(engines, record, program, signals, report).await,
-        Compiled::Batch {
+    let ended = match built {
+        Built::Stream(program) => stream(engines, record, program, signals, report).await,
+        Built::Batch {
             session,
             plan,
             inputs,

@@ -3,11 +3,12 @@
 //! Writes to nothing but scratch: a store of its own beside the data, gone when it returns.
 //! Invariant: equal means equal multisets of rows, exactly, by digest.
 
+use super::bind::Bound;
+use super::build::Built;
 use super::compare::{self, Difference};
-use super::compile::{Bound, Compiled};
-use super::manager::Manager;
 use super::record::{JobId, Options, Target};
 use super::run::Engines;
+use super::supervisor::Supervisor;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use flinkspark_connector::store::{Logs, Settings, local::Local};
@@ -46,7 +47,7 @@ pub struct Verified {
     pub differences: Vec<Difference>,
 }
 
-impl Manager {
+impl Supervisor {
     /// Runs the text on each target and compares.
     ///
     /// Errors: whatever refuses the job on one of the targets, before any of them starts.
@@ -57,26 +58,24 @@ impl Manager {
         options: &Options,
     ) -> Result<Verified> {
         options.check()?;
-        let bound = self.compiler().bind(text, options).await?;
-        let pins = self.compiler().pin(&bound).await?;
+        let bound = self.planner().bind(text, options).await?;
+        let pins = self.planner().pin(&bound).await?;
         let scratch = Scratch::open(self.engines()).await?;
         let mut runs = Vec::new();
         for target in targets {
             let output = scratch.dataset(&bound)?;
-            let compiled = match target {
+            let built = match target {
                 Target::Stream => {
-                    Compiled::Stream(self.compiler().stream(&bound, &pins, &output, None)?)
+                    Built::Stream(self.planner().stream(&bound, &pins, &output, None)?)
                 }
-                Target::Batch => self.compiler().batch(&bound, &pins, options).await?,
+                Target::Batch => self.planner().batch(&bound, &pins, options).await?,
             };
-            runs.push((*target, output, compiled));
+            runs.push((*target, output, built));
         }
         let mut answers = Vec::new();
         let mut outputs = Vec::new();
-        for (target, output, compiled) in runs {
-            let rows_late = scratch
-                .run(self.engines(), &output, compiled, options)
-                .await?;
+        for (target, output, built) in runs {
+            let rows_late = scratch.run(self.engines(), &output, built, options).await?;
             let log = scratch
                 .logs
                 .dataset(output.id, Arc::clone(&output.schema))
@@ -162,12 +161,12 @@ impl Scratch {
         &self,
         engines: &Engines,
         output: &Arc<Dataset>,
-        compiled: Compiled,
+        built: Built,
         options: &Options,
     ) -> Result<u64> {
         let id = JobId::new(output.name.as_str())?;
-        match compiled {
-            Compiled::Stream(program) => {
+        match built {
+            Built::Stream(program) => {
                 let overlay = Overlay {
                     inputs: Arc::clone(&engines.datasets),
                     scratch: Arc::clone(&self.logs),
@@ -184,7 +183,7 @@ impl Scratch {
                 job.run(std::future::pending()).await?;
                 Ok(handle.status().totals.rows_late)
             }
-            Compiled::Batch {
+            Built::Batch {
                 session,
                 plan,
                 inputs,

@@ -3,8 +3,8 @@
 //! It decides nothing: the connector does, and may be asked at any time. Invariant: what one dataset
 //! or job runs into keeps no other from its turn.
 
-use super::metrics::Metrics;
 use crate::jobs::{JobId, Records};
+use crate::metrics::Metrics;
 use async_trait::async_trait;
 use flinkspark_connector::store::{Buried, Collected, Grave, Holders, Logs, Transactions};
 use flinkspark_model::dataset::{Dataset, DatasetId};

@@ -2,7 +2,7 @@
 //!
 //! Invariant: `/readyz` answers 200 only after every service was started and before the first is stopped.
 
-use super::metrics::Metrics;
+use crate::metrics::Metrics;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};

@@ -3,7 +3,7 @@
 //! Invariant: an answer to `Submit` is given only for a job that survives the server.
 
 use crate::jobs::{
-    Answer as VerifiedAnswer, JobId, Manager, Options, Snapshot, State, Submission, Target,
+    Answer as VerifiedAnswer, JobId, Options, Snapshot, State, Submission, Supervisor, Target,
 };
 use flinkspark_model::error::Result;
 use flinkspark_model::{Error, Kind};
@@ -18,7 +18,7 @@ const PAGE_MAX: usize = 1000;
 
 /// The service.
 pub(super) struct Service {
-    pub(super) jobs: Arc<Manager>,
+    pub(super) jobs: Arc<Supervisor>,
 }
 
 type Answer<T> = std::result::Result<Response<T>, Status>;
@@ -65,7 +65,7 @@ impl Service {
         for target in targets(&request.targets)? {
             let explained = self
                 .jobs
-                .compiler()
+                .planner()
                 .explain(&request.text, target, &options)
                 .await;
             plans.push(match explained {

@@ -4,7 +4,7 @@
 //! engine said that all output is committed or that it cannot be. What may pass never ends a job
 //! that the server is about to let go.
 
-use super::compile::Compiler;
+use super::bind::Planner;
 use super::record::{Counts, End, JobId, JobRecord, Outcome, Submission};
 use super::records::Records;
 use super::run::{self, Ended, Engines, Progress, Signal};
@@ -70,9 +70,9 @@ pub struct Snapshot {
 }
 
 /// The jobs of one server.
-pub struct Manager {
+pub struct Supervisor {
     records: Records,
-    compiler: Compiler,
+    planner: Planner,
     engines: Engines,
     clock: Arc<dyn Clock>,
     running: Mutex<Jobs>,
@@ -91,26 +91,26 @@ struct Running {
     task: JoinHandle<()>,
 }
 
-impl Manager {
-    /// A manager with nothing running.
+impl Supervisor {
+    /// A supervisor with nothing running.
     pub fn new(
         records: Records,
-        compiler: Compiler,
+        planner: Planner,
         engines: Engines,
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
         Arc::new(Self {
             records,
-            compiler,
+            planner,
             engines,
             clock,
             running: Mutex::default(),
         })
     }
 
-    /// The compiler, for `explain` and `verify`.
-    pub fn compiler(&self) -> &Compiler {
-        &self.compiler
+    /// The planner, for `explain` and `verify`.
+    pub fn planner(&self) -> &Planner {
+        &self.planner
     }
 
     /// The engines, for `verify`.
@@ -156,7 +156,7 @@ impl Manager {
             );
         }
         let record = self
-            .compiler
+            .planner
             .admit(submission.clone(), self.clock.now_ms())
             .await?;
         match self.records.create(&record).await? {
@@ -256,10 +256,11 @@ impl Manager {
         if jobs.closed || there.is_some_and(|job| !job.task.is_finished()) {
             return;
         }
-        let manager = Arc::clone(self);
+        let supervisor = Arc::clone(self);
         let id = record.id.clone();
         let told = signal.clone();
-        let task = tokio::spawn(async move { manager.incarnations(&record, &told, &sender).await });
+        let task =
+            tokio::spawn(async move { supervisor.incarnations(&record, &told, &sender).await });
         jobs.by_id.insert(
             id,
             Running {
@@ -316,10 +317,10 @@ impl Manager {
         if let Some(drain) = self.records.stop_requested(&record.id).await? {
             told.send_replace(asked(drain));
         }
-        let compiled = self.compiler.compile_record(record).await?;
+        let built = self.planner.build(record).await?;
         let report =
             |progress: Progress| sender.send_modify(|snapshot| snapshot.progress = progress);
-        run::run(&self.engines, record, compiled, told.subscribe(), &report).await
+        run::run(&self.engines, record, built, told.subscribe(), &report).await
     }
 
     async fn end(&self, record: &JobRecord, outcome: Outcome, sender: &watch::Sender<Snapshot>) {

@@ -83,7 +83,7 @@ impl Metrics {
     }
 
     /// Counts what a collection deleted.
-    pub(super) fn collected(&self, collected: Collected) {
+    pub(crate) fn collected(&self, collected: Collected) {
         self.garbage_segments.inc_by(collected.deleted);
         self.garbage_bytes.inc_by(collected.bytes);
     }

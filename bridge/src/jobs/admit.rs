@@ -1,0 +1,166 @@
+//! Admits a submission: its text and options become a record with pinned inputs.
+//!
+//! Invariant: whatever refuses a job refuses it here, before a dataset is made for it, a record is kept
+//! or anything starts.
+
+use super::bind::{Bound, Planner, output_schema};
+use super::build::{planned, scratch};
+use super::record::{JobRecord, Pinned, Submission, Target};
+use arrow_schema::SchemaRef;
+use flinkspark_model::dataset::{Dataset, Traits};
+use flinkspark_model::name::DatasetName;
+use flinkspark_model::port::{Reference, Registration};
+use flinkspark_model::{Error, Kind, Result, schema};
+use std::sync::Arc;
+
+impl Planner {
+    /// Admits a submission: binds it, pins its inputs, makes sure that its target exists, and
+    /// raises whatever the target refuses.
+    pub(super) async fn admit(&self, submission: Submission, now_ms: u64) -> Result<JobRecord> {
+        let options = &submission.options;
+        let bound = self.bind(&submission.text, options).await?;
+        let sink = bound.job.sink.clone().ok_or_else(|| {
+            Error::new(Kind::Invalid, "FS0912", "the job writes nowhere")
+                .with_detail("its text is a bare query")
+                .with_hint("begin it with INSERT INTO and the dataset's name")
+        })?;
+        let late = late_dataset(&bound, &submission)?;
+        let pins = self.pin(&bound).await?;
+        self.check_target(&bound, &pins, &submission, late.as_ref())
+            .await?;
+        if let Some((name, schema)) = &late {
+            self.existing(name, schema).await?;
+        }
+        let mut notes = Vec::new();
+        if submission.target == Target::Batch
+            && (options.rate_rows_per_second.is_some() || options.checkpoint_interval_ms.is_some())
+        {
+            notes.push(
+                "a batch run has no rate and no checkpoints: those options do nothing".into(),
+            );
+        }
+        let output = self
+            .ensure(&sink, &output_schema(&bound.job.columns), &mut notes)
+            .await?;
+        let late = match late {
+            Some((name, schema)) => Some(self.ensure(&name, &schema, &mut notes).await?.id),
+            None => None,
+        };
+        let output = (output.id, output.name.clone());
+        Ok(submission.record(pins, output, late, notes, now_ms))
+    }
+
+    async fn check_target(
+        &self,
+        bound: &Bound,
+        pins: &[Pinned],
+        submission: &Submission,
+        late: Option<&(DatasetName, SchemaRef)>,
+    ) -> Result<()> {
+        match submission.target {
+            Target::Batch => self.batch(bound, pins, &submission.options).await.map(drop),
+            Target::Stream => {
+                let output = scratch(&bound.job)?;
+                let late = late.map(|(name, schema)| planned(name.clone(), schema));
+                self.stream(bound, pins, &output, late.as_ref()).map(drop)
+            }
+        }
+    }
+
+    /// The dataset of this name, where there is one; it must have this schema.
+    async fn existing(
+        &self,
+        name: &DatasetName,
+        wanted: &SchemaRef,
+    ) -> Result<Option<Arc<Dataset>>> {
+        let found = self.find(&Reference::Name(name.clone())).await?;
+        if let Some(dataset) = &found {
+            check_schema(dataset, wanted)?;
+        }
+        Ok(found)
+    }
+
+    /// The dataset of this name, made with this schema where there is none.
+    async fn ensure(
+        &self,
+        name: &DatasetName,
+        wanted: &SchemaRef,
+        notes: &mut Vec<String>,
+    ) -> Result<Arc<Dataset>> {
+        if let Some(dataset) = self.existing(name, wanted).await? {
+            let log = self
+                .datasets
+                .dataset(dataset.id, Arc::clone(&dataset.schema))
+                .await?;
+            let (rows, _, _) = log.refresh().await?.totals();
+            if rows > 0 {
+                notes.push(format!("appends to dataset {name}, which has {rows} rows"));
+            }
+            return Ok(dataset);
+        }
+        let registration = Registration {
+            name: name.clone(),
+            schema: Arc::clone(wanted),
+            traits: Traits::default(),
+            handles: Vec::new(),
+        };
+        match self.catalog.register(registration).await {
+            Err(error) if error.kind() == Kind::Conflict => {
+                let dataset = self.catalog.lookup(&Reference::Name(name.clone())).await?;
+                check_schema(&dataset, wanted).map(|()| dataset)
+            }
+            registered => registered,
+        }
+    }
+}
+
+/// Where late rows go and the schema that they have there; refused where there can be none.
+fn late_dataset(
+    bound: &Bound,
+    submission: &Submission,
+) -> Result<Option<(DatasetName, SchemaRef)>> {
+    let Some(name) = &submission.options.late_to else {
+        return Ok(None);
+    };
+    if submission.target == Target::Batch {
+        return Err(no_late("a batch run has no late rows"));
+    }
+    let input = bound
+        .only_input()
+        .ok_or_else(|| no_late("it reads more than one dataset"))?;
+    Ok(Some((DatasetName::new(name)?, Arc::clone(&input.schema))))
+}
+
+fn check_schema(dataset: &Dataset, wanted: &SchemaRef) -> Result<()> {
+    let text = |schema: &SchemaRef| -> Vec<String> {
+        schema
+            .fields()
+            .iter()
+            .map(|f| format!("{} {}", f.name(), schema::type_name(f.data_type())))
+            .collect()
+    };
+    let (has, gives) = (text(&dataset.schema), text(wanted));
+    if has == gives {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Invalid,
+        "FS0913",
+        format!(
+            "dataset \"{}\" has another schema than the job's rows",
+            dataset.name
+        ),
+    )
+    .with_detail(format!(
+        "it has ({}), the job gives ({})",
+        has.join(", "),
+        gives.join(", ")
+    ))
+    .with_hint("write to another dataset, or select and cast the columns to match"))
+}
+
+fn no_late(why: &str) -> Error {
+    Error::new(Kind::Invalid, "FS0914", "late rows cannot be kept here")
+        .with_detail(why)
+        .with_hint("leave --late-to out, or run a job over one dataset on stream")
+}
