@@ -6,6 +6,7 @@
 mod args;
 mod catalog;
 mod dataset;
+mod demo;
 mod duration;
 mod job;
 mod render;
@@ -15,12 +16,7 @@ mod transaction;
 mod transfer;
 mod verify;
 
-pub(crate) use dataset::look_up;
-pub(crate) use render::text as print;
-pub(crate) use rows::{first, table};
-pub(crate) use transfer::put_file;
-
-use crate::{config, demo, exit, pages};
+use crate::{config, exit, pages};
 use args::{Cli, Command, ConfigCommand};
 use clap::Parser;
 use clap::error::ErrorKind;

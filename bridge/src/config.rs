@@ -15,7 +15,7 @@ pub const HTTP_DEFAULT: &str = "127.0.0.1:7071";
 /// Where clients look for the bridge when nothing is said.
 pub const URL_DEFAULT: &str = "http://127.0.0.1:7070";
 /// How long a shutdown may take, in milliseconds.
-pub const SHUTDOWN_MS: u64 = 25_000;
+pub const SHUTDOWN_MS: u64 = 22_000;
 
 /// The server's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,8 @@
 //! Fail points and planted defects of a test build, chosen by the environment.
 //!
 //! `FLINKSPARK_FAULTS` holds words separated by spaces: `kill=POINT:N` ends the process by SIGKILL
-//! when the point is reached for the N-th time, `plant=DEFECT` plants a defect.
+//! when the point is reached for the N-th time, `fail=POINT:N` fails there the first N times,
+//! `plant=DEFECT` plants a defect.
 //! Invariant: absent from ordinary builds, which ignore the variable.
 
 use flinkspark_model::{Error, Kind, Result, fault};
@@ -22,17 +23,23 @@ pub fn install() -> Result<()> {
 
 fn install_from(text: &str) -> Result<()> {
     let mut kills: BTreeMap<String, u64> = BTreeMap::new();
+    let mut fails: BTreeMap<String, u64> = BTreeMap::new();
     let mut defects = Vec::new();
     for word in text.split_whitespace() {
         match word.split_once('=') {
             Some(("plant", defect)) => defects.push(defect),
-            Some(("kill", place)) => {
+            Some((how @ ("kill" | "fail"), place)) => {
                 let (point, count) = place.split_once(':').unwrap_or((place, "1"));
                 let count = count.parse().map_err(|_| refuse(word))?;
                 if !fault::POINTS.contains(&point) {
                     return Err(refuse(word));
                 }
-                kills.insert(point.into(), count);
+                let of = if how == "kill" {
+                    &mut kills
+                } else {
+                    &mut fails
+                };
+                of.insert(point.into(), count);
             }
             _ => return Err(refuse(word)),
         }
@@ -40,18 +47,24 @@ fn install_from(text: &str) -> Result<()> {
     if !fault::plant(&defects) {
         return Err(refuse(text));
     }
-    if !kills.is_empty() {
+    if !kills.is_empty() || !fails.is_empty() {
         let reached: BTreeMap<String, AtomicU64> = kills
             .keys()
+            .chain(fails.keys())
             .map(|point| (point.clone(), AtomicU64::new(0)))
             .collect();
         fault::install(Some(Box::new(move |point| {
-            if let (Some(reached), Some(wanted)) = (reached.get(point), kills.get(point))
-                && reached.fetch_add(1, Ordering::SeqCst) + 1 == *wanted
-            {
+            let Some(reached) = reached.get(point) else {
+                return Ok(());
+            };
+            let time = reached.fetch_add(1, Ordering::SeqCst) + 1;
+            if kills.get(point) == Some(&time) {
                 kill(point);
             }
-            Ok(())
+            match fails.get(point) {
+                Some(times) if time <= *times => Err(fault::Injected { point }),
+                _ => Ok(()),
+            }
         })));
     }
     Ok(())
@@ -77,5 +90,5 @@ fn refuse(word: &str) -> Error {
         format!("\"{}\" is not a fault", word.escape_debug()),
     )
     .with_detail(format!("defects: {known}"))
-    .with_hint("write kill=POINT:N or plant=DEFECT")
+    .with_hint("write kill=POINT:N, fail=POINT:N or plant=DEFECT")
 }

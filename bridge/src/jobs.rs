@@ -8,19 +8,24 @@ mod admit;
 mod bind;
 mod build;
 mod compare;
+mod pace;
 mod record;
 mod records;
 mod run;
 mod supervisor;
+mod turns;
 mod verify;
 
 pub use bind::Planner;
 pub(crate) use bind::output_schema;
 pub use build::Explained;
 pub use compare::Difference;
-pub use record::{Counts, End, JobId, JobRecord, Options, Outcome, Pinned, Submission, Target};
-pub use records::Records;
+pub use record::{
+    Counts, End, Failure, JobId, JobRecord, Options, Outcome, Pinned, Submission, Target,
+};
+pub use records::{Life, Records};
 pub use run::{Engines, Progress};
-pub use supervisor::{Snapshot, State, Supervisor};
+pub use supervisor::{Retry, Snapshot, State, Supervisor};
+pub(crate) use turns::Turns;
 pub(crate) use verify::clear_scratch;
 pub use verify::{Answer, Verified};

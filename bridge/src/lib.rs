@@ -7,7 +7,6 @@
 pub mod cli;
 pub mod client;
 pub mod config;
-pub mod demo;
 pub mod exit;
 #[cfg(feature = "faults")]
 pub mod faults;
@@ -18,6 +17,7 @@ pub mod pages;
 pub mod probe;
 pub mod server;
 pub mod system;
+mod workers;
 
 /// The parts, for programs that embed the bridge or measure it.
 pub mod parts {

@@ -12,7 +12,7 @@ mod jobs;
 pub use datadir::DataDir;
 
 use crate::config::{Config, SHUTDOWN_MS};
-use crate::jobs::{Engines, Planner, Records, Supervisor, clear_scratch};
+use crate::jobs::{Engines, Planner, Records, Supervisor, Turns, clear_scratch};
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::system::{SystemClock, SystemEntropy};
@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -73,7 +74,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the data directory, catches up, resumes jobs and takes requests.
+    /// Opens the data directory, catches up, takes requests, and then goes on with jobs.
     pub async fn start(config: Config) -> Result<Self> {
         config.validate()?;
         let budget = Budget::new(config.memory.resolve(memory::machine_bytes())?);
@@ -103,8 +104,11 @@ impl Server {
         let scratch = data_dir.path().join("scratch");
         clear_scratch(&scratch);
         let metrics = Arc::new(Metrics::new(budget.clone())?);
+        // Engines compute on threads of their own, and take their turns on logs here.
+        let turns: Arc<dyn Datasets> =
+            Arc::new(Turns::new(Arc::clone(&datasets), Handle::current()));
         let engines = Engines {
-            datasets: Arc::clone(&datasets),
+            datasets: Arc::clone(&turns),
             catalog: Arc::clone(&catalog),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
@@ -115,9 +119,9 @@ impl Server {
             share: memory::batch(&budget),
             spill_dir: Some(engines.scratch.join("spill")),
         };
-        let planner = Planner::new(Arc::clone(&catalog), Arc::clone(&datasets), batch_memory);
+        let planner = Planner::new(Arc::clone(&catalog), turns, batch_memory);
         let records = Records::new(store);
-        let supervisor = Supervisor::new(records.clone(), planner, engines, Arc::clone(&clock));
+        let supervisor = Supervisor::new(records.clone(), planner, engines, Arc::clone(&clock))?;
         let parts = Parts {
             catalog: Arc::clone(&catalog),
             datasets: Arc::clone(&datasets),
@@ -157,8 +161,10 @@ impl Server {
             )),
             tokio::spawn(serve_http(http_listener, health, closed.clone())),
         ];
-        supervisor.resume().await?;
+        let unended = supervisor.unended().await?;
         ready.store(true, Ordering::Release);
+        // Whoever wants to stop one of them is heard before it runs.
+        supervisor.go_on(unended);
         tasks.push(tokio::spawn(housekeeping.run(closed)));
         Ok(Self {
             parts,

@@ -6,6 +6,7 @@
 //! a recomputed partition has the digest of the one that was lost.
 
 mod cache;
+mod cooperate;
 mod error;
 mod memory;
 mod rdd;
@@ -16,5 +17,5 @@ mod table;
 pub use cache::{Cache, Event, Why};
 pub use memory::Memory;
 pub use rdd::{Dependency, Rdd};
-pub use run::{Options, Outcome, Run, collect, session};
+pub use run::{Options, Outcome, Run, collect, give_up, outcome, session};
 pub use table::RddTable;

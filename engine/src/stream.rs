@@ -34,4 +34,4 @@ pub use checkpoint::Totals;
 pub use coordinator::Ended;
 pub use graph::{ExecutionGraph, JobGraph, PARALLELISM_MAX};
 pub use handle::{Handle, Phase, Status};
-pub use job::{CHECKPOINT_INTERVAL_MIN, Job, Options};
+pub use job::{CHECKPOINT_INTERVAL_MIN, Job, Options, Settled};

@@ -5,6 +5,7 @@
 pub mod cold;
 pub mod hourly;
 pub mod lookup;
+pub mod surface;
 
 use crate::Step;
 use serde_json::{Value, json};

@@ -9,6 +9,7 @@ pub mod command;
 pub mod flights;
 pub mod kills;
 pub mod server;
+pub mod surface;
 
 use std::path::{Path, PathBuf};
 

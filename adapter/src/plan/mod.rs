@@ -6,6 +6,7 @@
 pub mod column;
 pub mod display;
 pub mod expr;
+pub mod identity;
 pub mod rel;
 pub mod types;
 pub mod value;

@@ -13,6 +13,7 @@ mod scan;
 mod tests;
 
 use crate::plan::expr::{Expr, ExprKind};
+use crate::plan::identity;
 use crate::plan::rel::{Grouping, Node, Rel, Tumble};
 use crate::plan::types::FlinkType;
 use crate::plan::{Home, Job};
@@ -78,6 +79,7 @@ pub fn lower(job: &Job, binding: &Binding<'_>) -> Result<Program> {
         builder.project("result", named)?
     };
     let program = builder.sink(output(SINK, binding.sink))?;
+    let program = program.of_plan(identity::encode(job));
     if binding.late.is_some() && !job_has_window(&job.root) {
         return Err(unsupported(
             "late rows of a job without a window",

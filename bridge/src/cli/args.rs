@@ -258,6 +258,9 @@ pub(crate) struct JobOptions {
     /// How often a checkpoint is taken, such as 100ms
     #[arg(long, value_name = "DURATION", value_parser = super::duration::parse_ms)]
     pub checkpoint_interval: Option<u64>,
+    /// How often in a row to try again after trouble that may pass (default: without an end)
+    #[arg(long, value_name = "COUNT")]
+    pub retries: Option<u32>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -322,6 +325,11 @@ pub(crate) enum JobCommand {
         /// Fire what is open and commit it first
         #[arg(long)]
         drain: bool,
+    },
+    /// Start a failed or parked job again, from its latest checkpoint
+    Resume {
+        /// The run's id
+        id: String,
     },
 }
 

@@ -81,6 +81,11 @@ pub(super) async fn run(url: &str, output: Format, command: JobCommand) -> Resul
             )?;
             render::object(output, &describe(&job)).map(|()| exit::OK)
         }
+        JobCommand::Resume { id } => {
+            let request = v1::ResumeJobRequest { id };
+            let job = answer(Client::connect(url).await?.jobs.resume(request).await)?;
+            render::object(output, &describe(&job)).map(|()| exit::OK)
+        }
     }
 }
 
@@ -172,7 +177,10 @@ async fn watch(
         .map_err(|status| from_status(&status))?
     {
         match job.state() {
-            v1::JobState::Finished | v1::JobState::Failed | v1::JobState::Stopped => {
+            v1::JobState::Finished
+            | v1::JobState::Failed
+            | v1::JobState::Stopped
+            | v1::JobState::Parked => {
                 progress.done();
                 return Ok(job);
             }
@@ -254,6 +262,9 @@ fn describe(job: &v1::Job) -> Value {
         "submitted_at": time(job.submitted_at_ms),
         "ended_at": job.ended_at_ms.map(time),
         "notes": job.notes,
+        "tries": job.retry.as_ref().map_or(0, |retry| retry.tries),
+        "last_error": job.retry.as_ref().and_then(|retry| retry.error.as_ref()).map(|error| of_wire(error).to_string()),
+        "next_try_at": job.retry.as_ref().and_then(|retry| retry.next_at_ms).map(time),
         "error": job.error.as_ref().map(|error| of_wire(error).to_string()),
     })
 }
@@ -341,6 +352,7 @@ fn wire_options(options: &JobOptions) -> v1::JobOptions {
         checkpoint_interval_ms: options.checkpoint_interval,
         watermark_delay_ms: options.watermark.iter().cloned().collect(),
         late_to: options.late_to.clone(),
+        retries_max: options.retries,
     }
 }
 

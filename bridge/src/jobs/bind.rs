@@ -6,7 +6,7 @@
 use super::record::{Options, Pinned};
 use arrow_schema::{Field, Schema, SchemaRef};
 use flinkspark_adapter::front::flink::{self, Statement, TableInfo, Tables};
-use flinkspark_adapter::plan::{Column, Home, Job};
+use flinkspark_adapter::plan::{Column, Job};
 use flinkspark_engine::batch;
 use flinkspark_model::dataset::{Boundedness, Dataset, TimePrecision};
 use flinkspark_model::name::DatasetName;
@@ -169,11 +169,7 @@ impl Tables for Known<'_> {
 }
 
 fn bind(statement: &Statement, tables: &dyn Tables, options: &Options) -> Result<Job> {
-    let home = if options.batch_home {
-        Home::FlinkBatch
-    } else {
-        Home::FlinkStreaming
-    };
+    let home = options.home;
     flink::bind(statement, tables).map(|job| Job { home, ..job })
 }
 

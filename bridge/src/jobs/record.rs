@@ -2,19 +2,20 @@
 //!
 //! Invariant: a record never changes; how far a job came is in its own log.
 
+use flinkspark_adapter::plan::Home;
 use flinkspark_engine::stream;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::LogId;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The format of records that this build writes, and the newest that it reads.
-pub(super) const RECORD_FORMAT: u32 = 1;
+pub(super) const RECORD_FORMAT: u32 = 2;
 /// The longest job text, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 /// The longest job id, in bytes.
@@ -96,26 +97,69 @@ impl Target {
 
 /// How a job runs; what is absent has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Stored")]
 pub struct Options {
-    /// Whether the home is `flink/batch`, not `flink/streaming`.
-    #[serde(default)]
-    pub batch_home: bool,
+    /// Whose answers count: kept as `dialect/mode`.
+    #[serde(serialize_with = "home_name")]
+    pub home: Home,
     /// Subtasks of an operator, or partitions of a plan.
-    #[serde(default)]
     pub parallelism: Option<u32>,
     /// Rows a second of the whole source.
-    #[serde(default)]
     pub rate_rows_per_second: Option<u64>,
     /// How often a checkpoint is taken.
-    #[serde(default)]
     pub checkpoint_interval_ms: Option<u64>,
     /// Watermark delays in place of the registered ones, by dataset name.
-    #[serde(default)]
     pub watermark_delay_ms: BTreeMap<String, u64>,
     /// Where late rows are kept.
-    #[serde(default)]
     pub late_to: Option<String>,
+    /// How often in a row, without a checkpoint between, the job is tried again after trouble that may
+    /// pass; `None` for without an end.
+    pub retries_max: Option<u32>,
+}
+
+/// Options as any format of a record has them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[derive(Default)]
+struct Stored {
+    home: Option<String>,
+    /// Format 1: `flink/batch` or `flink/streaming`.
+    batch_home: Option<bool>,
+    parallelism: Option<u32>,
+    rate_rows_per_second: Option<u64>,
+    checkpoint_interval_ms: Option<u64>,
+    watermark_delay_ms: BTreeMap<String, u64>,
+    late_to: Option<String>,
+    retries_max: Option<u32>,
+}
+
+impl TryFrom<Stored> for Options {
+    type Error = String;
+
+    fn try_from(stored: Stored) -> std::result::Result<Self, String> {
+        let home = match (stored.home, stored.batch_home) {
+            (Some(name), None) => [Home::FlinkStreaming, Home::FlinkBatch]
+                .into_iter()
+                .find(|home| home.name() == name)
+                .ok_or_else(|| format!("it has the home \"{}\"", name.escape_debug()))?,
+            (None, Some(true)) => Home::FlinkBatch,
+            (None, _) => Home::FlinkStreaming,
+            (Some(_), Some(_)) => return Err("it has two homes".into()),
+        };
+        Ok(Self {
+            home,
+            parallelism: stored.parallelism,
+            rate_rows_per_second: stored.rate_rows_per_second,
+            checkpoint_interval_ms: stored.checkpoint_interval_ms,
+            watermark_delay_ms: stored.watermark_delay_ms,
+            late_to: stored.late_to,
+            retries_max: stored.retries_max,
+        })
+    }
+}
+
+fn home_name<S: Serializer>(home: &Home, to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.serialize_str(home.name())
 }
 
 impl Options {
@@ -289,25 +333,30 @@ pub enum Outcome {
     Finished,
     /// Stopped by request.
     Stopped,
-    /// It failed.
-    Failed {
-        /// The kind's name.
-        kind: String,
-        /// The code.
-        code: String,
-        /// What failed.
-        message: String,
-        /// Where and why.
-        detail: Option<String>,
-        /// What to try.
-        hint: Option<String>,
-    },
+    /// It failed; it can be resumed.
+    Failed(Failure),
+    /// It is not started again by itself; it can be resumed.
+    Parked(Failure),
 }
 
-impl Outcome {
-    /// A failure.
-    pub fn failed(error: &Error) -> Self {
-        Self::Failed {
+/// An error as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The kind's name.
+    kind: String,
+    /// The code.
+    code: String,
+    /// What failed.
+    message: String,
+    /// Where and why.
+    detail: Option<String>,
+    /// What to try.
+    hint: Option<String>,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self {
             kind: error.kind().name().into(),
             code: error.code().into(),
             message: error.message().into(),
@@ -315,28 +364,34 @@ impl Outcome {
             hint: error.hint().map(Into::into),
         }
     }
+}
 
-    /// The error of a failure.
-    pub fn error(&self) -> Option<Error> {
-        let Self::Failed {
-            kind,
-            code,
-            message,
-            detail,
-            hint,
-        } = self
-        else {
-            return None;
-        };
-        let kind = Kind::from_name(kind).unwrap_or(Kind::Internal);
-        let mut error = Error::from_wire(kind, code.clone(), message.clone());
-        if let Some(detail) = detail {
+impl Failure {
+    fn error(&self) -> Error {
+        let kind = Kind::from_name(&self.kind).unwrap_or(Kind::Internal);
+        let mut error = Error::from_wire(kind, self.code.clone(), self.message.clone());
+        if let Some(detail) = &self.detail {
             error = error.with_detail(detail);
         }
-        if let Some(hint) = hint {
+        if let Some(hint) = &self.hint {
             error = error.with_hint(hint);
         }
-        Some(error)
+        error
+    }
+}
+
+impl Outcome {
+    /// Why it failed or is parked.
+    pub fn error(&self) -> Option<Error> {
+        match self {
+            Self::Finished | Self::Stopped => None,
+            Self::Failed(failure) | Self::Parked(failure) => Some(failure.error()),
+        }
+    }
+
+    /// Whether `job resume` goes on with the job.
+    pub fn can_go_on(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Parked(_))
     }
 }
 

@@ -1,10 +1,12 @@
-//! The records of jobs and of their ends, in a store.
+//! The records of jobs, of their lives and of their ends, in a store.
 //!
-//! Both are objects made by a conditional create, so that two submissions of one id have one
-//! winner. Invariant: what cannot be read whole is an error, never a job that is left out.
+//! A job lives from its submission to an end, and again each time it is resumed. Every object is made by
+//! a conditional create, so that two submissions of one id, or two ends of one life, have one winner; only
+//! the marks of starts are ever deleted. Invariant: what cannot be read whole is an error, never a job
+//! that is left out.
 
 use super::record::{End, JobId, JobRecord, RECORD_FORMAT};
-use flinkspark_connector::store::{Created, Key, Store};
+use flinkspark_connector::store::{Created, Key, Listed, Store};
 use flinkspark_model::log::LogId;
 use flinkspark_model::{Error, Kind, Result};
 use serde::de::DeserializeOwned;
@@ -14,6 +16,26 @@ use uuid::Uuid;
 
 /// The object that holds the first request to stop.
 const STOP_REQUEST: &str = "stop-request";
+
+/// The folder of the starts that left no trace of progress.
+const STARTS: &str = "starts";
+
+/// A job's life: from its submission, or from a resumption, to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Life {
+    /// Which one, from 1.
+    pub number: u64,
+    /// How it ended; `None` while it has not.
+    pub end: Option<End>,
+}
+
+/// An object that says when it was made.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mark {
+    format: u32,
+    at_ms: u64,
+}
 
 /// How a job was asked to stop.
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,21 +83,74 @@ impl Records {
         self.read(id.log(), "record").await
     }
 
-    /// How a job ended; `None` while it has not.
-    pub async fn end(&self, id: &JobId) -> Result<Option<End>> {
-        self.read(id.log(), "end").await
+    /// The latest life of a job that was submitted.
+    pub async fn life(&self, id: &JobId) -> Result<Life> {
+        let log = id.log();
+        let mut number = 1;
+        loop {
+            let end: Option<End> = self.read(log, &end_of(number)).await?;
+            let resumed = match end {
+                Some(_) => self.read::<Mark>(log, &resumption_of(number)).await?,
+                None => None,
+            };
+            if resumed.is_none() {
+                return Ok(Life { number, end });
+            }
+            number += 1;
+        }
     }
 
-    /// Says how a job ended; the first one to say so wins, and is returned.
-    pub async fn finish(&self, id: &JobId, end: &End) -> Result<End> {
-        match self
-            .store
-            .create(&key(id.log(), "end")?, encode(end)?.into())
-            .await?
-        {
+    /// Whether a job has ended and will not be resumed: until then what it may go on with is its own.
+    pub async fn ended_for_good(&self, id: &JobId) -> Result<bool> {
+        let end = self.life(id).await?.end;
+        Ok(end.is_some_and(|end| !end.outcome.can_go_on()))
+    }
+
+    /// Says how a life ended; the first one to say so wins, and is returned.
+    pub async fn finish(&self, id: &JobId, life: u64, end: &End) -> Result<End> {
+        let key = key(id.log(), &end_of(life))?;
+        match self.store.create(&key, encode(end)?.into()).await? {
             Created::New => Ok(end.clone()),
             Created::Exists(bytes) => decode(&bytes),
         }
+    }
+
+    /// Begins the life after this one, which has ended. Idempotent.
+    pub async fn resume(&self, id: &JobId, life: u64, at_ms: u64) -> Result<()> {
+        let format = RECORD_FORMAT;
+        let mark = encode(&Mark { format, at_ms })?;
+        let key = key(id.log(), &resumption_of(life))?;
+        self.store.create(&key, mark.into()).await.map(drop)
+    }
+
+    /// Marks that an incarnation starts.
+    pub async fn started(&self, id: &JobId, at_ms: u64) -> Result<()> {
+        let format = RECORD_FORMAT;
+        let mark = encode(&Mark { format, at_ms })?;
+        let last = self.starts(id).await?.into_iter().max().unwrap_or(0);
+        let key = key(id.log(), STARTS)?.join(last + 1)?;
+        self.store.create(&key, mark.into()).await.map(drop)
+    }
+
+    /// The starts since the job last came further, or was let go in order.
+    pub async fn starts(&self, id: &JobId) -> Result<Vec<u64>> {
+        let listed = self.store.list(&key(id.log(), STARTS)?).await?;
+        let number = |entry: &Listed| {
+            entry
+                .name
+                .parse()
+                .map_err(|_| damaged(format!("\"{}\" is not a start", entry.name.escape_debug())))
+        };
+        listed.iter().map(number).collect()
+    }
+
+    /// Forgets the starts: the job came further, or was let go in order.
+    pub async fn came_further(&self, id: &JobId) -> Result<()> {
+        let starts = key(id.log(), STARTS)?;
+        for number in self.starts(id).await? {
+            self.store.delete(&starts.join(number)?).await?;
+        }
+        Ok(())
     }
 
     /// Asks a job to stop; the request outlives the server. Returns whether the first request that
@@ -117,6 +192,19 @@ impl Records {
             .map(|bytes| decode(&bytes))
             .transpose()
     }
+}
+
+/// The object that holds a life's end; the first has the name that it had before jobs could be resumed.
+fn end_of(life: u64) -> String {
+    match life {
+        1 => "end".into(),
+        later => format!("end-{later}"),
+    }
+}
+
+/// The object that says that a life was followed by another.
+fn resumption_of(life: u64) -> String {
+    format!("resumed-{life}")
 }
 
 fn key(log: LogId, what: &str) -> Result<Key> {
@@ -178,6 +266,7 @@ fn damaged(why: String) -> Error {
 mod tests {
     use super::super::record::{Counts, Options, Outcome, Submission, Target};
     use super::*;
+    use flinkspark_adapter::plan::Home;
     use flinkspark_connector::store::object::Objects;
     use flinkspark_model::dataset::DatasetId;
     use flinkspark_model::name::DatasetName;
@@ -222,9 +311,73 @@ mod tests {
         let records = Records::new(Arc::new(Objects::memory()));
         let id = JobId::new("a").unwrap();
         let first = End::new(Outcome::Finished, Counts::default(), 1);
-        assert_eq!(records.finish(&id, &first).await.unwrap(), first);
+        assert_eq!(records.finish(&id, 1, &first).await.unwrap(), first);
         let second = End::new(Outcome::Stopped, Counts::default(), 2);
-        assert_eq!(records.finish(&id, &second).await.unwrap(), first);
+        assert_eq!(records.finish(&id, 1, &second).await.unwrap(), first);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_resumed_ends_once_more() {
+        let records = Records::new(Arc::new(Objects::memory()));
+        let id = JobId::new("a").unwrap();
+        let error = Error::new(Kind::Data, "FS1005", "a segment is missing");
+        let failed = End::new(Outcome::Failed((&error).into()), Counts::default(), 1);
+        let stopped = End::new(Outcome::Stopped, Counts::default(), 2);
+        records.finish(&id, 1, &failed).await.unwrap();
+        let life = records.life(&id).await.unwrap();
+        assert_eq!((life.number, life.end), (1, Some(failed)));
+        for _ in 0..2 {
+            records.resume(&id, 1, 5).await.unwrap();
+            let life = records.life(&id).await.unwrap();
+            assert_eq!((life.number, life.end), (2, None));
+        }
+        assert_eq!(records.finish(&id, 2, &stopped).await.unwrap(), stopped);
+        let life = records.life(&id).await.unwrap();
+        assert_eq!((life.number, life.end), (2, Some(stopped)));
+    }
+
+    #[tokio::test]
+    async fn starts_are_counted_until_the_job_comes_further() {
+        let records = Records::new(Arc::new(Objects::memory()));
+        let id = JobId::new("a").unwrap();
+        for count in 0..3 {
+            assert_eq!(records.starts(&id).await.unwrap().len(), count);
+            records.started(&id, 7).await.unwrap();
+        }
+        records.came_further(&id).await.unwrap();
+        assert!(records.starts(&id).await.unwrap().is_empty());
+    }
+
+    /// What a build before lives and homes wrote.
+    const FORMAT_1: [&str; 3] = [
+        include_str!("fixtures/record-1"),
+        include_str!("fixtures/end-1"),
+        include_str!("fixtures/failed-1"),
+    ];
+
+    #[test]
+    fn records_of_format_1_are_read() {
+        let record: JobRecord = decode(FORMAT_1[0].as_bytes()).unwrap();
+        assert_eq!(record.options.home, Home::FlinkBatch);
+        assert_eq!(record.options.parallelism, Some(4));
+        assert_eq!((record.id.as_str(), record.inputs.len()), ("old", 1));
+        let again: JobRecord = decode(&encode(&record).unwrap()).unwrap();
+        assert_eq!(again.options, record.options);
+        let end: End = decode(FORMAT_1[1].as_bytes()).unwrap();
+        assert_eq!((end.outcome, end.counts.rows_out), (Outcome::Finished, 3));
+        let end: End = decode(FORMAT_1[2].as_bytes()).unwrap();
+        assert!(end.outcome.can_go_on());
+        let error = end.outcome.error().unwrap();
+        assert_eq!((error.kind(), error.code()), (Kind::Unavailable, "FS1001"));
+    }
+
+    #[test]
+    fn a_record_names_its_home_by_dialect_and_mode() {
+        let text = String::from_utf8(encode(&record("a", "x")).unwrap()).unwrap();
+        assert!(text.contains(r#""home":"flink/streaming""#), "{text}");
+        let unknown = text.split('\n').next().unwrap().replace("flink/", "beam/");
+        let refused = serde_json::from_str::<JobRecord>(&unknown).unwrap_err();
+        assert!(refused.to_string().contains("beam/streaming"), "{refused}");
     }
 
     #[tokio::test]

@@ -2,25 +2,32 @@
 //!
 //! Invariant: what an incarnation reports as finished is committed.
 
+use super::bind::Planner;
 use super::build::Built;
-use super::record::{Counts, JobRecord};
+use super::record::{Counts, JobRecord, Target};
 use crate::metrics::Metrics;
+use crate::workers::Workers;
 use flinkspark_engine::{batch, stream};
+use flinkspark_model::Result;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::lineage::{Edge, SlotRange};
 use flinkspark_model::log::{Slot, View, WriterName};
 use flinkspark_model::port::{Catalog, Clock, Dataset, Datasets, Entropy, Reference};
 use flinkspark_model::position::SlotNo;
-use flinkspark_model::{Error, Kind, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 
 /// How often progress is reported.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
+
+/// How long a job that is stopped may take for a last checkpoint.
+const STOP_PATIENCE: Duration = Duration::from_millis(1_000);
+/// How long a job may take for a last checkpoint when its server stops.
+const SUSPEND_PATIENCE: Duration = Duration::from_secs(15);
 
 /// What incarnations work with.
 #[derive(Clone)]
@@ -74,166 +81,284 @@ pub struct Progress {
     pub watermark_ms: Option<i64>,
     /// Rows of the input as a whole.
     pub rows_in_total: Option<u64>,
+    /// Whether it has come further than where it started.
+    pub(super) advanced: bool,
 }
 
-/// Runs a job until it has ended or is told to let go.
-pub(super) async fn run(
-    engines: &Engines,
-    record: &JobRecord,
-    built: Built,
-    mut signals: watch::Receiver<Signal>,
-    report: &(impl Fn(Progress) + Sync),
-) -> Result<Ended> {
-    // What was asked before this incarnation began is heard by it too.
-    signals.mark_changed();
-    let ended = match built {
-        Built::Stream(program) => stream(engines, record, program, signals, report).await,
-        Built::Batch {
-            session,
-            plan,
-            inputs,
-        } => {
-            let run = batch::Run {
-                id: record.id.to_string(),
-                incarnation: incarnation(engines),
+/// What one incarnation is made of.
+pub(super) struct Incarnation<'a> {
+    pub(super) engines: &'a Engines,
+    pub(super) planner: &'a Planner,
+    pub(super) record: &'a JobRecord,
+    pub(super) signals: watch::Receiver<Signal>,
+}
+
+impl Incarnation<'_> {
+    /// Builds and runs the job until it has ended or is told to let go. It computes on threads of its own.
+    pub(super) async fn run(mut self, report: &(impl Fn(Progress) + Sync)) -> Result<Ended> {
+        let ended = self.build_and_run(report).await;
+        // Whatever happened, the catalogue learns what is committed: for data the log decides.
+        let told = publish(self.engines, self.record).await;
+        let ended = ended?;
+        told?;
+        if ended != Ended::Suspended {
+            trace(self.engines, self.record).await?;
+        }
+        Ok(ended)
+    }
+
+    async fn build_and_run(&mut self, report: &(impl Fn(Progress) + Sync)) -> Result<Ended> {
+        let workers = Workers::start(threads(self.record))?;
+        let (planner, record) = (self.planner.clone(), self.record.clone());
+        let building = workers.spawn(async move { planner.build(&record).await });
+        let built = tokio::select! {
+            biased;
+            told = told_to_end(&mut self.signals) => return self.let_go(told, report).await,
+            built = building => built,
+        };
+        // What was asked before the engine runs is heard there too.
+        self.signals.mark_changed();
+        match built {
+            Ok(Built::Stream(program)) => self.stream(&workers, program, report).await,
+            Ok(Built::Batch {
+                session,
                 plan,
                 inputs,
-                rows_out: Arc::new(AtomicU64::new(0)),
-            };
-            batch(engines, record, &session, run, signals, report).await
-        }
-    };
-    // Whatever happened, the catalogue learns what is committed: for data the log decides.
-    let told = publish(engines, record).await;
-    let ended = ended?;
-    told?;
-    if ended != Ended::Suspended {
-        trace(engines, record).await?;
-    }
-    Ok(ended)
-}
-
-async fn stream(
-    engines: &Engines,
-    record: &JobRecord,
-    program: stream::program::Program,
-    mut signals: watch::Receiver<Signal>,
-    report: &(impl Fn(Progress) + Sync),
-) -> Result<Ended> {
-    let job = record.options.stream(&record.id).build(
-        program,
-        Arc::clone(&engines.datasets),
-        Arc::clone(&engines.clock),
-        Arc::clone(&engines.entropy),
-    )?;
-    let handle = job.handle();
-    // A task of its own: while this one waits for a log, the job must be able to let go of it.
-    let mut running = JoinSet::new();
-    running.spawn(job.run(std::future::pending()));
-    let mut ticks = tokio::time::interval(REPORT_EVERY);
-    let mut advanced = 0;
-    let mut told = Signal::Run;
-    loop {
-        tokio::select! {
-            Some(ended) = running.join_next() => {
-                report(progress(&handle.status()));
-                return Ok(match (ended.map_err(broken)??, told) {
-                    (stream::Ended::Finished, Signal::Run | Signal::Suspend) => Ended::Finished,
-                    (stream::Ended::Finished, Signal::Stop | Signal::Drain) => Ended::Stopped,
-                    (stream::Ended::Suspended, Signal::Stop | Signal::Drain) => Ended::Stopped,
-                    (stream::Ended::Suspended, Signal::Run | Signal::Suspend) => Ended::Suspended,
-                });
+            }) => {
+                let run = batch::Run {
+                    id: self.record.id.to_string(),
+                    incarnation: incarnation(self.engines),
+                    plan,
+                    inputs,
+                    rows_out: Arc::new(AtomicU64::new(0)),
+                };
+                self.batch(&workers, session, run, report).await
             }
-            changed = signals.changed(), if told == Signal::Run => {
-                told = if changed.is_ok() { *signals.borrow_and_update() } else { Signal::Suspend };
-                match told {
-                    Signal::Run => {}
-                    Signal::Suspend | Signal::Stop => handle.suspend(),
-                    Signal::Drain => handle.drain(),
+            // What an earlier incarnation promised is committed even if the job is not built any more.
+            Err(refusal) => match self.promised(report).await? {
+                Some(ended) => Ok(ended),
+                None => Err(refusal),
+            },
+        }
+    }
+
+    /// Ends or lets go without a program.
+    async fn let_go(&self, told: Signal, report: &(impl Fn(Progress) + Sync)) -> Result<Ended> {
+        if told == Signal::Suspend {
+            return Ok(Ended::Suspended);
+        }
+        match self.record.target {
+            Target::Stream => Ok(self.promised(report).await?.unwrap_or(Ended::Stopped)),
+            Target::Batch => {
+                let target = log(self.engines, self.record.output).await?;
+                let incarnation = incarnation(self.engines);
+                let id = self.record.id.as_str();
+                let outcome = batch::give_up(id, &incarnation, &target).await?;
+                self.given_up(outcome, report).await
+            }
+        }
+    }
+
+    /// Commits what the latest checkpoint promised, and says how the job has ended, if it has.
+    async fn promised(&self, report: &(impl Fn(Progress) + Sync)) -> Result<Option<Ended>> {
+        let Engines {
+            datasets, entropy, ..
+        } = self.engines;
+        match self.record.target {
+            Target::Stream => {
+                let options = self.record.options.stream(&self.record.id);
+                let settled = options.settle(datasets.as_ref(), entropy.as_ref()).await?;
+                report(settled_progress(&settled));
+                Ok(settled.finished.then_some(Ended::Finished))
+            }
+            Target::Batch => {
+                let target = log(self.engines, self.record.output).await?;
+                match batch::outcome(self.record.id.as_str(), &target).await? {
+                    Some(outcome) => self.given_up(Some(outcome), report).await.map(Some),
+                    None => Ok(None),
                 }
             }
-            _ = ticks.tick() => {
-                let status = handle.status();
-                report(progress(&status));
-                gauge(engines, record, &progress(&status).counts);
-                if status.checkpoint > advanced {
-                    advanced = status.checkpoint;
-                    // Readers of the feed hear of it now; the end and the next start tell it again.
-                    if let Err(error) = publish(engines, record).await {
-                        tracing::warn!(job = %record.id, %error, "the catalogue could not be told of a commit");
+        }
+    }
+
+    /// How a batch run ended that does not go on.
+    async fn given_up(
+        &self,
+        outcome: Option<batch::Outcome>,
+        report: &(impl Fn(Progress) + Sync),
+    ) -> Result<Ended> {
+        let Some(outcome) = outcome else {
+            // What was counted on the way was never committed.
+            report(Progress::default());
+            return Ok(Ended::Stopped);
+        };
+        let counts = Counts {
+            rows_out: outcome.rows,
+            checkpoint: 1,
+            ..Counts::default()
+        };
+        report(Progress {
+            counts,
+            ..Progress::default()
+        });
+        Ok(Ended::Finished)
+    }
+
+    async fn stream(
+        &mut self,
+        workers: &Workers,
+        program: stream::program::Program,
+        report: &(impl Fn(Progress) + Sync),
+    ) -> Result<Ended> {
+        let engines = self.engines;
+        let job = self.record.options.stream(&self.record.id).build(
+            program,
+            Arc::clone(&engines.datasets),
+            Arc::clone(&engines.clock),
+            Arc::clone(&engines.entropy),
+        )?;
+        let handle = job.handle();
+        let mut running = workers.spawn(job.run(std::future::pending()));
+        let mut ticks = tokio::time::interval(REPORT_EVERY);
+        let mut advanced = 0;
+        let mut told = Signal::Run;
+        let mut ends = false;
+        let mut limit = None;
+        loop {
+            tokio::select! {
+                ended = &mut running => {
+                    report(progress(&handle.status()));
+                    return Ok(match ended? {
+                        stream::Ended::Suspended if !ends => Ended::Suspended,
+                        _ if ends => Ended::Stopped,
+                        _ => Ended::Finished,
+                    });
+                }
+                changed = self.signals.changed(), if limit.is_none() => {
+                    told = if changed.is_ok() { *self.signals.borrow_and_update() } else { Signal::Suspend };
+                    ends |= matches!(told, Signal::Stop | Signal::Drain);
+                    match told {
+                        Signal::Run => {}
+                        Signal::Suspend | Signal::Stop => handle.suspend(),
+                        Signal::Drain => handle.drain(),
+                    }
+                    limit = patience(told).map(|patience| Instant::now() + patience);
+                }
+                // It does not come to its last checkpoint: what the one before promised counts.
+                () = sleep_until(limit), if limit.is_some() => {
+                    drop(running);
+                    tracing::warn!(job = %self.record.id, "let go without a last checkpoint");
+                    return self.let_go(told, report).await;
+                }
+                _ = ticks.tick() => {
+                    let status = handle.status();
+                    report(progress(&status));
+                    gauge(engines, self.record, &progress(&status).counts);
+                    if status.checkpoint > advanced {
+                        advanced = status.checkpoint;
+                        // Readers of the feed hear of it now; the end and the next start tell it again.
+                        if let Err(error) = publish(engines, self.record).await {
+                            tracing::warn!(job = %self.record.id, %error, "the catalogue could not be told of a commit");
+                        }
                     }
                 }
             }
         }
     }
-}
 
-async fn batch(
-    engines: &Engines,
-    record: &JobRecord,
-    session: &datafusion::prelude::SessionContext,
-    run: batch::Run,
-    mut signals: watch::Receiver<Signal>,
-    report: &(impl Fn(Progress) + Sync),
-) -> Result<Ended> {
-    let output = engines
-        .catalog
-        .lookup(&Reference::Id(record.output))
-        .await?;
-    let target = engines
-        .datasets
-        .dataset(output.id, Arc::clone(&output.schema))
-        .await?;
-    let rows_in = rows_in(engines, &run.inputs).await?;
-    let rows_out = Arc::clone(&run.rows_out);
-    let shown = |rows_out| Progress {
-        counts: Counts {
-            rows_in,
-            rows_out,
-            ..Counts::default()
-        },
-        rows_in_total: Some(rows_in),
-        ..Progress::default()
-    };
-    let committed = {
-        let mut running = std::pin::pin!(run.clone().execute(session, &target));
+    async fn batch(
+        &mut self,
+        workers: &Workers,
+        session: datafusion::prelude::SessionContext,
+        run: batch::Run,
+        report: &(impl Fn(Progress) + Sync),
+    ) -> Result<Ended> {
+        let target = log(self.engines, self.record.output).await?;
+        let rows_in = rows_in(self.engines, &run.inputs).await?;
+        let rows_out = Arc::clone(&run.rows_out);
+        let shown = |rows_out| Progress {
+            counts: Counts {
+                rows_in,
+                rows_out,
+                ..Counts::default()
+            },
+            rows_in_total: Some(rows_in),
+            ..Progress::default()
+        };
+        let into = Arc::clone(&target);
+        let mut running = workers.spawn(async move { run.execute(&session, &into).await });
         let mut ticks = tokio::time::interval(REPORT_EVERY);
-        loop {
+        let outcome = loop {
             tokio::select! {
                 biased;
-                // A batch run has no checkpoint to let go at: it is dropped, and its retry is idempotent.
-                changed = signals.changed() => match *signals.borrow_and_update() {
-                    Signal::Run if changed.is_ok() => {}
-                    Signal::Run | Signal::Suspend => return Ok(Ended::Suspended),
-                    Signal::Stop | Signal::Drain => break None,
-                },
-                outcome = &mut running => break Some(outcome?),
+                // A batch run has no checkpoint to let go at: it is dropped, and its retry is idempotent. Its
+                // commit may be on its way, and its tasks need not have ended.
+                told = told_to_end_or_drain(&mut self.signals) => {
+                    drop(running);
+                    return self.let_go(told, report).await;
+                }
+                outcome = &mut running => break outcome?,
                 _ = ticks.tick() => report(shown(rows_out.load(Ordering::Relaxed))),
             }
-        }
-    };
-    // Its commit may have been on its way when it was dropped.
-    let committed = match committed {
-        Some(outcome) => Some(outcome),
-        None => run.give_up(&target).await?,
-    };
-    let Some(outcome) = committed else {
-        // What was counted on the way was never committed.
-        report(Progress::default());
-        return Ok(Ended::Stopped);
-    };
-    let counts = Counts {
-        rows_in,
-        rows_out: outcome.rows,
-        checkpoint: 1,
-        rows_late: 0,
-    };
-    report(Progress {
-        counts,
-        ..shown(outcome.rows)
-    });
-    gauge(engines, record, &counts);
-    Ok(Ended::Finished)
+        };
+        let counts = Counts {
+            rows_in,
+            rows_out: outcome.rows,
+            checkpoint: 1,
+            rows_late: 0,
+        };
+        report(Progress {
+            counts,
+            ..shown(outcome.rows)
+        });
+        gauge(self.engines, self.record, &counts);
+        Ok(Ended::Finished)
+    }
+}
+
+/// Waits until the job is told to end or to let go before it has an engine that could drain it.
+async fn told_to_end(signals: &mut watch::Receiver<Signal>) -> Signal {
+    let told = signals.wait_for(|told| matches!(told, Signal::Suspend | Signal::Stop));
+    told.await.map_or(Signal::Suspend, |told| *told)
+}
+
+/// Waits until a batch run is told to end, which knows nothing that could be drained, or to let go.
+async fn told_to_end_or_drain(signals: &mut watch::Receiver<Signal>) -> Signal {
+    let told = signals.wait_for(|told| *told != Signal::Run);
+    told.await.map_or(Signal::Suspend, |told| *told)
+}
+
+/// How long a job may take for its last checkpoint.
+fn patience(told: Signal) -> Option<Duration> {
+    match told {
+        Signal::Run | Signal::Drain => None,
+        Signal::Stop => Some(STOP_PATIENCE),
+        Signal::Suspend => Some(SUSPEND_PATIENCE),
+    }
+}
+
+async fn sleep_until(limit: Option<Instant>) {
+    if let Some(limit) = limit {
+        tokio::time::sleep_until(limit).await;
+    }
+}
+
+/// The threads of a job: its subtasks or partitions, before and after an exchange.
+fn threads(record: &JobRecord) -> usize {
+    2 * record.options.parallelism.unwrap_or(2) as usize
+}
+
+fn settled_progress(settled: &stream::Settled) -> Progress {
+    Progress {
+        counts: Counts {
+            rows_in: settled.totals.rows_read,
+            rows_out: settled.totals.rows_written,
+            rows_late: settled.totals.rows_late,
+            checkpoint: settled.checkpoint,
+        },
+        generation: settled.generation,
+        ..Progress::default()
+    }
 }
 
 async fn rows_in(engines: &Engines, inputs: &[SlotRange]) -> Result<u64> {
@@ -320,6 +445,7 @@ fn progress(status: &stream::Status) -> Progress {
         generation: status.generation,
         watermark_ms: status.watermark_ms,
         rows_in_total: None,
+        advanced: status.checkpoint > status.restored,
     }
 }
 
@@ -341,15 +467,6 @@ fn gauge(engines: &Engines, record: &JobRecord, counts: &Counts) {
         .job_checkpoint
         .with_label_values(&labels)
         .set(shown(counts.checkpoint));
-}
-
-fn broken(cause: JoinError) -> Error {
-    Error::new(
-        Kind::Internal,
-        "FS0018",
-        "a service ended without an answer",
-    )
-    .with_source(cause)
 }
 
 fn incarnation(engines: &Engines) -> String {

@@ -5,24 +5,20 @@
 //! that the server is about to let go.
 
 use super::bind::Planner;
-use super::record::{Counts, End, JobId, JobRecord, Outcome, Submission};
+use super::build::Explained;
+use super::pace::{self, Next};
+use super::record::{Counts, End, JobId, JobRecord, Options, Outcome, Submission, Target};
 use super::records::Records;
-use super::run::{self, Ended, Engines, Progress, Signal};
+use super::run::{Ended, Engines, Incarnation, Progress, Signal};
+use crate::workers::{Work, Workers, cores};
 use flinkspark_model::port::Clock;
 use flinkspark_model::{Error, Kind, Result, fault};
-use futures::FutureExt;
-use std::any::Any;
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-/// How often a job is started again without a new checkpoint in between.
-const RESTARTS_MAX: u32 = 10;
-/// The pause before a restart.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// The most jobs that run at once.
 const RUNNING_MAX: usize = 64;
 
@@ -39,6 +35,8 @@ pub enum State {
     Failed,
     /// Stopped by request.
     Stopped,
+    /// Its servers died while it ran: it is not started by itself.
+    Parked,
 }
 
 impl State {
@@ -50,6 +48,7 @@ impl State {
             Self::Finished => "finished",
             Self::Failed => "failed",
             Self::Stopped => "stopped",
+            Self::Parked => "parked",
         }
     }
 }
@@ -63,18 +62,33 @@ pub struct Snapshot {
     pub state: State,
     /// How far it came.
     pub progress: Progress,
-    /// Why it failed.
+    /// Why it failed, or is parked.
     pub error: Option<Error>,
+    /// What it was last tried again after; none once it has come further.
+    pub retry: Option<Retry>,
     /// When it ended, in milliseconds since the epoch.
     pub ended_at_ms: Option<u64>,
+}
+
+/// Trouble that may pass.
+#[derive(Debug, Clone)]
+pub struct Retry {
+    /// What stopped the job last.
+    pub error: Error,
+    /// How often it failed since it last came further.
+    pub tries: u32,
+    /// When it is tried again, in milliseconds since the epoch; `None` while it is.
+    pub next_at_ms: Option<u64>,
 }
 
 /// The jobs of one server.
 pub struct Supervisor {
     records: Records,
     planner: Planner,
+    planning: Workers,
     engines: Engines,
     clock: Arc<dyn Clock>,
+    closing: watch::Sender<bool>,
     running: Mutex<Jobs>,
 }
 
@@ -93,42 +107,52 @@ struct Running {
 
 impl Supervisor {
     /// A supervisor with nothing running.
+    ///
+    /// Errors: `Unavailable` where there are no threads to plan on.
     pub fn new(
         records: Records,
         planner: Planner,
         engines: Engines,
         clock: Arc<dyn Clock>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
+    ) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self {
             records,
             planner,
+            planning: Workers::start(cores())?,
             engines,
             clock,
+            closing: watch::Sender::new(false),
             running: Mutex::default(),
-        })
+        }))
     }
 
-    /// The planner, for `explain` and `verify`.
-    pub fn planner(&self) -> &Planner {
+    /// What plans, for `verify`.
+    pub(super) fn planner(&self) -> &Planner {
         &self.planner
     }
 
     /// The engines, for `verify`.
-    pub fn engines(&self) -> &Engines {
+    pub(super) fn engines(&self) -> &Engines {
         &self.engines
     }
 
-    /// Starts every job that has no end.
-    pub async fn resume(self: &Arc<Self>) -> Result<usize> {
-        let mut resumed = 0;
+    /// Every job that has no end, to be started once the server answers.
+    pub async fn unended(&self) -> Result<Vec<JobRecord>> {
+        let mut unended = Vec::new();
         for record in self.records.all().await? {
-            if self.records.end(&record.id).await?.is_none() {
-                tracing::info!(job = %record.id, "resumes");
-                self.start(record);
-                resumed += 1;
+            if self.records.life(&record.id).await?.end.is_none() {
+                unended.push(record);
             }
         }
-        Ok(resumed)
+        Ok(unended)
+    }
+
+    /// Starts jobs that an earlier server left.
+    pub fn go_on(self: &Arc<Self>, unended: Vec<JobRecord>) {
+        for record in unended {
+            tracing::info!(job = %record.id, "goes on");
+            self.start(record);
+        }
     }
 
     /// Accepts a job, durably, and starts it; the same submission again attaches to the run.
@@ -141,24 +165,8 @@ impl Supervisor {
             submission.matches(&record)?;
             return self.get(&id).await;
         }
-        if self
-            .lock()
-            .by_id
-            .values()
-            .filter(|job| !job.task.is_finished())
-            .count()
-            >= RUNNING_MAX
-        {
-            return Err(
-                Error::new(Kind::Unavailable, "FS0907", "too many jobs run at once")
-                    .with_detail(format!("the limit is {RUNNING_MAX}"))
-                    .with_hint("stop one with `flinkspark job stop`, or wait until one has ended"),
-            );
-        }
-        let record = self
-            .planner
-            .admit(submission.clone(), self.clock.now_ms())
-            .await?;
+        self.check_room()?;
+        let record = self.admit(submission.clone()).await?;
         match self.records.create(&record).await? {
             Ok(()) => {
                 fault::reach("job.submit.journalled").map_err(injected)?;
@@ -171,14 +179,56 @@ impl Supervisor {
         snapshot
     }
 
+    async fn admit(&self, submission: Submission) -> Result<JobRecord> {
+        let (planner, now_ms) = (self.planner.clone(), self.clock.now_ms());
+        let admitted = async move { planner.admit(submission, now_ms).await };
+        self.while_open(self.planning.spawn(admitted)).await
+    }
+
+    /// The plan on one target, in words.
+    pub async fn explain(&self, text: &str, on: Target, options: &Options) -> Result<Explained> {
+        let (text, options) = (text.to_owned(), options.clone());
+        let planner = self.planner.clone();
+        let explained = async move { planner.explain(&text, on, &options).await };
+        self.while_open(self.planning.spawn(explained)).await
+    }
+
+    /// What was computed, unless the server stops first: then nobody waits for it.
+    pub(super) async fn while_open<T>(&self, work: Work<T>) -> Result<T> {
+        let mut closing = self.closing.subscribe();
+        tokio::select! {
+            done = work => done,
+            _ = closing.wait_for(|closing| *closing) => Err(Error::new(
+                Kind::Unavailable,
+                "FS0921",
+                "the server stops",
+            )
+            .with_detail("what was being computed for this call was given up")
+            .with_hint("call again when it is up")),
+        }
+    }
+
+    fn check_room(&self) -> Result<()> {
+        let jobs = self.lock();
+        let at_work = jobs.by_id.values().filter(|job| !job.task.is_finished());
+        if at_work.count() < RUNNING_MAX {
+            return Ok(());
+        }
+        Err(
+            Error::new(Kind::Unavailable, "FS0907", "too many jobs run at once")
+                .with_detail(format!("the limit is {RUNNING_MAX}"))
+                .with_hint("stop one with `flinkspark job stop`, or wait until one has ended"),
+        )
+    }
+
     /// One job.
     pub async fn get(&self, id: &JobId) -> Result<Snapshot> {
         if let Some(running) = self.lock().by_id.get(id) {
             return Ok(running.snapshot.borrow().clone());
         }
         let record = self.records.get(id).await?.ok_or_else(|| missing(id))?;
-        let end = self.records.end(id).await?;
-        Ok(snapshot(record, end))
+        let life = self.records.life(id).await?;
+        Ok(snapshot(record, life.end))
     }
 
     /// Every job, the latest submission first.
@@ -203,25 +253,93 @@ impl Supervisor {
 
     /// Stops a job for good; with `drain`, after what is open has fired. Idempotent: the first
     /// request says how.
-    pub async fn stop(&self, id: &JobId, drain: bool) -> Result<Snapshot> {
+    ///
+    /// Errors: `Unavailable` (`FS0919`) where what keeps the job from ending may pass; the request stands.
+    pub async fn stop(self: &Arc<Self>, id: &JobId, drain: bool) -> Result<Snapshot> {
         let record = self.records.get(id).await?.ok_or_else(|| missing(id))?;
-        if self.records.end(id).await?.is_some() {
-            return self.get(id).await;
+        let life = self.records.life(id).await?;
+        let parked = match &life.end {
+            None => false,
+            Some(end) if matches!(end.outcome, Outcome::Parked(_)) => true,
+            Some(_) => return self.get(id).await,
+        };
+        let asked = asked(self.records.request_stop(id, drain).await?);
+        if parked {
+            self.live_again(record, life.number).await?;
         }
-        let asked = asked(self.records.request_stop(&record.id, drain).await?);
         let watched = self.lock().by_id.get(id).map(|running| {
+            let tries = tries(&running.snapshot.borrow());
             running.signal.send_replace(asked);
-            running.snapshot.clone()
+            (running.snapshot.clone(), tries)
         });
-        if let Some(mut snapshot) = watched {
-            // The sender goes when the incarnation has ended.
-            while snapshot.borrow().state == State::Running && snapshot.changed().await.is_ok() {}
+        if let Some((mut snapshot, before)) = watched {
+            // The sender goes when the job has ended.
+            loop {
+                let (state, error) = {
+                    let now = snapshot.borrow_and_update();
+                    // It waits again: it was tried since it was asked to end.
+                    let waits =
+                        |retry: &&Retry| retry.tries != before && retry.next_at_ms.is_some();
+                    let failed = now.retry.as_ref().filter(waits);
+                    (now.state, failed.map(|retry| retry.error.clone()))
+                };
+                if state != State::Running {
+                    break;
+                }
+                if let Some(error) = error {
+                    return Err(not_yet(id, &error));
+                }
+                if snapshot.changed().await.is_err() {
+                    break;
+                }
+            }
         }
         self.get(id).await
     }
 
+    /// Starts a failed or parked job again from its latest checkpoint; one that runs is left alone.
+    ///
+    /// Errors: `Conflict` (`FS0920`) where it has finished or was stopped.
+    pub async fn resume(self: &Arc<Self>, id: &JobId) -> Result<Snapshot> {
+        let record = self.records.get(id).await?.ok_or_else(|| missing(id))?;
+        let life = self.records.life(id).await?;
+        match &life.end {
+            None => return self.get(id).await,
+            Some(end) if end.outcome.can_go_on() => {}
+            Some(_) => {
+                let state = self.get(id).await?.state.name();
+                return Err(Error::new(
+                    Kind::Conflict,
+                    "FS0920",
+                    format!("job \"{id}\" has ended for good"),
+                )
+                .with_detail(format!("it is {state}"))
+                .with_hint("submit its text under another --id"));
+            }
+        }
+        self.check_room()?;
+        self.live_again(record, life.number).await?;
+        self.get(id).await
+    }
+
+    /// Begins the life after the one that has ended.
+    async fn live_again(self: &Arc<Self>, record: JobRecord, ended: u64) -> Result<()> {
+        let id = record.id.clone();
+        let now_ms = self.clock.now_ms();
+        self.records.resume(&id, ended, now_ms).await?;
+        self.records.came_further(&id).await?;
+        let last = self.lock().by_id.remove(&id);
+        if let Some(last) = last {
+            // Its end is written: nothing is left to do for it.
+            let _ = last.task.await;
+        }
+        self.start(record);
+        Ok(())
+    }
+
     /// Suspends every job and waits until each has let go.
     pub async fn suspend(&self) {
+        self.closing.send_replace(true);
         let running = {
             let mut jobs = self.lock();
             jobs.closed = true;
@@ -229,7 +347,8 @@ impl Supervisor {
         };
         for job in running.values() {
             job.signal.send_if_modified(|signal| {
-                let modify = *signal == Signal::Run;
+                // A drain is durable, and goes on at the next start.
+                let modify = matches!(signal, Signal::Run | Signal::Drain);
                 if modify {
                     *signal = Signal::Suspend;
                 }
@@ -259,8 +378,7 @@ impl Supervisor {
         let supervisor = Arc::clone(self);
         let id = record.id.clone();
         let told = signal.clone();
-        let task =
-            tokio::spawn(async move { supervisor.incarnations(&record, &told, &sender).await });
+        let task = tokio::spawn(async move { supervisor.live(&record, &told, &sender).await });
         jobs.by_id.insert(
             id,
             Running {
@@ -271,40 +389,69 @@ impl Supervisor {
         );
     }
 
-    /// Runs a job until it has ended, starting it again where what stopped it may pass.
-    async fn incarnations(
+    /// One life of a job: runs it until it has ended, trying again where what stopped it may pass.
+    async fn live(
         &self,
         record: &JobRecord,
         told: &watch::Sender<Signal>,
         sender: &watch::Sender<Snapshot>,
     ) {
-        let mut restarts = 0;
-        let mut checkpoint = 0;
-        loop {
-            let incarnation = self.incarnation(record, told, sender);
-            // A defect in one job is that job's failure: nobody waits for it for ever.
-            let ended = AssertUnwindSafe(incarnation)
-                .catch_unwind()
-                .await
-                .unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
-            let reached = sender.borrow().progress.counts.checkpoint;
-            if reached > checkpoint {
-                (checkpoint, restarts) = (reached, 0);
+        match self.outlived_servers(record, told).await {
+            Ok(None) => {}
+            Ok(Some(error)) => {
+                return self
+                    .end(record, Outcome::Parked((&error).into()), sender)
+                    .await;
             }
+            Err(error) => {
+                tracing::warn!(job = %record.id, %error, "its earlier starts could not be counted");
+            }
+        }
+        let mut tries = 0;
+        loop {
+            let advanced = Notify::new();
+            let ended = self.incarnation(record, told, sender, &advanced).await;
+            if sender.borrow().progress.advanced {
+                tries = 0;
+            }
+            tries += u32::from(ended.is_err());
             let closed = self.lock().closed;
-            match after(ended, closed, restarts) {
+            match pace::after(ended, closed, tries, record.options.retries_max) {
                 Next::End(outcome) => return self.end(record, outcome, sender).await,
                 Next::Suspend => {
                     sender.send_modify(|snapshot| snapshot.state = State::Suspended);
                     return;
                 }
-                Next::Again(error) => {
-                    restarts += 1;
-                    tracing::warn!(job = %record.id, %error, restarts, "starts again");
-                    tokio::time::sleep(RESTART_PAUSE).await;
-                }
+                Next::Again(error) => self.wait(record, error, tries, told, sender).await,
             }
         }
+    }
+
+    /// Whether servers died with this job at work; it is asked before the first start in this one.
+    async fn outlived_servers(
+        &self,
+        record: &JobRecord,
+        told: &watch::Sender<Signal>,
+    ) -> Result<Option<Error>> {
+        let starts = self.records.starts(&record.id).await?;
+        self.hear(record, told).await?;
+        // A job that is asked to stop is not run.
+        let parks = *told.borrow() != Signal::Stop;
+        Ok(pace::parked(starts.len()).filter(|_| parks))
+    }
+
+    /// Hears what was asked before this server, or before this life.
+    async fn hear(&self, record: &JobRecord, told: &watch::Sender<Signal>) -> Result<()> {
+        if let Some(drain) = self.records.stop_requested(&record.id).await? {
+            told.send_if_modified(|signal| {
+                let modify = *signal == Signal::Run;
+                if modify {
+                    *signal = asked(drain);
+                }
+                modify
+            });
+        }
+        Ok(())
     }
 
     async fn incarnation(
@@ -312,25 +459,101 @@ impl Supervisor {
         record: &JobRecord,
         told: &watch::Sender<Signal>,
         sender: &watch::Sender<Snapshot>,
+        advanced: &Notify,
     ) -> Result<Ended> {
         // From here on who asks finds the job; this is for who asked before, perhaps another server.
-        if let Some(drain) = self.records.stop_requested(&record.id).await? {
-            told.send_replace(asked(drain));
+        self.hear(record, told).await?;
+        self.records
+            .started(&record.id, self.clock.now_ms())
+            .await?;
+        let report = |progress: Progress| {
+            if progress.advanced {
+                advanced.notify_one();
+            }
+            sender.send_modify(|snapshot| {
+                snapshot.progress = progress;
+                if progress.advanced {
+                    snapshot.retry = None;
+                }
+            });
+        };
+        let incarnation = Incarnation {
+            engines: &self.engines,
+            planner: &self.planner,
+            record,
+            signals: told.subscribe(),
+        };
+        let ended = tokio::select! {
+            ended = incarnation.run(&report) => ended,
+            never = self.outlive(record, advanced) => match never {},
+        };
+        self.forget_starts(record).await;
+        ended
+    }
+
+    /// Forgets the starts once the job has come further, or has lived for long enough.
+    async fn outlive(&self, record: &JobRecord, advanced: &Notify) -> Infallible {
+        tokio::select! {
+            () = advanced.notified() => {}
+            () = tokio::time::sleep(pace::LIFE_MIN) => {}
         }
-        let built = self.planner.build(record).await?;
-        let report =
-            |progress: Progress| sender.send_modify(|snapshot| snapshot.progress = progress);
-        run::run(&self.engines, record, built, told.subscribe(), &report).await
+        self.forget_starts(record).await;
+        std::future::pending().await
+    }
+
+    async fn forget_starts(&self, record: &JobRecord) {
+        if let Err(error) = self.records.came_further(&record.id).await {
+            // The worst that follows is that the job is parked too early.
+            tracing::warn!(job = %record.id, %error, "the marks of its starts could not be removed");
+        }
+    }
+
+    /// Waits before the next try, or until the job is told something.
+    async fn wait(
+        &self,
+        record: &JobRecord,
+        error: Error,
+        tries: u32,
+        told: &watch::Sender<Signal>,
+        sender: &watch::Sender<Snapshot>,
+    ) {
+        let mut lot = [0; 4];
+        self.engines.entropy.fill(&mut lot);
+        let pause = pace::pause(tries, u32::from_le_bytes(lot));
+        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        tracing::warn!(job = %record.id, %error, tries, pause_ms, "tries again");
+        let mut signals = told.subscribe();
+        let before = *signals.borrow_and_update();
+        let retry = |next_at_ms| {
+            Some(Retry {
+                error: error.clone(),
+                tries,
+                next_at_ms,
+            })
+        };
+        let next_at_ms = self.clock.now_ms().saturating_add(pause_ms);
+        sender.send_modify(|snapshot| snapshot.retry = retry(Some(next_at_ms)));
+        let mut closing = self.closing.subscribe();
+        // A sender that is gone has nothing more to say.
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = signals.wait_for(|signal| *signal != before) => {}
+            _ = closing.wait_for(|closing| *closing) => {}
+        }
+        sender.send_modify(|snapshot| snapshot.retry = retry(None));
     }
 
     async fn end(&self, record: &JobRecord, outcome: Outcome, sender: &watch::Sender<Snapshot>) {
         let counts = sender.borrow().progress.counts;
         let end = End::new(outcome, counts, self.clock.now_ms());
-        let written = self.records.finish(&record.id, &end).await;
-        let end = written.unwrap_or_else(|error| {
+        let written = async {
+            let life = self.records.life(&record.id).await?;
+            self.records.finish(&record.id, life.number, &end).await
+        };
+        let end = written.await.unwrap_or_else(|error| {
             // The job's work is committed or not whatever this file says; the next start tries again.
             tracing::error!(job = %record.id, %error, "the end of a job could not be written");
-            end
+            end.clone()
         });
         sender.send_modify(|now| {
             let progress = now.progress;
@@ -355,7 +578,8 @@ fn snapshot(record: JobRecord, end: Option<End>) -> Snapshot {
             let state = match &end.outcome {
                 Outcome::Finished => State::Finished,
                 Outcome::Stopped => State::Stopped,
-                Outcome::Failed { .. } => State::Failed,
+                Outcome::Failed(_) => State::Failed,
+                Outcome::Parked(_) => State::Parked,
             };
             (
                 state,
@@ -374,49 +598,30 @@ fn snapshot(record: JobRecord, end: Option<End>) -> Snapshot {
         state,
         progress,
         error,
+        retry: None,
         ended_at_ms,
     }
-}
-
-/// What follows when an incarnation has ended.
-enum Next {
-    /// The job has ended.
-    End(Outcome),
-    /// It goes on at the next start.
-    Suspend,
-    /// It starts again: what stopped it may pass.
-    Again(Error),
 }
 
 fn asked(drain: bool) -> Signal {
     if drain { Signal::Drain } else { Signal::Stop }
 }
 
-fn after(ended: Result<Ended>, closed: bool, restarts: u32) -> Next {
-    match ended {
-        Ok(Ended::Finished) => Next::End(Outcome::Finished),
-        Ok(Ended::Stopped) => Next::End(Outcome::Stopped),
-        Ok(Ended::Suspended) => Next::Suspend,
-        Err(error) if may_pass(&error) && closed => {
-            tracing::warn!(%error, "let go without a last checkpoint");
-            Next::Suspend
-        }
-        // Asked to stop, it comes back to commit what its last checkpoint promised.
-        Err(error) if may_pass(&error) && restarts < RESTARTS_MAX => Next::Again(error),
-        Err(error) => Next::End(Outcome::failed(&error)),
-    }
+/// How often the job failed since it last came further.
+fn tries(snapshot: &Snapshot) -> u32 {
+    snapshot.retry.as_ref().map_or(0, |retry| retry.tries)
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Error {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    Error::new(Kind::Internal, "FS0916", "the job's engine panicked")
-        .with_detail(text.unwrap_or("the panic has no text").to_owned())
-        .with_hint("report it, with the job's text and the server's log")
-}
-
-fn may_pass(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Unavailable | Kind::InDoubt)
+fn not_yet(id: &JobId, error: &Error) -> Error {
+    Error::new(
+        Kind::Unavailable,
+        "FS0919",
+        format!("job \"{id}\" could not be stopped yet"),
+    )
+    .with_detail(format!("{}: {}", error.code(), error.message()))
+    .with_hint(
+        "the request stands: it is carried out once the cause is gone, by the next server too",
+    )
 }
 
 fn missing(id: &JobId) -> Error {
@@ -426,29 +631,4 @@ fn missing(id: &JobId) -> Error {
 
 fn injected(cause: fault::Injected) -> Error {
     Error::new(Kind::Unavailable, "FS0909", "a fault was injected").with_source(cause)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_may_pass_ends_no_job_that_the_server_lets_go() {
-        let lost = || Error::new(Kind::Unavailable, "FS1001", "a full disk");
-        for restarts in [0, RESTARTS_MAX] {
-            assert!(matches!(after(Err(lost()), true, restarts), Next::Suspend));
-        }
-        assert!(matches!(after(Err(lost()), false, 0), Next::Again(_)));
-        let ended = after(Err(lost()), false, RESTARTS_MAX);
-        assert!(matches!(ended, Next::End(Outcome::Failed { .. })));
-        let broken = Error::new(Kind::Data, "FS1005", "a segment is missing");
-        let ended = after(Err(broken), true, 0);
-        assert!(matches!(ended, Next::End(Outcome::Failed { .. })));
-    }
-
-    #[test]
-    fn a_panic_is_told_with_its_text() {
-        let panic = std::panic::catch_unwind(|| panic!("row {} is odd", 3)).unwrap_err();
-        assert_eq!(panicked(panic.as_ref()).detail(), Some("row 3 is odd"));
-    }
 }

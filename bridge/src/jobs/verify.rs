@@ -3,12 +3,13 @@
 //! Writes to nothing but scratch: a store of its own beside the data, gone when it returns.
 //! Invariant: equal means equal multisets of rows, exactly, by digest.
 
-use super::bind::Bound;
+use super::bind::{Bound, Planner};
 use super::build::Built;
 use super::compare::{self, Difference};
 use super::record::{JobId, Options, Target};
 use super::run::Engines;
 use super::supervisor::Supervisor;
+use crate::workers::{Workers, cores};
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use flinkspark_connector::store::{Logs, Settings, local::Local};
@@ -48,7 +49,7 @@ pub struct Verified {
 }
 
 impl Supervisor {
-    /// Runs the text on each target and compares.
+    /// Runs the text on each target and compares, on threads of its own.
     ///
     /// Errors: whatever refuses the job on one of the targets, before any of them starts.
     pub async fn verify(
@@ -58,24 +59,36 @@ impl Supervisor {
         options: &Options,
     ) -> Result<Verified> {
         options.check()?;
-        let bound = self.planner().bind(text, options).await?;
-        let pins = self.planner().pin(&bound).await?;
-        let scratch = Scratch::open(self.engines()).await?;
-        let mut runs = Vec::new();
-        for target in targets {
-            let output = scratch.dataset(&bound)?;
-            let built = match target {
-                Target::Stream => {
-                    Built::Stream(self.planner().stream(&bound, &pins, &output, None)?)
-                }
-                Target::Batch => self.planner().batch(&bound, &pins, options).await?,
-            };
-            runs.push((*target, output, built));
-        }
+        let comparison = Comparison {
+            planner: self.planner().clone(),
+            engines: self.engines().clone(),
+            text: text.to_owned(),
+            targets: targets.to_vec(),
+            options: options.clone(),
+        };
+        let workers = Workers::start(cores())?;
+        self.while_open(workers.spawn(comparison.run())).await
+    }
+}
+
+/// One comparison.
+struct Comparison {
+    planner: Planner,
+    engines: Engines,
+    text: String,
+    targets: Vec<Target>,
+    options: Options,
+}
+
+impl Comparison {
+    async fn run(self) -> Result<Verified> {
+        let scratch = Scratch::open(&self.engines).await?;
         let mut answers = Vec::new();
         let mut outputs = Vec::new();
-        for (target, output, built) in runs {
-            let rows_late = scratch.run(self.engines(), &output, built, options).await?;
+        for (target, output, built) in self.build(&scratch).await? {
+            let rows_late = scratch
+                .run(&self.engines, &output, built, &self.options)
+                .await?;
             let log = scratch
                 .logs
                 .dataset(output.id, Arc::clone(&output.schema))
@@ -102,6 +115,22 @@ impl Supervisor {
             differing_rows,
             differences,
         })
+    }
+
+    /// What each target runs, over the same pinned slots.
+    async fn build(&self, scratch: &Scratch) -> Result<Vec<(Target, Arc<Dataset>, Built)>> {
+        let bound = self.planner.bind(&self.text, &self.options).await?;
+        let pins = self.planner.pin(&bound).await?;
+        let mut runs = Vec::new();
+        for target in &self.targets {
+            let output = scratch.dataset(&bound)?;
+            let built = match target {
+                Target::Stream => Built::Stream(self.planner.stream(&bound, &pins, &output, None)?),
+                Target::Batch => self.planner.batch(&bound, &pins, &self.options).await?,
+            };
+            runs.push((*target, output, built));
+        }
+        Ok(runs)
     }
 }
 

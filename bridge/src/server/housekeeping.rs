@@ -61,7 +61,7 @@ impl Housekeeping {
     async fn held(&self) -> Result<Held<'_>> {
         let (mut pins, mut ids) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::new());
         for job in self.records.all().await? {
-            if self.records.end(&job.id).await?.is_none() {
+            if !self.records.ended_for_good(&job.id).await? {
                 for input in &job.inputs {
                     pins.entry(input.dataset).or_default().push(input.through);
                 }
@@ -199,7 +199,7 @@ impl Holders for Held<'_> {
 
     async fn has_ended(&self, job: LogId) -> Result<bool> {
         match self.ids.get(&job) {
-            Some(id) => Ok(self.records.end(id).await?.is_some()),
+            Some(id) => self.records.ended_for_good(id).await,
             None => Ok(false),
         }
     }

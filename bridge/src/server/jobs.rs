@@ -5,6 +5,7 @@
 use crate::jobs::{
     Answer as VerifiedAnswer, JobId, Options, Snapshot, State, Submission, Supervisor, Target,
 };
+use flinkspark_adapter::plan::Home;
 use flinkspark_model::error::Result;
 use flinkspark_model::{Error, Kind};
 use flinkspark_proto::error::to_status;
@@ -56,18 +57,10 @@ impl Service {
 
     async fn explained(&self, request: v1::ExplainRequest) -> Result<v1::ExplainResponse> {
         let options = options(request.options.unwrap_or_default())?;
-        let home = if options.batch_home {
-            v1::Home::FlinkBatch
-        } else {
-            v1::Home::FlinkStreaming
-        };
+        let home = wire_home(options.home);
         let mut plans = Vec::new();
         for target in targets(&request.targets)? {
-            let explained = self
-                .jobs
-                .planner()
-                .explain(&request.text, target, &options)
-                .await;
+            let explained = self.jobs.explain(&request.text, target, &options).await;
             plans.push(match explained {
                 Ok(explained) => v1::TargetPlan {
                     target: wire_target(target).into(),
@@ -159,6 +152,14 @@ impl v1::jobs_server::Jobs for Service {
         answer(stopped.await)
     }
 
+    async fn resume(&self, request: Request<v1::ResumeJobRequest>) -> Answer<v1::Job> {
+        let resumed = async {
+            let id = JobId::new(&request.into_inner().id)?;
+            Ok(wire(&self.jobs.resume(&id).await?))
+        };
+        answer(resumed.await)
+    }
+
     async fn watch(&self, request: Request<v1::WatchJobRequest>) -> Answer<Self::WatchStream> {
         let watched = async {
             self.jobs
@@ -197,9 +198,9 @@ fn submission(request: v1::SubmitRequest) -> Result<Submission> {
 }
 
 fn options(wire: v1::JobOptions) -> Result<Options> {
-    let batch_home = match v1::Home::try_from(wire.home) {
-        Ok(v1::Home::Unspecified | v1::Home::FlinkStreaming) => false,
-        Ok(v1::Home::FlinkBatch) => true,
+    let home = match v1::Home::try_from(wire.home) {
+        Ok(v1::Home::Unspecified | v1::Home::FlinkStreaming) => Home::FlinkStreaming,
+        Ok(v1::Home::FlinkBatch) => Home::FlinkBatch,
         Ok(v1::Home::SparkBatch | v1::Home::SparkStreaming) | Err(_) => {
             return Err(Error::new(
                 Kind::Invalid,
@@ -210,12 +211,13 @@ fn options(wire: v1::JobOptions) -> Result<Options> {
         }
     };
     Ok(Options {
-        batch_home,
+        home,
         parallelism: wire.parallelism,
         rate_rows_per_second: wire.rate_rows_per_second,
         checkpoint_interval_ms: wire.checkpoint_interval_ms,
         watermark_delay_ms: wire.watermark_delay_ms.into_iter().collect(),
         late_to: wire.late_to,
+        retries_max: wire.retries_max,
     })
 }
 
@@ -239,6 +241,13 @@ fn target(wire: i32) -> Result<Target> {
     }
 }
 
+fn wire_home(home: Home) -> v1::Home {
+    match home {
+        Home::FlinkStreaming => v1::Home::FlinkStreaming,
+        Home::FlinkBatch => v1::Home::FlinkBatch,
+    }
+}
+
 fn wire_target(target: Target) -> v1::Target {
     match target {
         Target::Stream => v1::Target::Stream,
@@ -249,17 +258,13 @@ fn wire_target(target: Target) -> v1::Target {
 fn wire(snapshot: &Snapshot) -> v1::Job {
     let record = &snapshot.record;
     let options = &record.options;
-    let home = if options.batch_home {
-        v1::Home::FlinkBatch
-    } else {
-        v1::Home::FlinkStreaming
-    };
     let state = match snapshot.state {
         State::Running => v1::JobState::Running,
         State::Suspended => v1::JobState::Suspended,
         State::Finished => v1::JobState::Finished,
         State::Failed => v1::JobState::Failed,
         State::Stopped => v1::JobState::Stopped,
+        State::Parked => v1::JobState::Parked,
     };
     let counts = snapshot.progress.counts;
     v1::Job {
@@ -267,12 +272,13 @@ fn wire(snapshot: &Snapshot) -> v1::Job {
         text: record.text.clone(),
         target: wire_target(record.target).into(),
         options: Some(v1::JobOptions {
-            home: home.into(),
+            home: wire_home(options.home).into(),
             parallelism: options.parallelism,
             rate_rows_per_second: options.rate_rows_per_second,
             checkpoint_interval_ms: options.checkpoint_interval_ms,
             watermark_delay_ms: options.watermark_delay_ms.clone().into_iter().collect(),
             late_to: options.late_to.clone(),
+            retries_max: options.retries_max,
         }),
         state: state.into(),
         progress: Some(v1::JobProgress {
@@ -289,6 +295,11 @@ fn wire(snapshot: &Snapshot) -> v1::Job {
         output: record.output_name.to_string(),
         error: snapshot.error.as_ref().map(detail),
         notes: record.notes.clone(),
+        retry: snapshot.retry.as_ref().map(|retry| v1::JobRetry {
+            error: Some(detail(&retry.error)),
+            tries: retry.tries,
+            next_at_ms: retry.next_at_ms,
+        }),
     }
 }
 

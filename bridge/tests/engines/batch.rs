@@ -11,7 +11,9 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionContext, col};
 use flinkspark_bridge::system::{SystemClock, SystemEntropy};
 use flinkspark_connector::store::{Logs, Settings, object::Objects};
-use flinkspark_engine::batch::{Cache, Event, Memory, Options, Rdd, RddTable, Run, Why, session};
+use flinkspark_engine::batch::{
+    Cache, Event, Memory, Options, Rdd, RddTable, Run, Why, give_up, session,
+};
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::handle::StorageLevel;
 use flinkspark_model::lineage::SlotRange;
@@ -363,7 +365,7 @@ async fn a_run_that_was_given_up_has_committed_before_or_never_does() {
     let sums = Sums::of(&dataset(&logs, 1, &[&[1, 2, 3], &[4]]).await).await;
     let output = logs.dataset(id(2), schema()).await.unwrap();
     for again in ["a", "b"] {
-        assert_eq!(sums.run(again).give_up(&output).await, Ok(None));
+        assert_eq!(give_up("run", again, &output).await, Ok(None));
     }
     let late = sums.run("c").execute(&sums.session, &output).await;
     assert_eq!(late.unwrap_err().kind(), Kind::Conflict);
@@ -371,7 +373,7 @@ async fn a_run_that_was_given_up_has_committed_before_or_never_does() {
 
     let output = logs.dataset(id(3), schema()).await.unwrap();
     let done = sums.run("a").execute(&sums.session, &output).await.unwrap();
-    let told = sums.run("b").give_up(&output).await.unwrap().unwrap();
+    let told = give_up("run", "b", &output).await.unwrap().unwrap();
     assert_eq!((told.slot, told.digest), (done.slot, done.digest));
 }
 

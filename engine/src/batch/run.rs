@@ -3,12 +3,14 @@
 //! A run is a writer of its own with a single commit, `n` = 1: its retry is idempotent, a new run
 //! appends. Invariant: the commit carries every output partition of one attempt.
 
+use super::cooperate::{Running, cooperative};
 use super::error::unwrap;
 use super::memory::Memory;
 use super::sliced;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use datafusion::error::DataFusionError;
+use datafusion::execution::TaskContext;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
@@ -27,6 +29,7 @@ use flinkspark_model::{Error, Kind, Result, fault};
 use futures::stream::{StreamExt, TryStreamExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::task::{JoinError, JoinSet};
 
 /// The number of a run's only commit.
 const COMMIT: Ordinal = 1;
@@ -98,7 +101,8 @@ fn no_session(cause: &DataFusionError) -> Error {
 ///
 /// Errors: what the plan ran into.
 pub async fn collect(session: &SessionContext, plan: &LogicalPlan) -> Result<Vec<RecordBatch>> {
-    let plan = physical(session, plan).await?;
+    let running = Running::default();
+    let plan = physical(session, plan, &running).await?;
     let batches = datafusion::physical_plan::collect(plan, session.task_ctx()).await;
     batches.map_err(|cause| unwrap(&cause))
 }
@@ -147,7 +151,7 @@ impl Run {
         if let Some(outcome) = committed(&view, &writer) {
             return Ok(outcome);
         }
-        let generation = self.fence(target, &view, &writer).await?;
+        let generation = fence(target, &view, &writer, &self.incarnation).await?;
         let (segments, retries) = self.compute(session, target, generation).await?;
         let commit = Commit {
             writer,
@@ -175,64 +179,6 @@ impl Run {
         })
     }
 
-    /// Makes sure that the run never commits; where it has, returns what it committed. The run must
-    /// not be executed meanwhile, but what it was about to write may still be on its way.
-    ///
-    /// Errors: what the log says.
-    pub async fn give_up(self, target: &Arc<dyn Dataset>) -> Result<Option<Outcome>> {
-        let writer = WriterName::from(self.id.as_str());
-        let mut beaten = 0;
-        loop {
-            let view = target.refresh().await?;
-            if let Some(outcome) = committed(&view, &writer) {
-                return Ok(Some(outcome));
-            }
-            match self.abort(target, &view, &writer).await {
-                Ok(()) => return Ok(None),
-                // What was on its way, a fence or the commit, came first.
-                Err(refusal) if refusal.kind() == Kind::Conflict && beaten < IN_FLIGHT_MAX => {
-                    beaten += 1;
-                }
-                Err(refusal) => return Err(refusal),
-            }
-        }
-    }
-
-    async fn abort(
-        &self,
-        target: &Arc<dyn Dataset>,
-        view: &View,
-        writer: &WriterName,
-    ) -> Result<()> {
-        let generation = self.fence(target, view, writer).await?;
-        let abort = Intent::Abort {
-            writer: writer.clone(),
-            generation,
-            n: COMMIT,
-            segments: Vec::new(),
-        };
-        target.append(abort).await.map(drop)
-    }
-
-    async fn fence(
-        &self,
-        target: &Arc<dyn Dataset>,
-        view: &View,
-        writer: &WriterName,
-    ) -> Result<Generation> {
-        let generation = view.writer(writer).map_or(0, |state| state.generation) + 1;
-        let fence = Intent::Fence {
-            writer: writer.clone(),
-            generation,
-            restored: 0,
-            rewind: false,
-            incarnation: self.incarnation.clone(),
-        };
-        target.append(fence).await?;
-        fault::reach("recover.output.fenced").map_err(injected)?;
-        Ok(generation)
-    }
-
     async fn compute(
         &self,
         session: &SessionContext,
@@ -241,16 +187,8 @@ impl Run {
     ) -> Result<(Vec<SegmentRef>, u32)> {
         let mut attempt = 0;
         loop {
-            // A plan for each attempt, and every partition of it: exchanges run once, and another plan may
-            // deal the rows out otherwise.
-            let plan = physical(session, &self.plan).await?;
-            let partitions = plan.output_partitioning().partition_count();
-            // All partitions run at once: exchanges inside the plan need every one of them to be polled.
-            let tasks = (0..partitions).map(|partition| {
-                self.task(session, &plan, target, partition, (generation, attempt))
-            });
-            match futures::future::try_join_all(tasks).await {
-                Ok(segments) => return Ok((segments.into_iter().flatten().collect(), attempt)),
+            match self.attempt(session, target, (generation, attempt)).await {
+                Ok(segments) => return Ok((segments, attempt)),
                 Err(error) if error.kind() == Kind::Unavailable && attempt + 1 < ATTEMPTS_MAX => {
                     attempt += 1;
                 }
@@ -259,18 +197,59 @@ impl Run {
         }
     }
 
-    /// One partition's task.
-    async fn task(
+    /// Computes every partition once, each in a task of its own; dropped, it ends them all.
+    async fn attempt(
         &self,
         session: &SessionContext,
-        plan: &Arc<dyn ExecutionPlan>,
         target: &Arc<dyn Dataset>,
-        partition: usize,
         (generation, attempt): (Generation, u32),
-    ) -> Result<Option<SegmentRef>> {
-        let schema = target.schema();
-        let stream = plan
-            .execute(partition, session.task_ctx())
+    ) -> Result<Vec<SegmentRef>> {
+        let running = Running::default();
+        // A plan for each attempt, and every partition of it: exchanges run once, and another plan may
+        // deal the rows out otherwise.
+        let plan = physical(session, &self.plan, &running).await?;
+        let partitions = plan.output_partitioning().partition_count();
+        // All partitions run at once: exchanges inside the plan need every one of them to be polled.
+        let mut tasks = JoinSet::new();
+        for partition in 0..partitions {
+            let task = Task {
+                plan: Arc::clone(&plan),
+                context: session.task_ctx(),
+                target: Arc::clone(target),
+                partition,
+                attempt,
+                job: (LogId::of_job(&self.id), generation),
+                rows_out: Arc::clone(&self.rows_out),
+            };
+            tasks.spawn(task.run());
+        }
+        let mut segments = Vec::with_capacity(partitions);
+        while let Some(ended) = tasks.join_next().await {
+            segments.extend(ended.map_err(broken)??);
+        }
+        segments.sort_by_key(|segment| segment.partition);
+        Ok(segments)
+    }
+}
+
+/// One partition of one attempt.
+struct Task {
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+    target: Arc<dyn Dataset>,
+    partition: usize,
+    attempt: u32,
+    /// What a later attempt leaves behind is told by this.
+    job: (LogId, Generation),
+    rows_out: Arc<AtomicU64>,
+}
+
+impl Task {
+    async fn run(self) -> Result<Option<SegmentRef>> {
+        let schema = self.target.schema();
+        let stream = self
+            .plan
+            .execute(self.partition, self.context)
             .map_err(|cause| unwrap(&cause))?;
         let mut stream = stream
             .map_err(|cause| unwrap(&cause))
@@ -281,20 +260,14 @@ impl Run {
             let writer = match &mut writer {
                 Some(writer) => writer,
                 none => {
-                    let partition = u32::try_from(partition).unwrap_or(u32::MAX);
-                    let format = SegmentFormat::Arrow;
-                    none.insert(
-                        target
-                            .stage(SegmentSpec {
-                                partition,
-                                attempt,
-                                format,
-                                schema: Arc::clone(&schema),
-                                // What a later attempt leaves behind is told by this.
-                                job: Some((LogId::of_job(&self.id), generation)),
-                            })
-                            .await?,
-                    )
+                    let spec = SegmentSpec {
+                        partition: u32::try_from(self.partition).unwrap_or(u32::MAX),
+                        attempt: self.attempt,
+                        format: SegmentFormat::Arrow,
+                        schema: Arc::clone(&schema),
+                        job: Some(self.job),
+                    };
+                    none.insert(self.target.stage(spec).await?)
                 }
             };
             writer.write(&batch).await?;
@@ -308,9 +281,85 @@ impl Run {
     }
 }
 
-async fn physical(session: &SessionContext, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
-    let made = session.state().create_physical_plan(plan).await;
-    made.and_then(sliced::slice).map_err(|cause| unwrap(&cause))
+/// What the run of this id has committed to the target, if anything.
+///
+/// Errors: what the log says.
+pub async fn outcome(id: &str, target: &Arc<dyn Dataset>) -> Result<Option<Outcome>> {
+    Ok(committed(&*target.refresh().await?, &WriterName::from(id)))
+}
+
+/// Makes sure that the run of this id never commits; where it has, returns what it committed. The run
+/// must not be executed any more, but what it was about to write may still be on its way: its tasks
+/// need not have ended.
+///
+/// Errors: what the log says.
+pub async fn give_up(
+    id: &str,
+    incarnation: &str,
+    target: &Arc<dyn Dataset>,
+) -> Result<Option<Outcome>> {
+    let writer = WriterName::from(id);
+    let mut beaten = 0;
+    loop {
+        let view = target.refresh().await?;
+        if let Some(outcome) = committed(&view, &writer) {
+            return Ok(Some(outcome));
+        }
+        match abort(target, &view, &writer, incarnation).await {
+            Ok(()) => return Ok(None),
+            // What was on its way, a fence or the commit, came first.
+            Err(refusal) if refusal.kind() == Kind::Conflict && beaten < IN_FLIGHT_MAX => {
+                beaten += 1;
+            }
+            Err(refusal) => return Err(refusal),
+        }
+    }
+}
+
+async fn abort(
+    target: &Arc<dyn Dataset>,
+    view: &View,
+    writer: &WriterName,
+    incarnation: &str,
+) -> Result<()> {
+    let generation = fence(target, view, writer, incarnation).await?;
+    let abort = Intent::Abort {
+        writer: writer.clone(),
+        generation,
+        n: COMMIT,
+        segments: Vec::new(),
+    };
+    target.append(abort).await.map(drop)
+}
+
+async fn fence(
+    target: &Arc<dyn Dataset>,
+    view: &View,
+    writer: &WriterName,
+    incarnation: &str,
+) -> Result<Generation> {
+    let generation = view.writer(writer).map_or(0, |state| state.generation) + 1;
+    let fence = Intent::Fence {
+        writer: writer.clone(),
+        generation,
+        restored: 0,
+        rewind: false,
+        incarnation: incarnation.to_owned(),
+    };
+    target.append(fence).await?;
+    fault::reach("recover.output.fenced").map_err(injected)?;
+    Ok(generation)
+}
+
+async fn physical(
+    session: &SessionContext,
+    plan: &LogicalPlan,
+    running: &Running,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let plan = session.state().create_physical_plan(plan).await;
+    plan.and_then(sliced::slice)
+        .and_then(|plan| cooperative(plan, running))
+        .map_err(|cause| unwrap(&cause))
 }
 
 /// The outcome of an incarnation that committed before.
@@ -347,6 +396,16 @@ fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         .with_source(cause)
         .with_hint("compare `flinkspark job explain` with `flinkspark dataset show`")
     })
+}
+
+fn broken(cause: JoinError) -> Error {
+    Error::new(
+        Kind::Internal,
+        "FS0706",
+        "a task of the batch engine ended without an answer",
+    )
+    .with_source(cause)
+    .with_hint("report it, with the job's text and the server's log")
 }
 
 fn injected(cause: fault::Injected) -> Error {

@@ -20,7 +20,7 @@ use std::io::Cursor;
 use std::ops::RangeInclusive;
 
 /// The version of the body that this build writes and the newest that it reads.
-pub(crate) const BODY_VERSION: u32 = 1;
+pub(crate) const BODY_VERSION: u32 = 2;
 
 /// What a run has counted since its first start: a part of every checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -98,7 +98,7 @@ pub(crate) struct Ack {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Body {
     pub(crate) version: u32,
-    /// Of the program's text: state fits no other program.
+    /// The identity of the program: state fits no other. In version 1 the digest of its text.
     pub(crate) program: String,
     /// Whether everything was read.
     pub(crate) finished: bool,

@@ -41,6 +41,8 @@ pub struct Status {
     pub watermark_ms: Option<i64>,
     /// The last completed checkpoint; 0 for none.
     pub checkpoint: u64,
+    /// The checkpoint that this incarnation went on from; 0 for none.
+    pub restored: u64,
     /// When it was completed, in milliseconds since the epoch.
     pub checkpoint_at_ms: Option<u64>,
     /// Which incarnation of the run this is, from 1.

@@ -11,9 +11,9 @@ use super::handle::{Handle, Phase};
 use super::program::{Program, Source};
 use super::recovery::Restore;
 use super::source::Progress;
-use super::takeover::{Output, Owned, take_over};
+use super::takeover::{Output, Owned, keep_promises};
 use super::wiring::{Input, Wiring, load_states};
-use flinkspark_model::log::{LogId, WriterName};
+use flinkspark_model::log::{Generation, LogId, WriterName};
 use flinkspark_model::port::{Clock, Datasets, Entropy, Log};
 use flinkspark_model::position::Position;
 use flinkspark_model::{Error, Kind, Result};
@@ -83,6 +83,23 @@ impl Options {
         Ok(())
     }
 
+    /// Commits what the run's latest checkpoint promised, and fences whoever else runs it. It needs no
+    /// program, so it succeeds for a job that can no longer be built.
+    ///
+    /// Errors: `Fenced` when a newer incarnation took over; the logs' own.
+    pub async fn settle(&self, datasets: &dyn Datasets, entropy: &dyn Entropy) -> Result<Settled> {
+        let log = datasets.job(self.log).await?;
+        let writer = WriterName::from(self.run_id.as_str());
+        let taken = keep_promises(log.as_ref(), &writer, datasets, &incarnation(entropy)).await?;
+        let body = taken.body()?;
+        Ok(Settled {
+            generation: taken.generation(),
+            checkpoint: taken.restored(),
+            finished: body.as_ref().is_some_and(|body| body.finished),
+            totals: body.map_or_else(Totals::default, |body| body.totals),
+        })
+    }
+
     /// Checks the options and puts them together with what the job needs. It opens nothing.
     pub fn build(
         self,
@@ -101,6 +118,19 @@ impl Options {
             handle: Handle::new(),
         })
     }
+}
+
+/// What a run is left with that does not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// The incarnation that settled it: no older one commits anything.
+    pub generation: Generation,
+    /// The last completed checkpoint, everything of which is committed; 0 for none.
+    pub checkpoint: u64,
+    /// Whether everything was read by then.
+    pub finished: bool,
+    /// What was counted up to that checkpoint.
+    pub totals: Totals,
 }
 
 /// A stream job, ready to run once.
@@ -141,37 +171,28 @@ impl Job {
 
     async fn start_and_run(self, shutdown: impl Future<Output = ()>) -> Result<Ended> {
         let log = self.datasets.job(self.options.log).await?;
-        let outputs = self.open_outputs().await?;
         let writer = WriterName::from(self.options.run_id.as_str());
-        let fingerprint = self.program.fingerprint();
-        let owned = take_over(
-            log.as_ref(),
-            &writer,
-            &outputs,
-            &self.incarnation(),
-            &fingerprint,
-        )
-        .await?;
+        let incarnation = incarnation(self.entropy.as_ref());
+        let taken =
+            keep_promises(log.as_ref(), &writer, self.datasets.as_ref(), &incarnation).await?;
         let meters = &self.handle.meters;
         meters.update(|status| {
-            status.generation = owned.generation;
-            status.checkpoint = owned.restored;
+            status.generation = taken.generation();
+            status.checkpoint = taken.restored();
+            status.restored = taken.restored();
         });
+        let outputs = self.open_outputs().await?;
+        let identity = self.program.identity();
+        let owned = taken.go_on(&identity, &outputs, &incarnation).await?;
         if let Restore::Finished(body) = &owned.restore {
             meters.start(body.totals, 0);
             return Ok(Ended::Finished);
         }
         let input = self.open_input(&owned).await?;
         let coordinator = self
-            .assemble(log, outputs, writer, fingerprint, owned, input)
+            .assemble(log, outputs, writer, identity.plan, owned, input)
             .await?;
         coordinator.run(shutdown).await
-    }
-
-    fn incarnation(&self) -> String {
-        let mut bytes = [0; 16];
-        self.entropy.fill(&mut bytes);
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     async fn open_outputs(&self) -> Result<Vec<Output>> {
@@ -236,7 +257,7 @@ impl Job {
         log: Arc<dyn Log>,
         outputs: Vec<Output>,
         writer: WriterName,
-        fingerprint: String,
+        program: String,
         owned: Owned,
         input: Input,
     ) -> Result<Coordinator> {
@@ -273,7 +294,7 @@ impl Job {
         Ok(Coordinator {
             facts: Facts {
                 run: self.options.run_id,
-                program: fingerprint,
+                program,
                 generation: owned.generation,
                 writer,
                 log,
@@ -293,4 +314,11 @@ impl Job {
             completed: owned.restored,
         })
     }
+}
+
+/// A name that no other incarnation has.
+fn incarnation(entropy: &dyn Entropy) -> String {
+    let mut bytes = [0; 16];
+    entropy.fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,7 +4,10 @@
 //! was built has a name of its own for each operator, every column that it names exists, and the
 //! sink takes the types that arrive.
 
+mod identity;
 mod text;
+
+pub(crate) use identity::Identity;
 
 use super::keygroup;
 use crate::expr::aggregate::Function;
@@ -14,7 +17,6 @@ use flinkspark_model::dataset::{DatasetId, TimePrecision};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
-use xxhash_rust::xxh3::xxh3_128;
 
 /// The most operators in a program: chains call each other directly, so this bounds the stack.
 pub const OPERATORS_MAX: usize = 64;
@@ -155,6 +157,8 @@ pub struct Program {
     pub(crate) source: Source,
     pub(crate) nodes: Vec<Node>,
     pub(crate) sink: Sink,
+    /// The canonical encoding of the plan that it was made from.
+    pub(crate) plan: Option<Vec<u8>>,
 }
 
 impl Program {
@@ -177,13 +181,20 @@ impl Program {
         })
     }
 
-    /// Names everything that decides what the program answers and where: state fits no other.
-    pub(crate) fn fingerprint(&self) -> String {
-        let mut text = format!("{self}\n{} {:?}", self.source.dataset, self.source.time);
-        for sink in self.sinks() {
-            text.push_str(&format!("\n{} {}", sink.uid, sink.dataset));
+    /// The same program, made from a plan with this canonical encoding: it decides what the expressions
+    /// compute, whatever they are called and however they are printed. Without one the expressions'
+    /// text stands in.
+    #[must_use]
+    pub fn of_plan(self, encoding: Vec<u8>) -> Self {
+        Self {
+            plan: Some(encoding),
+            ..self
         }
-        format!("{:032x}", xxh3_128(text.as_bytes()))
+    }
+
+    /// What makes it the program that a checkpoint belongs to.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity::of(self)
     }
 
     /// The sinks, the main one first.
@@ -262,6 +273,7 @@ impl Builder {
             source: self.source,
             nodes: self.nodes,
             sink,
+            plan: None,
         };
         let mut uids: Vec<&str> = program.sinks().map(|sink| sink.uid.as_str()).collect();
         uids.push(&program.source.uid);

@@ -1,13 +1,18 @@
 //! Carries out the taking over of a job, in the one order that loses and doubles nothing.
 //!
-//! Fence the job's log, read the latest manifest, fence each output's log with the same
-//! generation, commit what is pending. Invariant: when it returns, no older incarnation can commit
-//! to any log of the job, and everything that a completed checkpoint promised is committed.
+//! Fence the job's log and read the latest manifest; fence the outputs that it has promised epochs and
+//! commit those, which needs no program; only then see whether the program is the one that the checkpoint
+//! belongs to, and fence the outputs that have not been fenced. Invariant: when it returns, no older
+//! incarnation can commit to any log of the job, and everything that a completed checkpoint promised is
+//! committed, whatever became of the program.
 
-use super::checkpoint::injected;
-use super::recovery::{self, Plan, Restore};
+use super::checkpoint::{Body, injected};
+use super::program::Identity;
+use super::recovery::{self, Restore};
+use arrow_schema::Schema;
+use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{Commit, Generation, Intent, LogId, Slot, WriterName};
-use flinkspark_model::port::{Dataset, Log};
+use flinkspark_model::port::{Dataset, Datasets, Log};
 use flinkspark_model::recovery::TakeOver;
 use flinkspark_model::{Error, Kind, Result, fault};
 use std::sync::Arc;
@@ -32,36 +37,108 @@ pub(crate) struct Owned {
     pub(crate) restore: Restore,
 }
 
-/// Takes the job over.
-pub(crate) async fn take_over(
+/// A job whose promises are kept.
+pub(crate) struct Taken {
+    take_over: TakeOver,
+    latest: Option<Commit>,
+    /// The outputs that were fenced.
+    fenced: Vec<(LogId, WriterName)>,
+}
+
+/// Fences the job's log and commits what its latest checkpoint promised; needs no program.
+pub(crate) async fn keep_promises(
     log: &dyn Log,
     writer: &WriterName,
-    outputs: &[Output],
+    datasets: &dyn Datasets,
     incarnation: &str,
-    program: &str,
-) -> Result<Owned> {
-    let taken = fence_job(log, writer, incarnation).await?;
+) -> Result<Taken> {
+    let take_over = fence_job(log, writer, incarnation).await?;
     fault::reach("recover.job.fenced").map_err(injected)?;
-    let latest = latest(log, writer, taken.restored).await?;
-    let Plan { commits, restore } = recovery::plan(latest.as_ref(), taken.generation, program)?;
-    for output in outputs {
-        let intent = taken.fence(&output.writer, incarnation);
-        let fenced = output.dataset.append(intent).await;
-        fenced.map_err(|refusal| recovery::beaten(refusal, &output.name))?;
-        fault::reach("recover.output.fenced").map_err(injected)?;
-    }
-    for (id, commit) in commits {
-        output_of(outputs, id)?
-            .dataset
-            .append(Intent::Commit(commit))
+    let latest = latest(log, writer, take_over.restored).await?;
+    let mut taken = Taken {
+        take_over,
+        latest,
+        fenced: Vec::new(),
+    };
+    let mut promised = Vec::new();
+    for (id, commit) in recovery::promised(taken.latest.as_ref(), take_over.generation)? {
+        // Nothing is read from it or staged for it: its columns do not matter.
+        let dataset = datasets
+            .dataset(DatasetId(id.0), Arc::new(Schema::empty()))
             .await?;
+        taken
+            .fence(dataset.as_ref(), &commit.writer, incarnation)
+            .await?;
+        promised.push((dataset, commit));
+    }
+    for (dataset, commit) in promised {
+        dataset.append(Intent::Commit(commit)).await?;
         fault::reach("recover.pending.committed").map_err(injected)?;
     }
-    Ok(Owned {
-        generation: taken.generation,
-        restored: taken.restored,
-        restore,
-    })
+    Ok(taken)
+}
+
+impl Taken {
+    /// Which incarnation this is.
+    pub(crate) fn generation(&self) -> Generation {
+        self.take_over.generation
+    }
+
+    /// The last completed checkpoint; 0 for none.
+    pub(crate) fn restored(&self) -> u64 {
+        self.take_over.restored
+    }
+
+    /// What the latest checkpoint says besides its promises; none where there is no checkpoint.
+    pub(crate) fn body(&self) -> Result<Option<Body>> {
+        self.latest.as_ref().map(recovery::body).transpose()
+    }
+
+    /// Goes on with this program, whose outputs these are.
+    pub(crate) async fn go_on(
+        mut self,
+        program: &Identity,
+        outputs: &[Output],
+        incarnation: &str,
+    ) -> Result<Owned> {
+        let restore = recovery::restore(self.latest.as_ref(), program)?;
+        for output in outputs {
+            let id = output.dataset.id();
+            if !self.fenced.contains(&(id, output.writer.clone())) {
+                let fenced = self.fence(output.dataset.as_ref(), &output.writer, incarnation);
+                fenced.await.map_err(|refusal| of(refusal, &output.name))?;
+            }
+        }
+        Ok(Owned {
+            generation: self.take_over.generation,
+            restored: self.take_over.restored,
+            restore,
+        })
+    }
+
+    async fn fence(
+        &mut self,
+        dataset: &dyn Dataset,
+        writer: &WriterName,
+        incarnation: &str,
+    ) -> Result<()> {
+        let intent = self.take_over.fence(writer, incarnation);
+        let fenced = dataset.append(intent).await;
+        fenced.map_err(|refusal| recovery::beaten(refusal, writer.as_str()))?;
+        self.fenced.push((dataset.id(), writer.clone()));
+        fault::reach("recover.output.fenced").map_err(injected)
+    }
+}
+
+/// A refusal that says which output it is about.
+fn of(refusal: Error, output: &str) -> Error {
+    match refusal.detail() {
+        Some(detail) => {
+            let detail = format!("{detail} (dataset {output})");
+            refusal.with_detail(detail)
+        }
+        None => refusal.with_detail(format!("dataset {output}")),
+    }
 }
 
 async fn fence_job(log: &dyn Log, writer: &WriterName, incarnation: &str) -> Result<TakeOver> {

@@ -4,7 +4,7 @@ mod crash;
 mod flights;
 mod memory;
 mod property;
-mod support;
+pub(super) mod support;
 
 use super::*;
 use flinkspark_model::Kind;

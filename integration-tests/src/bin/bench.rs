@@ -1,6 +1,6 @@
 //! `cargo xtask bench NAME`: measures against a peer in the same run.
 
-use flinkspark_integration_tests::bench::{cold, hourly, lookup};
+use flinkspark_integration_tests::bench::{cold, hourly, lookup, surface};
 use flinkspark_integration_tests::{Failure, Step};
 use std::process::ExitCode;
 
@@ -28,6 +28,10 @@ fn run(arguments: &[&str]) -> Step {
         ["lookup", rest @ ..] => lookup::run(scale(rest, 100_000)?),
         ["hourly", rest @ ..] => hourly::run(scale(rest, 30)?),
         ["cold"] => cold::run(),
-        _ => Err("usage: bench lookup [--scale DATASETS] | hourly [--scale YEARS] | cold".into()),
+        ["surface"] => surface::run(),
+        _ => Err(
+            "usage: bench lookup [--scale DATASETS] | hourly [--scale YEARS] | cold | surface"
+                .into(),
+        ),
     }
 }

@@ -118,6 +118,9 @@ impl Campaign<'_> {
     /// Runs the job's client, and waits a moment for what it is to be killed in.
     fn submit(&self, server: &Server, job: &Path, wait: Option<Duration>) -> Step<Child> {
         let id = format!("killed-{}", self.number);
+        // Three kills in a row before a checkpoint park a job, as they should. One that was not submitted yet
+        // is refused, and one that runs is left alone.
+        server.run(&["job", "resume", &id])?;
         let mut command = flinkspark(Build::Plain)?;
         command
             .env("FLINKSPARK_URL", server.url())

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 /// What Flink 2.3 gives for `hourly_departures.sql` with a delay of 24 hours: rows, and sums of
 /// `departures`, `with_delay`, `total_distance` and `avg_distance`.
-const FLINK: (u64, [i64; 4]) = (19_468, [336_776, 328_521, 350_217_607, 20_236_328]);
+pub(crate) const FLINK: (u64, [i64; 4]) = (19_468, [336_776, 328_521, 350_217_607, 20_236_328]);
 
 /// Rows of a dataset, and the sums of the job's columns.
-fn sums(server: &Server, dataset: &str) -> Step<(u64, [i64; 4])> {
+pub(crate) fn sums(server: &Server, dataset: &str) -> Step<(u64, [i64; 4])> {
     let head = server.must(&["dataset", "head", dataset, "-n", "1000000", "-o", "jsonl"])?;
     let mut sums = [0; 4];
     let mut rows = 0;
@@ -41,7 +41,7 @@ fn digest(server: &Server, dataset: &str) -> Step<String> {
 }
 
 /// The job with another output.
-fn job(flights: &Flights, output: &str) -> Step<String> {
+pub(crate) fn job(flights: &Flights, output: &str) -> Step<String> {
     job_over(flights, "flights", output)
 }
 

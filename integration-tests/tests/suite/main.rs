@@ -12,7 +12,9 @@ mod memory;
 mod python;
 mod readme;
 mod server;
+mod surface;
 mod transactions;
+mod trouble;
 
 use flinkspark_integration_tests::{Step, path};
 

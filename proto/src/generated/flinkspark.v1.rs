@@ -1476,6 +1476,10 @@ pub struct JobOptions {
     /// A dataset that keeps late rows; absent where they are only counted.
     #[prost(string, optional, tag = "6")]
     pub late_to: ::core::option::Option<::prost::alloc::string::String>,
+    /// How often in a row, without a checkpoint between, it is tried again after trouble that may pass;
+    /// absent for without an end.
+    #[prost(uint32, optional, tag = "7")]
+    pub retries_max: ::core::option::Option<u32>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SubmitRequest {
@@ -1526,6 +1530,19 @@ pub struct JobProgress {
     #[prost(uint64, optional, tag = "6")]
     pub rows_in_total: ::core::option::Option<u64>,
 }
+/// Trouble that may pass, after which a job is tried again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JobRetry {
+    /// What stopped it last.
+    #[prost(message, optional, tag = "1")]
+    pub error: ::core::option::Option<ErrorDetail>,
+    /// How often it failed since it last came further.
+    #[prost(uint32, tag = "2")]
+    pub tries: u32,
+    /// When it is tried again; absent while it is.
+    #[prost(uint64, optional, tag = "3")]
+    pub next_at_ms: ::core::option::Option<u64>,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Job {
     #[prost(string, tag = "1")]
@@ -1551,12 +1568,15 @@ pub struct Job {
     /// The dataset that it writes to.
     #[prost(string, tag = "10")]
     pub output: ::prost::alloc::string::String,
-    /// Why it failed; absent otherwise.
+    /// Why it failed or is parked; absent otherwise.
     #[prost(message, optional, tag = "11")]
     pub error: ::core::option::Option<ErrorDetail>,
     /// What a reader should know, such as that it appends to data that was there.
     #[prost(string, repeated, tag = "12")]
     pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What it was last tried again after; absent once it has come further.
+    #[prost(message, optional, tag = "13")]
+    pub retry: ::core::option::Option<JobRetry>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetJobRequest {
@@ -1590,6 +1610,11 @@ pub struct StopJobRequest {
     /// Fire what is open and commit it before the end.
     #[prost(bool, tag = "2")]
     pub drain: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeJobRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchJobRequest {
@@ -1771,6 +1796,8 @@ pub enum JobState {
     Failed = 5,
     /// Stopped by request.
     Stopped = 6,
+    /// Its servers died while it ran: it is not started by itself.
+    Parked = 7,
 }
 impl JobState {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1786,6 +1813,7 @@ impl JobState {
             Self::Finished => "JOB_STATE_FINISHED",
             Self::Failed => "JOB_STATE_FAILED",
             Self::Stopped => "JOB_STATE_STOPPED",
+            Self::Parked => "JOB_STATE_PARKED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1798,6 +1826,7 @@ impl JobState {
             "JOB_STATE_FINISHED" => Some(Self::Finished),
             "JOB_STATE_FAILED" => Some(Self::Failed),
             "JOB_STATE_STOPPED" => Some(Self::Stopped),
+            "JOB_STATE_PARKED" => Some(Self::Parked),
             _ => None,
         }
     }
@@ -1975,6 +2004,27 @@ pub mod jobs_client {
             req.extensions_mut().insert(GrpcMethod::new("flinkspark.v1.Jobs", "Stop"));
             self.inner.unary(req, path, codec).await
         }
+        /// Starts a failed or parked job again, from its latest checkpoint; one that runs is left alone.
+        pub async fn resume(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResumeJobRequest>,
+        ) -> std::result::Result<tonic::Response<super::Job>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/flinkspark.v1.Jobs/Resume",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("flinkspark.v1.Jobs", "Resume"));
+            self.inner.unary(req, path, codec).await
+        }
         /// The job now, then at each change, until it has ended.
         pub async fn watch(
             &mut self,
@@ -2081,6 +2131,11 @@ pub mod jobs_server {
         async fn stop(
             &self,
             request: tonic::Request<super::StopJobRequest>,
+        ) -> std::result::Result<tonic::Response<super::Job>, tonic::Status>;
+        /// Starts a failed or parked job again, from its latest checkpoint; one that runs is left alone.
+        async fn resume(
+            &self,
+            request: tonic::Request<super::ResumeJobRequest>,
         ) -> std::result::Result<tonic::Response<super::Job>, tonic::Status>;
         /// Server streaming response type for the Watch method.
         type WatchStream: tonic::codegen::tokio_stream::Stream<
@@ -2337,6 +2392,49 @@ pub mod jobs_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = StopSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/flinkspark.v1.Jobs/Resume" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResumeSvc<T: Jobs>(pub Arc<T>);
+                    impl<T: Jobs> tonic::server::UnaryService<super::ResumeJobRequest>
+                    for ResumeSvc<T> {
+                        type Response = super::Job;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResumeJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Jobs>::resume(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResumeSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

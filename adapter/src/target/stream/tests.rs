@@ -239,3 +239,29 @@ fn a_value_under_a_filter_is_null_where_the_filter_is_not_true() {
         &Int32Array::from(vec![Some(1), None, Some(3)]) as &dyn Array
     );
 }
+
+#[test]
+fn a_plan_is_known_by_what_it_computes_and_not_by_names() {
+    let known = |sql: &str| {
+        let job = flink::bind(&flink::parse(sql).unwrap(), &Flights).unwrap();
+        identity::encode(&job)
+    };
+    let plan = "SELECT origin AS a, distance + 1 AS b FROM flights WHERE distance > 1";
+    for same in [
+        "SELECT origin AS x, distance + 1 AS y FROM flights WHERE distance > 1",
+        "SELECT f.origin, f.distance + 1 FROM flights AS f WHERE f.distance > 1",
+        "INSERT INTO somewhere SELECT origin, distance + 1 FROM flights WHERE distance > 1",
+    ] {
+        assert_eq!(known(same), known(plan), "{same}");
+    }
+    for other in [
+        "SELECT origin, distance + 2 FROM flights WHERE distance > 1",
+        "SELECT origin, distance - 1 FROM flights WHERE distance > 1",
+        "SELECT origin, distance + 1 FROM flights WHERE distance >= 1",
+        "SELECT distance + 1, origin FROM flights WHERE distance > 1",
+        "SELECT origin, distance + 1 FROM flights",
+        "SELECT origin, CAST(distance + 1 AS BIGINT) FROM flights WHERE distance > 1",
+    ] {
+        assert_ne!(known(other), known(plan), "{other}");
+    }
+}

@@ -33,7 +33,7 @@ pub(super) struct Row {
 
 /// Rows by partition.
 #[derive(Debug, Clone)]
-pub(super) struct Input {
+pub(in crate::stream) struct Input {
     pub(super) rows: Vec<Vec<Row>>,
     pub(super) delay_ms: u64,
 }
@@ -52,7 +52,7 @@ pub(super) fn schema() -> SchemaRef {
 
 impl Input {
     /// Times that advance and jump about, some of them far enough to be late.
-    pub(super) fn generate(seed: u64, partitions: usize, rows: usize) -> Self {
+    pub(in crate::stream) fn generate(seed: u64, partitions: usize, rows: usize) -> Self {
         let row = |partition: usize, index: usize| {
             let random = mix(seed ^ ((partition as u64) << 40), index as u64);
             let back = if random.is_multiple_of(10) {
@@ -160,7 +160,7 @@ pub(super) fn sink(uid: &str, dataset: DatasetId, schema: SchemaRef) -> Sink {
     }
 }
 
-pub(super) fn program(input: &Input, keep_late: bool) -> Program {
+pub(in crate::stream) fn program(input: &Input, keep_late: bool) -> Program {
     let source = Source {
         uid: "source".into(),
         dataset: INPUT,

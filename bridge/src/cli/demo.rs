@@ -7,7 +7,10 @@ mod compare;
 mod handle;
 mod process;
 
-use crate::cli;
+use super::dataset::look_up;
+use super::render;
+use super::rows::{first, table};
+use super::transfer::put_file;
 use crate::client::{Client, answer};
 use crate::exit;
 use flinkspark_connector::format;
@@ -23,20 +26,20 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// All 336,776 flights that left New York's airports in 2013.
-const FLIGHTS: &[u8] = include_bytes!("../../integration-tests/data/flights.parquet");
+const FLIGHTS: &[u8] = include_bytes!("../../../integration-tests/data/flights.parquet");
 /// Departures by hour and origin.
-const HOURLY: &str = include_str!("../../integration-tests/jobs/hourly_departures.sql");
+const HOURLY: &str = include_str!("../../../integration-tests/jobs/hourly_departures.sql");
 /// The hourly departures by origin, on the other engine.
-const BY_ORIGIN: &str = include_str!("../../integration-tests/jobs/departures_by_origin.sql");
+const BY_ORIGIN: &str = include_str!("../../../integration-tests/jobs/departures_by_origin.sql");
 /// Back to the stream: the airports with more than 100,000 departures.
-const BUSY: &str = include_str!("../../integration-tests/jobs/busy_origins.sql");
+const BUSY: &str = include_str!("../../../integration-tests/jobs/busy_origins.sql");
 /// How often the server is killed.
 const KILLS: u32 = 3;
 /// Rows a second of the job that is killed, so that it lives to see the kills.
 const KILLED_RATE: u64 = 120_000;
 
 /// Runs the demo; its exit code.
-pub fn run(keep: Option<PathBuf>, plant: Option<String>) -> Result<u8> {
+pub(super) fn run(keep: Option<PathBuf>, plant: Option<String>) -> Result<u8> {
     let faults = plant.map(|defect| plantable(&defect)).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -135,7 +138,7 @@ async fn register(client: &mut Client, file: &Path) -> Result<()> {
         "flink:default_catalog.default_database.flights",
         "spark:spark_catalog.default.flights",
     ] {
-        let view = cli::look_up(client, reference).await?;
+        let view = look_up(client, reference).await?;
         say(&format!(
             "  {reference:48} -> {}\n",
             view.dataset.unwrap_or_default().id
@@ -150,7 +153,7 @@ async fn load(client: &Client, file: &Path) -> Result<()> {
         "transfer: a Parquet file crosses Arrow Flight in one transaction",
     )?;
     let since = Instant::now();
-    let outcome = cli::put_file(client, file, "flights", "demo-flights").await?;
+    let outcome = put_file(client, file, "flights", "demo-flights").await?;
     let rate = outcome.rows as f64 / since.elapsed().as_secs_f64().max(1e-9);
     say(&format!(
         "  {} rows, {:.0} rows/s, {}\n",
@@ -173,7 +176,7 @@ async fn hand_over(client: &mut Client) -> Result<()> {
         4,
         "hand over: the batch engine reads what the stream committed",
     )?;
-    let view = cli::look_up(client, "hourly_departures").await?;
+    let view = look_up(client, "hourly_departures").await?;
     for partition in &view.partitions {
         say(&format!(
             "  partition {} of the RDD-like handle: {} rows at {}\n",
@@ -331,7 +334,7 @@ async fn wait(client: &mut Client, id: &str) -> Result<v1::Job> {
     {
         match job.state() {
             v1::JobState::Finished => return Ok(job),
-            v1::JobState::Failed | v1::JobState::Stopped => {
+            v1::JobState::Failed | v1::JobState::Stopped | v1::JobState::Parked => {
                 let why = job.error.map_or_else(String::new, |error| error.message);
                 return Err(Error::new(
                     Kind::Data,
@@ -351,7 +354,7 @@ async fn wait(client: &mut Client, id: &str) -> Result<v1::Job> {
 }
 
 async fn head(client: &Client, dataset: &str, rows: usize) -> Result<()> {
-    let table = cli::table(&cli::first(client, dataset, rows).await?)?;
+    let table = table(&first(client, dataset, rows).await?)?;
     say(&table
         .lines()
         .map(|line| format!("  {line}\n"))
@@ -363,5 +366,5 @@ fn step(number: u32, text: &str) -> Result<()> {
 }
 
 fn say(text: &str) -> Result<()> {
-    cli::print(text)
+    render::text(text)
 }

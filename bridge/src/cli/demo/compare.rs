@@ -1,6 +1,6 @@
 //! Compares two datasets row by row, as multisets.
 
-use crate::cli;
+use super::super::rows::first;
 use crate::client::Client;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use flinkspark_model::{Error, Kind, Result};
@@ -38,7 +38,7 @@ impl fmt::Display for Difference {
 pub(super) async fn datasets(client: &Client, whole: &str, other: &str) -> Result<Difference> {
     let mut counts: BTreeMap<String, i64> = BTreeMap::new();
     for (dataset, step) in [(whole, -1), (other, 1)] {
-        for batch in cli::first(client, dataset, usize::MAX).await? {
+        for batch in first(client, dataset, usize::MAX).await? {
             let options = FormatOptions::new();
             let columns = batch
                 .columns()

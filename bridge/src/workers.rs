@@ -1,0 +1,173 @@
+//! Threads that compute, apart from those that answer.
+//!
+//! Whoever computes has a set of its own: what does not yield there keeps nobody else from a thread, and
+//! where the system gives threads a priority, answering goes first. Invariant: nothing waits for these
+//! threads; dropped, they are left behind, end when their last step does, and start nothing more.
+
+use flinkspark_model::{Error, Kind, Result};
+use std::any::Any;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::{JoinError, JoinHandle};
+
+/// How much nicer these threads are than those that answer: about a tenth of their share where both want
+/// a core.
+#[cfg(target_os = "linux")]
+const NICER: i32 = 10;
+
+/// A set of threads.
+pub(crate) struct Workers(Option<Runtime>);
+
+impl Workers {
+    /// Starts threads: at least one, at most one for each core.
+    ///
+    /// Errors: `Unavailable` where the system gives no more threads.
+    pub(crate) fn start(threads: usize) -> Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads.clamp(1, cores()))
+            .thread_name("flinkspark-work")
+            .on_thread_start(give_way)
+            .enable_all()
+            .build();
+        runtime.map(|runtime| Self(Some(runtime))).map_err(|cause| {
+            Error::new(
+                Kind::Unavailable,
+                "FS0013",
+                "the process cannot start its threads",
+            )
+            .with_source(cause)
+        })
+    }
+
+    /// Runs work there; it is given up when what is returned is dropped.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Work<T> {
+        Work(self.0.as_ref().map(|runtime| runtime.spawn(work)))
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Work on other threads. Dropping it gives the work up at its next yield, and waits for nothing.
+pub(crate) struct Work<T>(Option<JoinHandle<Result<T>>>);
+
+impl<T> Future for Work<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Some(handle) => Pin::new(handle)
+                .poll(context)
+                .map(|ended| ended.unwrap_or_else(|cause| Err(broken(cause)))),
+            None => Poll::Ready(Err(left())),
+        }
+    }
+}
+
+impl<T> Drop for Work<T> {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.0 {
+            handle.abort();
+        }
+    }
+}
+
+/// How many threads can compute at once.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+#[cfg(target_os = "linux")]
+fn give_way() {
+    // On Linux this is the thread's own. Where it is not allowed the threads share as equals.
+    let _ = rustix::process::nice(NICER);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
+
+fn broken(cause: JoinError) -> Error {
+    match cause.try_into_panic() {
+        Ok(panic) => panicked(panic.as_ref()),
+        Err(_) => left(),
+    }
+}
+
+fn left() -> Error {
+    Error::new(
+        Kind::Unavailable,
+        "FS0018",
+        "a service ended without an answer",
+    )
+    .with_detail("its threads were given up")
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    Error::new(Kind::Internal, "FS0916", "the job's engine panicked")
+        .with_detail(text.unwrap_or("the panic has no text").to_owned())
+        .with_hint("report it, with the job's text and the server's log")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[tokio::test]
+    async fn a_panic_is_told_with_its_text() {
+        let workers = Workers::start(1).unwrap();
+        let row = 3;
+        let work = workers.spawn(async move {
+            if row == 3 {
+                panic!("row {row} is odd");
+            }
+            Ok(())
+        });
+        assert_eq!(work.await.unwrap_err().detail(), Some("row 3 is odd"));
+    }
+
+    #[tokio::test]
+    async fn work_that_never_yields_is_left_behind_at_once() {
+        let workers = Workers::start(1).unwrap();
+        let (stop, stopped) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let (seen, told): (_, Arc<AtomicBool>) = (Arc::clone(&stop), Arc::clone(&stopped));
+        let work = workers.spawn(async move {
+            while !seen.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+            told.store(true, Ordering::Relaxed);
+            Ok(())
+        });
+        drop(work);
+        drop(workers);
+        assert!(!stopped.load(Ordering::Relaxed), "nobody waited for it");
+        stop.store(true, Ordering::Relaxed);
+    }
+
+    #[tokio::test]
+    async fn sets_of_threads_do_not_wait_for_each_other() {
+        let (busy, free) = (Workers::start(1).unwrap(), Workers::start(1).unwrap());
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&stop);
+        let _spinning = busy.spawn(async move {
+            while !seen.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+            Ok(())
+        });
+        assert_eq!(free.spawn(async { Ok(7) }).await, Ok(7));
+        stop.store(true, Ordering::Relaxed);
+    }
+}
