@@ -269,9 +269,12 @@ impl Bytes {
     fn check(&self, message: &Buffer, metadata_bytes: usize) -> Result<()> {
         let header = header(message).map_err(|why| self.damaged(why))?;
         let codec = batch_of(&header).and_then(|batch| Some(batch.compression()?.codec()));
-        if codec.is_some_and(|codec| codec != CompressionType::LZ4_FRAME) {
-            let hint = "write it again with lz4 or without compression, or as Parquet";
-            return Err(unread_codec(&self.name, "zstd", hint));
+        match codec {
+            None | Some(CompressionType::LZ4_FRAME | CompressionType::ZSTD) => {}
+            Some(CompressionType(number)) => {
+                let hint = "write it again with lz4, zstd or without compression";
+                return Err(unread_codec(&self.name, &format!("codec {number}"), hint));
+            }
         }
         check_batch(&header, message, metadata_bytes).map_err(|why| self.damaged(why))
     }

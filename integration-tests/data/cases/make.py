@@ -71,7 +71,7 @@ def seconds(folder):
 
 
 def ipc(folder):
-    """Streams with dictionaries that grow and that are replaced, and a codec that is not read."""
+    """Streams with dictionaries that grow and that are replaced, both codecs, and a marker of Spark's."""
     def batch(values):
         return pa.record_batch({"word": pa.array(values).dictionary_encode()})
 

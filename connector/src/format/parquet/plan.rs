@@ -90,8 +90,8 @@ impl Plan {
 
     /// Whether the library's own decoding is all that there is to do.
     pub(super) fn is_plain(&self) -> bool {
-        let plain = |leaf: &LeafPlan| leaf.step == Step::Keep && leaf.decoded == leaf.stored;
-        self.columns.iter().flatten().all(plain)
+        let kept = |leaf: &LeafPlan| leaf.step == Step::Keep;
+        self.columns.iter().flatten().all(kept) && self.decoded().fields() == self.schema.fields()
     }
 
     /// The schema that is decoded.
