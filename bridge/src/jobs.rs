@@ -13,6 +13,7 @@ mod record;
 mod records;
 mod run;
 mod supervisor;
+mod tolerance;
 mod turns;
 mod verify;
 

@@ -8,14 +8,18 @@
 mod cache;
 mod cooperate;
 mod error;
+mod late;
 mod memory;
+mod origin;
 mod rdd;
 mod run;
 mod sliced;
 mod table;
 
 pub use cache::{Cache, Event, Why};
+pub use late::RowsLate;
 pub use memory::Memory;
+pub use origin::{EventTime, OriginTable};
 pub use rdd::{Dependency, Rdd};
 pub use run::{Options, Outcome, Run, collect, give_up, outcome, session};
 pub use table::RddTable;

@@ -6,6 +6,7 @@
 
 pub mod aggregate;
 pub mod bounded;
+pub mod window;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use datafusion::common::DataFusionError;

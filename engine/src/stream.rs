@@ -15,7 +15,7 @@ mod graph;
 mod handle;
 mod job;
 mod keygroup;
-mod message;
+pub(crate) mod message;
 mod operator;
 pub mod program;
 mod recovery;
@@ -23,7 +23,7 @@ mod sink;
 mod source;
 mod takeover;
 mod task;
-mod time;
+pub(crate) mod time;
 mod valve;
 mod wiring;
 

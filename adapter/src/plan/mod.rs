@@ -7,9 +7,11 @@ pub mod column;
 pub mod display;
 pub mod expr;
 pub mod identity;
+pub mod order;
 pub mod rel;
 pub mod types;
 pub mod value;
+pub mod window;
 
 use flinkspark_model::name::DatasetName;
 use std::collections::BTreeSet;

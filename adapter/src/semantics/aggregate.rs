@@ -147,6 +147,11 @@ impl Aggregate {
         }
     }
 
+    /// Whether the result is whichever rows come first, last or in turn, and not their sum up to rounding.
+    pub fn is_positional(self) -> bool {
+        matches!(self, Self::First | Self::Last | Self::ArrayAgg)
+    }
+
     /// Whether DISTINCT is known to agree.
     pub fn allows_distinct(self) -> bool {
         matches!(
@@ -178,6 +183,16 @@ impl Signature {
                 self.argument.root.clone(),
             ))))];
         }
+        if self.is_decimal_sum() {
+            let Root::Decimal(_, scale) = self.argument.root else {
+                return Vec::new();
+            };
+            return vec![
+                nullable(Root::Decimal(38, 0)),
+                nullable(Root::Decimal(38, scale)),
+                nullable(Root::BigInt),
+            ];
+        }
         match self.function {
             Aggregate::CountRows | Aggregate::Count => vec![nullable(Root::BigInt)],
             Aggregate::Sum => vec![nullable(self.result.root.clone())],
@@ -197,10 +212,15 @@ impl Signature {
         }
     }
 
+    /// Whether decimals are summed: in 256 bits, whatever comes on the way.
+    fn is_decimal_sum(&self) -> bool {
+        matches!(self.function, Aggregate::Sum | Aggregate::Avg)
+            && matches!(self.argument.root, Root::Decimal(..))
+    }
+
     /// The type in which AVG sums.
     fn sum_root(&self) -> Root {
         match &self.argument.root {
-            Root::Decimal(_, scale) => Root::Decimal(38, *scale),
             root if root.is_integer() => Root::BigInt,
             _ => Root::Double,
         }

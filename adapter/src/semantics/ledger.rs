@@ -76,7 +76,7 @@ pub const ENTRIES: &[Entry] = &[
     ),
     entry(
         "decimal-overflow",
-        "beyond 38 digits Flink gives NULL, the others fail",
+        "beyond 38 digits Flink gives NULL, the others fail; a sum is NULL where that of all rows is beyond them",
         "CAST both sides to a narrower DECIMAL",
     ),
     entry(
@@ -152,8 +152,8 @@ pub const ENTRIES: &[Entry] = &[
     ),
     entry(
         "order-sensitive",
-        "the order of rows decides this aggregate's answer",
-        "aggregate DECIMALs, or sort first",
+        "the order of rows decides this aggregate's answer: here that of the dataset's partitions and of their logs",
+        "aggregate DECIMALs, or the dataset itself before it is joined or grouped",
     ),
     entry(
         "over-window",

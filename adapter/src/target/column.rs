@@ -6,6 +6,7 @@ use crate::plan::column::{build, read};
 use crate::plan::expr::Expr;
 use crate::plan::types::FlinkType;
 use crate::plan::value::Value;
+use crate::plan::window::Bound;
 use crate::semantics::evaluate::evaluate;
 use crate::semantics::{broken, failed};
 use arrow_array::cast::AsArray;
@@ -16,6 +17,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
 use flinkspark_engine::expr::bounded::{RESULT_BYTES_MAX, VALUE_BYTES_MAX, too_large};
+use flinkspark_engine::expr::window;
 use flinkspark_model::dataset::TimePrecision;
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
@@ -70,7 +72,8 @@ pub(super) fn with_time(array: &ArrayRef, name: &str) -> Result<()> {
     .with_hint("filter such rows before they enter the dataset, or run with --home flink/batch"))
 }
 
-/// Event time of any unit in milliseconds; `FS0605` where it is finer and not to be floored.
+/// Event time of any unit in milliseconds; `FS0605` where it is finer and not to be floored, `FS0623` where
+/// milliseconds cannot hold it.
 pub(super) fn event_time(
     array: &ArrayRef,
     name: &str,
@@ -83,7 +86,11 @@ pub(super) fn event_time(
         TimeUnit::Millisecond => return Ok(Arc::clone(array)),
         TimeUnit::Second => array
             .as_primitive::<TimestampSecondType>()
-            .unary(|value| value.saturating_mul(1000)),
+            .try_unary::<_, TimestampMillisecondType, _>(|seconds| {
+                seconds
+                    .checked_mul(1000)
+                    .ok_or_else(|| window::beyond_milliseconds(seconds, name))
+            })?,
         TimeUnit::Microsecond => {
             coarsened::<TimestampMicrosecondType>(array, 1000, name, precision)?
         }
@@ -92,6 +99,27 @@ pub(super) fn event_time(
         }
     };
     Ok(Arc::new(coarse))
+}
+
+/// A bound of the window of this size and offset that holds each time; `FS0622`, which names the row by its
+/// time, where the window lies outside of 64 bits.
+pub(super) fn window(
+    times: &ArrayRef,
+    bound: Bound,
+    (size_ms, offset_ms): (i64, i64),
+    name: &str,
+) -> Result<ArrayRef> {
+    let times = times.as_primitive::<TimestampMillisecondType>();
+    let value = |time: i64| {
+        let (start, end) = window::required(time, size_ms, offset_ms, name)?;
+        Ok(match bound {
+            Bound::Start => start,
+            Bound::End => end,
+            Bound::Time => end - 1,
+        })
+    };
+    let bounds = times.try_unary::<_, TimestampMillisecondType, Error>(value)?;
+    Ok(Arc::new(bounds))
 }
 
 fn coarsened<T: ArrowPrimitiveType<Native = i64>>(

@@ -14,8 +14,8 @@ mod tests;
 
 use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::identity;
-use crate::plan::rel::{Grouping, Node, Rel, Tumble};
-use crate::plan::types::FlinkType;
+use crate::plan::rel::{AggregateCall, Grouping, Node, Rel, Tumble};
+use crate::plan::types::{FlinkType, Root};
 use crate::plan::{Home, Job};
 use crate::semantics::broken;
 use datafusion::physical_expr::expressions::{Column as Physical, IsNotNullExpr};
@@ -89,12 +89,18 @@ pub fn lower(job: &Job, binding: &Binding<'_>) -> Result<Program> {
     Ok(program)
 }
 
-/// Whether the plan computes what Flink types as NOT NULL: some of its functions give NULL even so.
+/// Whether the plan computes what Flink types as NOT NULL: some of its functions give NULL even so, and a
+/// sum of decimals does where it has more than 38 digits.
 fn computes_not_null(rel: &Rel) -> bool {
     let computed = |expr: &Expr| {
         !expr.ty.nullable && !matches!(expr.kind, ExprKind::Column(_) | ExprKind::Literal(_))
     };
+    let overflows = |call: &AggregateCall| {
+        let ty = &call.signature.result;
+        !ty.nullable && matches!(ty.root, Root::Decimal(..))
+    };
     matches!(&rel.node, Node::Project(_, exprs) if exprs.iter().any(computed))
+        || matches!(&rel.node, Node::Aggregate(_, grouping) if grouping.calls.iter().any(overflows))
         || crate::plan::display::inputs(rel)
             .into_iter()
             .any(computes_not_null)
@@ -204,9 +210,12 @@ impl Lowering<'_> {
             // Flink's batch mode drops rows without a time, its stream fails on them.
             builder = builder.filter("with-time", Arc::new(IsNotNullExpr::new(time.clone())))?;
         }
+        let name = input.columns.get(tumble.time);
+        let name = name.map_or("", |column| column.name.as_str());
         for bound in [Bound::Start, Bound::End, Bound::Time] {
+            let window = (tumble.size_ms, tumble.offset_ms);
             columns.push(Value {
-                expr: scalar::window_bound(time.clone(), tumble.size_ms, tumble.offset_ms, bound),
+                expr: scalar::window_bound(time.clone(), window, name, bound),
                 ty: scalar::bound_type(),
                 bound: Some(bound),
             });

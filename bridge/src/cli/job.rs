@@ -313,6 +313,12 @@ fn verify(output: Format, verified: v1::VerifyResponse) -> Result<u8> {
         listing.push(json!({"target": target, "rows": result.rows, "late_rows": result.late_rows, "digest": result.digest}));
     }
     render::listing(output, &listing)?;
+    for tolerance in &verified.tolerances {
+        eprintln!(
+            "column \"{}\" is compared within a relative tolerance of {:e}: the order in which its floats are added is not defined",
+            tolerance.column, tolerance.relative
+        );
+    }
     if verified.equal {
         eprintln!("equal: every target gave the same rows");
         return Ok(exit::OK);

@@ -123,7 +123,7 @@ fn late_dataset(
         return Ok(None);
     };
     if submission.target == Target::Batch {
-        return Err(no_late("a batch run has no late rows"));
+        return Err(no_late("a batch run counts late rows and keeps none"));
     }
     let input = bound
         .only_input()

@@ -27,7 +27,7 @@ pub(super) enum Built {
         /// The session in which the plan was made.
         session: datafusion::prelude::SessionContext,
         /// What is computed.
-        plan: datafusion::logical_expr::LogicalPlan,
+        plan: target::batch::Plan,
         /// What it reads.
         inputs: Vec<SlotRange>,
     },
@@ -75,7 +75,7 @@ impl Planner {
                 format!("{program}\n\n{graph}\n\n{}", graph.execution())
             }
             Target::Batch => match self.batch(&bound, &pins, options).await? {
-                Built::Batch { plan, .. } => plan.display_indent().to_string(),
+                Built::Batch { plan, .. } => plan.logical.display_indent().to_string(),
                 Built::Stream(program) => program.to_string(),
             },
         };
@@ -125,10 +125,6 @@ impl Planner {
         options: &Options,
     ) -> Result<Built> {
         let parallelism = options.parallelism.unwrap_or(2) as usize;
-        let session = batch::session(&batch::Options {
-            parallelism,
-            memory: self.batch_memory.clone(),
-        })?;
         let mut tables = target::batch::Providers::default();
         let mut inputs = Vec::new();
         for (name, dataset) in &bound.inputs {
@@ -143,6 +139,11 @@ impl Planner {
             tables.insert(name.clone(), Arc::new(RddTable::new(rdd)));
         }
         let plan = target::batch::lower(&bound.job, &tables)?;
+        let session = batch::session(&batch::Options {
+            parallelism,
+            memory: self.batch_memory.clone(),
+            keeps_row_order: plan.keeps_row_order,
+        })?;
         Ok(Built::Batch {
             session,
             plan,

@@ -7,6 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::ArrowError;
 use flinkspark_model::digest::Digester;
+use flinkspark_model::log::View;
 use flinkspark_model::port::{self, ReadOptions};
 use flinkspark_model::position::Position;
 use flinkspark_model::{Error, Kind, Result};
@@ -18,9 +19,9 @@ use std::sync::Arc;
 /// Rows that are held at once to compare them.
 pub(super) const ROWS_HELD_MAX: u64 = 1 << 19;
 /// A row that is held counts as one for each of these bytes that it takes in its segment.
-const ROW_BYTES_EXPECTED: u64 = 256;
+pub(super) const ROW_BYTES_EXPECTED: u64 = 256;
 /// The most differing rows that are shown.
-const SHOWN_MAX: usize = 10;
+pub(super) const SHOWN_MAX: usize = 10;
 
 /// A row that not all targets have equally often.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,12 +87,8 @@ async fn each(
     mut take: impl FnMut(u128, String),
 ) -> Result<()> {
     let view = output.refresh().await?;
-    let partitions = view
-        .live()
-        .flat_map(|epoch| &epoch.segments)
-        .map(|segment| segment.partition);
     let mut digester = Digester::new(&output.schema())?;
-    for partition in 0..=partitions.max().unwrap_or(0) {
+    for partition in partitions(&view) {
         let options = ReadOptions::default();
         let mut rows = output
             .read(partition, Position::START, view.head(), options)
@@ -110,14 +107,20 @@ async fn each(
     Ok(())
 }
 
+/// The partitions that an output may have rows in.
+pub(super) fn partitions(view: &View) -> std::ops::RangeInclusive<u32> {
+    let segments = view.live().flat_map(|epoch| &epoch.segments);
+    0..=segments.map(|segment| segment.partition).max().unwrap_or(0)
+}
+
 /// Prints rows of a batch as JSON objects of texts.
-struct Printer<'a> {
+pub(super) struct Printer<'a> {
     batch: &'a RecordBatch,
     columns: Vec<ArrayFormatter<'a>>,
 }
 
 impl<'a> Printer<'a> {
-    fn new(batch: &'a RecordBatch) -> Result<Self> {
+    pub(super) fn new(batch: &'a RecordBatch) -> Result<Self> {
         let options = FormatOptions::new().with_null("null");
         let columns = batch
             .columns()
@@ -128,7 +131,7 @@ impl<'a> Printer<'a> {
         Ok(Self { batch, columns })
     }
 
-    fn json(&self, row: usize) -> Result<String> {
+    pub(super) fn json(&self, row: usize) -> Result<String> {
         let mut object = Map::new();
         let fields = self.batch.schema_ref().fields();
         let cells = self.columns.iter().zip(self.batch.columns());
@@ -150,7 +153,7 @@ fn unprintable(cause: ArrowError) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::system::{SystemClock, SystemEntropy};
     use arrow_array::builder::{ListBuilder, StringBuilder};
@@ -162,8 +165,19 @@ mod tests {
     use flinkspark_model::port::Datasets;
 
     async fn output(logs: &Logs, number: u64, rows: ArrayRef) -> Arc<dyn port::Dataset> {
-        let field = Field::new("n", rows.data_type().clone(), true);
-        let schema = Arc::new(Schema::new(vec![field]));
+        output_of(logs, number, vec![rows]).await
+    }
+
+    /// An output with these columns, the first of which is called "n".
+    pub(crate) async fn output_of(
+        logs: &Logs,
+        number: u64,
+        columns: Vec<ArrayRef>,
+    ) -> Arc<dyn port::Dataset> {
+        let field =
+            |(name, column): (&str, &ArrayRef)| Field::new(name, column.data_type().clone(), true);
+        let fields: Vec<Field> = ["n", "m"].into_iter().zip(&columns).map(field).collect();
+        let schema = Arc::new(Schema::new(fields));
         let id = DatasetId::from_parts(number, [7; 10]);
         let output = logs.dataset(id, Arc::clone(&schema)).await.unwrap();
         let fence = Intent::Fence {
@@ -182,7 +196,7 @@ mod tests {
             job: None,
         };
         let mut writer = output.stage(spec).await.unwrap();
-        let rows = RecordBatch::try_new(schema, vec![rows]);
+        let rows = RecordBatch::try_new(schema, columns);
         writer.write(&rows.unwrap()).await.unwrap();
         let commit = Commit {
             writer: "w".into(),
@@ -201,7 +215,7 @@ mod tests {
         output
     }
 
-    async fn logs() -> Logs {
+    pub(crate) async fn logs() -> Logs {
         let store = Arc::new(Objects::memory());
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
         Logs::open(store, clock, entropy, Settings::default())

@@ -128,7 +128,8 @@ impl Incarnation<'_> {
                 let run = batch::Run {
                     id: self.record.id.to_string(),
                     incarnation: incarnation(self.engines),
-                    plan,
+                    plan: plan.logical,
+                    rows_late: plan.rows_late,
                     inputs,
                     rows_out: Arc::new(AtomicU64::new(0)),
                 };
@@ -276,10 +277,12 @@ impl Incarnation<'_> {
         let target = log(self.engines, self.record.output).await?;
         let rows_in = rows_in(self.engines, &run.inputs).await?;
         let rows_out = Arc::clone(&run.rows_out);
+        let rows_late = run.rows_late.clone();
         let shown = |rows_out| Progress {
             counts: Counts {
                 rows_in,
                 rows_out,
+                rows_late: rows_late.count(),
                 ..Counts::default()
             },
             rows_in_total: Some(rows_in),
@@ -305,7 +308,7 @@ impl Incarnation<'_> {
             rows_in,
             rows_out: outcome.rows,
             checkpoint: 1,
-            rows_late: 0,
+            rows_late: rows_late.count(),
         };
         report(Progress {
             counts,

@@ -1,7 +1,8 @@
 //! Runs one job on several targets from the same pinned input and compares the answers.
 //!
 //! Writes to nothing but scratch: a store of its own beside the data, gone when it returns.
-//! Invariant: equal means equal multisets of rows, exactly, by digest.
+//! Invariant: equal means equal multisets of rows, exactly, by digest; only columns of floats that the plan
+//! marks as depending on an order which is not defined have a tolerance, and it is said.
 
 use super::bind::{Bound, Planner};
 use super::build::Built;
@@ -9,9 +10,11 @@ use super::compare::{self, Difference};
 use super::record::{JobId, Options, Target};
 use super::run::Engines;
 use super::supervisor::Supervisor;
+use super::tolerance;
 use crate::workers::{Workers, cores};
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
+use flinkspark_adapter::plan::order;
 use flinkspark_connector::store::{Logs, Settings, local::Local};
 use flinkspark_engine::batch;
 use flinkspark_model::dataset::{Dataset, DatasetId, Traits};
@@ -36,12 +39,14 @@ pub struct Answer {
 }
 
 /// What a comparison found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Verified {
     /// The answers, in the order of the targets.
     pub answers: Vec<Answer>,
-    /// Whether all digests are the same.
+    /// Whether all targets gave the same rows: by digest, or within the tolerances.
     pub equal: bool,
+    /// The columns that are compared within a relative tolerance, each with its own.
+    pub tolerances: Vec<(String, f64)>,
     /// Distinct rows that differ; 0 where all targets agree.
     pub differing_rows: u64,
     /// The first of them, in the order of their text.
@@ -85,7 +90,8 @@ impl Comparison {
         let scratch = Scratch::open(&self.engines).await?;
         let mut answers = Vec::new();
         let mut outputs = Vec::new();
-        for (target, output, built) in self.build(&scratch).await? {
+        let bound = self.planner.bind(&self.text, &self.options).await?;
+        for (target, output, built) in self.build(&bound, &scratch).await? {
             let rows_late = scratch
                 .run(&self.engines, &output, built, &self.options)
                 .await?;
@@ -104,29 +110,40 @@ impl Comparison {
         let equal = answers
             .windows(2)
             .all(|pair| matches!(pair, [a, b] if a.digest == b.digest));
-        let (differing_rows, differences) = if equal {
-            (0, Vec::new())
-        } else {
-            compare::outputs(&outputs, compare::ROWS_HELD_MAX).await?
+        let inexact: Vec<usize> = order::inexact_columns(&bound.job).into_iter().collect();
+        let (held, shown) = (compare::ROWS_HELD_MAX, compare::SHOWN_MAX);
+        let (differing_rows, differences) = match inexact.is_empty() {
+            _ if equal => (0, Vec::new()),
+            true => compare::outputs(&outputs, held).await?,
+            false => tolerance::outputs(&outputs, &inexact, held, shown).await?,
+        };
+        let schema = bound.schema();
+        let column = |column: &usize| {
+            let field = schema.field(*column);
+            (field.name().clone(), tolerance::of(field.data_type()))
         };
         Ok(Verified {
             answers,
-            equal,
+            equal: equal || !inexact.is_empty() && differing_rows == 0,
+            tolerances: inexact.iter().map(column).collect(),
             differing_rows,
             differences,
         })
     }
 
     /// What each target runs, over the same pinned slots.
-    async fn build(&self, scratch: &Scratch) -> Result<Vec<(Target, Arc<Dataset>, Built)>> {
-        let bound = self.planner.bind(&self.text, &self.options).await?;
-        let pins = self.planner.pin(&bound).await?;
+    async fn build(
+        &self,
+        bound: &Bound,
+        scratch: &Scratch,
+    ) -> Result<Vec<(Target, Arc<Dataset>, Built)>> {
+        let pins = self.planner.pin(bound).await?;
         let mut runs = Vec::new();
         for target in &self.targets {
-            let output = scratch.dataset(&bound)?;
+            let output = scratch.dataset(bound)?;
             let built = match target {
-                Target::Stream => Built::Stream(self.planner.stream(&bound, &pins, &output, None)?),
-                Target::Batch => self.planner.batch(&bound, &pins, &self.options).await?,
+                Target::Stream => Built::Stream(self.planner.stream(bound, &pins, &output, None)?),
+                Target::Batch => self.planner.batch(bound, &pins, &self.options).await?,
             };
             runs.push((*target, output, built));
         }
@@ -221,7 +238,8 @@ impl Scratch {
                 let run = batch::Run {
                     id: id.to_string(),
                     incarnation: id.to_string(),
-                    plan,
+                    plan: plan.logical,
+                    rows_late: plan.rows_late.clone(),
                     inputs,
                     rows_out,
                 };
@@ -229,7 +247,8 @@ impl Scratch {
                     .logs
                     .dataset(output.id, Arc::clone(&output.schema))
                     .await?;
-                run.execute(&session, &target).await.map(|_| 0)
+                run.execute(&session, &target).await?;
+                Ok(plan.rows_late.count())
             }
         }
     }

@@ -95,10 +95,12 @@ impl Probe {
 
 /// The batch engine commits the VALUES as one epoch.
 async fn write(values: &Job, into: &Arc<dyn port::Dataset>) -> Result<()> {
+    let plan = target::batch::lower(values, &target::batch::Providers::default())?;
     let run = batch::Run {
         id: "values".into(),
         incarnation: "values".into(),
-        plan: target::batch::lower(values, &target::batch::Providers::default())?,
+        plan: plan.logical,
+        rows_late: plan.rows_late,
         inputs: Vec::new(),
         rows_out: Arc::new(AtomicU64::new(0)),
     };

@@ -99,6 +99,11 @@ impl Service {
             equal: verified.equal,
             results: verified.answers.into_iter().map(result).collect(),
             differing_rows: verified.differing_rows,
+            tolerances: verified
+                .tolerances
+                .into_iter()
+                .map(|(column, relative)| v1::ColumnTolerance { column, relative })
+                .collect(),
             differences: verified
                 .differences
                 .into_iter()

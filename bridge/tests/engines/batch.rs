@@ -12,7 +12,7 @@ use datafusion::prelude::{SessionContext, col};
 use flinkspark_bridge::system::{SystemClock, SystemEntropy};
 use flinkspark_connector::store::{Logs, Settings, object::Objects};
 use flinkspark_engine::batch::{
-    Cache, Event, Memory, Options, Rdd, RddTable, Run, Why, give_up, session,
+    Cache, Event, Memory, Options, Rdd, RddTable, RowsLate, Run, Why, give_up, session,
 };
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::handle::StorageLevel;
@@ -220,6 +220,7 @@ impl Sums {
         let session = session(&Options {
             parallelism: 2,
             memory: Memory::alone(1 << 24),
+            ..Options::default()
         })
         .unwrap();
         let rdd = handle(input).await;
@@ -245,6 +246,7 @@ impl Sums {
             plan: self.plan.clone(),
             inputs: self.inputs.clone(),
             rows_out: Arc::new(AtomicU64::new(0)),
+            rows_late: RowsLate::default(),
         }
     }
 }
@@ -343,6 +345,7 @@ async fn a_run_that_is_tried_again_computes_every_partition_again() {
         plan: table.logical_plan().clone(),
         inputs,
         rows_out: Arc::new(AtomicU64::new(0)),
+        rows_late: RowsLate::default(),
     };
     let flaky = Arc::new(Flaky {
         whole: logs.dataset(id(2), schema()).await.unwrap(),
@@ -445,6 +448,7 @@ async fn rows_that_do_not_fit_the_target_commit_nothing() {
         plan,
         inputs,
         rows_out,
+        rows_late: RowsLate::default(),
     };
     let error = run.execute(&session, &output).await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (Kind::Data, "FS0709"));

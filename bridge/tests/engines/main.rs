@@ -7,3 +7,6 @@
 
 mod batch;
 mod conformance;
+mod fixture;
+mod order;
+mod time;

@@ -5,6 +5,7 @@
 
 use super::cooperate::{Running, cooperative};
 use super::error::unwrap;
+use super::late::RowsLate;
 use super::memory::Memory;
 use super::sliced;
 use arrow_array::RecordBatch;
@@ -47,6 +48,9 @@ pub struct Options {
     pub parallelism: usize,
     /// What sorts, aggregates and joins may hold, and where they spill.
     pub memory: Memory,
+    /// Whether the plan folds rows in their order: then nothing deals a partition's rows out to several
+    /// tasks before an exchange by keys.
+    pub keeps_row_order: bool,
 }
 
 impl Default for Options {
@@ -54,6 +58,7 @@ impl Default for Options {
         Self {
             parallelism: 2,
             memory: Memory::alone(1 << 30),
+            keeps_row_order: false,
         }
     }
 }
@@ -66,10 +71,16 @@ const REORDERS_FAILURES: &str = "push_down_filter";
 ///
 /// Errors: `Internal` where the runtime cannot be built.
 pub fn session(options: &Options) -> Result<SessionContext> {
-    let config = SessionConfig::new()
+    let mut config = SessionConfig::new()
         .with_target_partitions(options.parallelism.max(1))
         .with_batch_size(BATCH_ROWS)
-        .with_information_schema(false);
+        .with_information_schema(false)
+        .with_round_robin_repartition(!options.keeps_row_order);
+    if options.keeps_row_order {
+        // A moment that was folded row by row is not, to the last bit, one that was merged row by row.
+        let execution = &mut config.options_mut().execution;
+        execution.skip_partial_aggregation_probe_ratio_threshold = 1.0;
+    }
     let mut rules = Optimizer::new().rules;
     rules.retain(|rule| rule.name() != REORDERS_FAILURES);
     let runtime = RuntimeEnvBuilder::new()
@@ -120,6 +131,8 @@ pub struct Run {
     pub inputs: Vec<SlotRange>,
     /// How far it has come: rows written so far, over all attempts.
     pub rows_out: Arc<AtomicU64>,
+    /// The rows that the plan sets aside as late.
+    pub rows_late: RowsLate,
 }
 
 /// What a run committed.
@@ -208,6 +221,7 @@ impl Run {
         // A plan for each attempt, and every partition of it: exchanges run once, and another plan may
         // deal the rows out otherwise.
         let plan = physical(session, &self.plan, &running).await?;
+        self.rows_late.reset();
         let partitions = plan.output_partitioning().partition_count();
         // All partitions run at once: exchanges inside the plan need every one of them to be polled.
         let mut tasks = JoinSet::new();

@@ -2,18 +2,22 @@
 //!
 //! Owns the state of many groups at once, as columns indexed by group id, so that a batch is one
 //! call and not one call a row. It never knows keys, windows or time. Invariant: updating with
-//! rows, and merging states of parts of the rows, give the same value (floats up to their order).
+//! rows, and merging states of parts of the rows, give the same value; where the order of rows decides it
+//! ([`Function::is_order_sensitive`]), [`Ordered`] folds each partition by itself and merges in their order.
 
 mod average;
 mod count;
 mod decimal;
 mod extreme;
+mod ordered;
 mod sum;
 #[cfg(test)]
 mod tests;
 
+pub use ordered::{Make, Ordered};
+
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{ArrowError, DataType, TimeUnit};
 use flinkspark_model::{Error, Kind, Result};
 use std::fmt;
 
@@ -27,7 +31,7 @@ pub enum Function {
     CountStar,
     /// `COUNT(x)`: rows in which the argument is not null.
     Count,
-    /// `SUM(x)`: of the argument's own type; integers wrap; decimals have 38 digits.
+    /// `SUM(x)`: of the argument's own type; integers wrap; a decimal beyond 38 digits is null.
     Sum,
     /// `AVG(x)`: of the argument's own type; integers truncate toward zero.
     Avg,
@@ -54,6 +58,9 @@ impl fmt::Display for Function {
 /// A group id must have been covered by [`grow`](Self::grow); a group that was never updated is
 /// empty. Nulls of the argument are ignored.
 pub trait Accumulator: Send + Sync {
+    /// The rows that are added from here on come from this partition of the source. Only [`Ordered`] asks.
+    fn at_partition(&mut self, _partition: u32) {}
+
     /// Makes room for the groups `0..count`; new ones are empty.
     fn grow(&mut self, count: usize);
 
@@ -103,14 +110,21 @@ impl Function {
     pub fn state_types(self, argument: Option<&DataType>) -> Result<Vec<DataType>> {
         let (result, _) = self.result(argument)?;
         Ok(match (self, argument) {
-            (Self::Avg, Some(DataType::Decimal128(_, scale))) => vec![
-                DataType::Decimal128(decimal::PRECISION, *scale),
-                DataType::Int64,
-            ],
+            (Self::Sum, Some(DataType::Decimal128(_, scale))) => vec![decimal::state_type(*scale)],
+            (Self::Avg, Some(DataType::Decimal128(_, scale))) => {
+                vec![decimal::state_type(*scale), DataType::Int64]
+            }
             (Self::Avg, Some(ty)) if is_float(ty) => vec![DataType::Float64, DataType::Int64],
             (Self::Avg, _) => vec![DataType::Int64, DataType::Int64],
             _ => vec![result],
         })
+    }
+
+    /// Whether the order of rows can change the value over arguments of this type: sums of floats round,
+    /// and of a NaN, or of two zeros, the one that comes first stays.
+    pub fn is_order_sensitive(self, argument: Option<&DataType>) -> bool {
+        let folds = matches!(self, Self::Sum | Self::Avg | Self::Min | Self::Max);
+        folds && argument.is_some_and(is_float)
     }
 
     /// Empty state for an argument of this type.
@@ -154,6 +168,17 @@ fn unsupported(function: Function, argument: Option<&DataType>) -> Error {
         format!("{function}({argument}) is not available on the bundled engine"),
     )
     .with_hint("cast the argument to a type that the function takes")
+}
+
+/// An arrow kernel refused columns that are right by construction: a bug, never data.
+fn broken(cause: ArrowError) -> Error {
+    Error::new(
+        Kind::Internal,
+        "FS0620",
+        "an aggregate broke one of its own rules",
+    )
+    .with_source(cause)
+    .with_hint("report it, with the job's text")
 }
 
 /// What a column of another type than the accumulator's means: a bug upstream, never data.

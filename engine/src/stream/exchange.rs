@@ -61,7 +61,11 @@ impl Exchange {
                 return Ok(None);
             }
             let rows = take_record_batch(&batch.rows, &UInt32Array::from(rows)).map_err(broken)?;
-            Ok(Some(Batch { rows, watermarks }))
+            Ok(Some(Batch {
+                rows,
+                watermarks,
+                partition: batch.partition,
+            }))
         };
         parts.into_iter().map(part).collect()
     }

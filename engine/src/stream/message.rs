@@ -91,6 +91,8 @@ pub(crate) struct Batch {
     pub(crate) rows: RecordBatch,
     /// The watermark in force when each was read by its source.
     pub(crate) watermarks: Watermarks,
+    /// The partition of the source from which all of them were read; 0 for what an aggregation emits.
+    pub(crate) partition: u32,
 }
 
 impl Batch {
@@ -99,6 +101,7 @@ impl Batch {
         Ok(Self {
             rows: filter_record_batch(&self.rows, keep).map_err(broken)?,
             watermarks: self.watermarks.filter(keep),
+            partition: self.partition,
         })
     }
 

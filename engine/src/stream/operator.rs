@@ -7,6 +7,7 @@
 mod filter;
 mod grouped;
 mod keyed;
+mod older;
 mod project;
 mod tumble;
 
@@ -46,6 +47,7 @@ impl Output {
             self.events.push(Event::Batch(Batch {
                 rows: rows.slice(first, count),
                 watermarks: Watermarks::constant(count, watermark),
+                partition: 0,
             }));
         }
     }

@@ -200,6 +200,7 @@ impl Reader {
             self.ready.push_back(Input::Batch(Batch {
                 rows: batch,
                 watermarks,
+                partition: progress.partition,
             }));
         }
         if watermark > self.watermark {

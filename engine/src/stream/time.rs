@@ -6,6 +6,7 @@
 //! partition before it and on nothing else.
 
 use super::message::{NO_WATERMARK, Watermark, Watermarks};
+use crate::expr::window;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
@@ -18,7 +19,8 @@ use flinkspark_model::{Error, Kind, Result};
 
 /// The times of a column in milliseconds since the epoch, one per row.
 ///
-/// A null is `FS0604`; a value finer than milliseconds is `FS0605` unless it is to be floored.
+/// A null is `FS0604`; a value finer than milliseconds is `FS0605` unless it is to be floored; one that
+/// milliseconds cannot hold is `FS0623`.
 pub(crate) fn millis(column: &ArrayRef, name: &str, precision: TimePrecision) -> Result<Vec<i64>> {
     if let Some(nulls) = column.nulls().filter(|nulls| nulls.null_count() > 0) {
         let row = (0..nulls.len()).find(|row| nulls.is_null(*row));
@@ -36,8 +38,12 @@ pub(crate) fn millis(column: &ArrayRef, name: &str, precision: TimePrecision) ->
     match unit {
         TimeUnit::Second => {
             let values = column.as_primitive::<TimestampSecondType>().values();
-            let widened = values.iter().map(|value| value.saturating_mul(1000));
-            Ok(widened.collect())
+            let widened = values.iter().map(|seconds| {
+                seconds
+                    .checked_mul(1000)
+                    .ok_or_else(|| window::beyond_milliseconds(*seconds, name))
+            });
+            widened.collect()
         }
         TimeUnit::Millisecond => Ok(column
             .as_primitive::<TimestampMillisecondType>()
@@ -56,22 +62,23 @@ pub(crate) fn millis(column: &ArrayRef, name: &str, precision: TimePrecision) ->
 
 fn coarsen(values: &[i64], unit: i64, name: &str, precision: TimePrecision) -> Result<Vec<i64>> {
     let coarse: Vec<i64> = values.iter().map(|value| value.div_euclid(unit)).collect();
-    let exact = values
-        .iter()
-        .zip(&coarse)
-        .all(|(fine, coarse)| coarse * unit == *fine);
-    if exact || precision == TimePrecision::Floor {
+    if precision == TimePrecision::Floor {
         return Ok(coarse);
     }
-    let row = values.iter().position(|value| value.rem_euclid(unit) != 0);
+    // What was floored lies below the value, so the product stays within 64 bits unless it was.
+    let finer = |(fine, coarse): (&i64, &i64)| coarse.checked_mul(unit) != Some(*fine);
+    let row = values.iter().zip(&coarse).position(finer);
+    let Some(row) = row else {
+        return Ok(coarse);
+    };
     Err(Error::new(
         Kind::Data,
         "FS0605",
         format!("the time attribute \"{name}\" has a value finer than milliseconds"),
     )
     .with_detail(format!(
-        "Flink's rowtime holds milliseconds; row {} of the batch does not fit",
-        row.unwrap_or(0)
+        "Flink's rowtime holds milliseconds; row {row} of the batch, {}, does not fit",
+        values[row]
     ))
     .with_hint("register the dataset with --time-precision floor, or round the column"))
 }
@@ -189,6 +196,30 @@ mod tests {
             millis(&column, "ts", TimePrecision::Floor).unwrap(),
             [1, -1]
         );
+    }
+
+    #[test]
+    fn times_at_both_ends_of_64_bits_are_floored_or_refused() {
+        let ends = [i64::MIN, i64::MIN + 1, i64::MAX];
+        let column: ArrayRef = Arc::new(TimestampMicrosecondArray::from(ends.to_vec()));
+        let floored = millis(&column, "ts", TimePrecision::Floor).unwrap();
+        assert_eq!(floored, ends.map(|end| end.div_euclid(1000)));
+        let error = millis(&column, "ts", TimePrecision::Exact).unwrap_err();
+        assert_eq!(error.code(), "FS0605");
+        for end in ends {
+            let column: ArrayRef = Arc::new(arrow_array::TimestampSecondArray::from(vec![0, end]));
+            let error = millis(&column, "ts", TimePrecision::Floor).unwrap_err();
+            assert_eq!((error.kind(), error.code()), (Kind::Data, "FS0623"));
+            assert!(
+                error
+                    .detail()
+                    .unwrap_or_default()
+                    .contains(&end.to_string())
+            );
+        }
+        assert_eq!(by_row(3_600_000, &ends), [NO_WATERMARK; 3]);
+        let caused = i64::MAX - 3_600_000;
+        assert_eq!(by_row(3_600_000, &[i64::MAX, 0]), [NO_WATERMARK, caused]);
     }
 
     #[test]

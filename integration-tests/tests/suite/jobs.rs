@@ -143,6 +143,29 @@ fn late_rows_are_flinks_and_what_is_left_is_the_batch_answer() -> Step {
         .json()?;
     assert_eq!(late["rows"], 19_072);
 
+    // The batch engine drops the same rows: the home is flink/streaming on every target.
+    let batch = job(&flights, "windows_batch")?;
+    let run = [
+        "job",
+        "run",
+        &batch,
+        "--on",
+        "batch",
+        "--watermark",
+        "flights=2h",
+        "-o",
+        "json",
+    ];
+    let said = flights.server.must(&run)?.json()?;
+    assert_eq!(
+        (&said["rows_late"], &said["rows_out"]),
+        (&Value::from(19_072), &Value::from(19_111))
+    );
+    assert_eq!(
+        digest(&flights.server, "windows_batch")?,
+        digest(&flights.server, "windows")?
+    );
+
     // collapse(stream) = batch(input - late): the batch engine over exactly the rows that were not late.
     let on_time = rows_without(&flights, "flights", "late")?;
     let schema = crate::file("data/flights.parquet")?;
@@ -153,9 +176,15 @@ fn late_rows_are_flinks_and_what_is_left_is_the_batch_answer() -> Step {
         .server
         .must(&["transfer", &on_time, "dataset://on_time"])?;
     let file = job_over(&flights, "on_time", "collapsed")?;
-    flights
-        .server
-        .must(&["job", "run", &file, "--on", "batch"])?;
+    flights.server.must(&[
+        "job",
+        "run",
+        &file,
+        "--on",
+        "batch",
+        "--home",
+        "flink/batch",
+    ])?;
     assert_eq!(
         digest(&flights.server, "collapsed")?,
         digest(&flights.server, "windows")?

@@ -1704,6 +1704,18 @@ pub struct VerifyResponse {
     /// Rows that differ in all.
     #[prost(uint64, tag = "4")]
     pub differing_rows: u64,
+    /// The columns that were compared within a relative tolerance: floats over rows whose order is not defined.
+    /// Every other column is compared exactly.
+    #[prost(message, repeated, tag = "5")]
+    pub tolerances: ::prost::alloc::vec::Vec<ColumnTolerance>,
+}
+/// A column of floats in which two values are the same up to a part of the greater one.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ColumnTolerance {
+    #[prost(string, tag = "1")]
+    pub column: ::prost::alloc::string::String,
+    #[prost(double, tag = "2")]
+    pub relative: f64,
 }
 /// What a job runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

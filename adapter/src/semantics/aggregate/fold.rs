@@ -8,6 +8,7 @@ use crate::plan::types::{FlinkType, Root};
 use crate::plan::value::Value;
 use crate::semantics::function::operator::wrap;
 use crate::semantics::{broken, cast, compare, decimal, failed};
+use arrow_buffer::i256;
 use flinkspark_model::Result;
 use std::collections::HashSet;
 
@@ -23,6 +24,8 @@ enum State {
     Count(i64),
     One(Value),
     Mean(Value, i64),
+    /// A sum of decimals and of how many: exact, so that overflow on the way changes nothing.
+    Total(i256, i64),
     Moments(i64, f64, f64),
     List(Vec<Value>),
     Single(Value, i64),
@@ -34,6 +37,7 @@ impl Fold {
     pub(super) fn new(signature: Signature) -> Self {
         let state = match signature.function {
             _ if signature.distinct => State::Distinct(Vec::new(), HashSet::new()),
+            _ if signature.is_decimal_sum() => State::Total(i256::ZERO, 0),
             Aggregate::CountRows | Aggregate::Count => State::Count(0),
             Aggregate::Avg => State::Mean(Value::Null, 0),
             Aggregate::ArrayAgg => State::List(Vec::new()),
@@ -69,6 +73,13 @@ impl Fold {
             State::Count(count) => *count += 1,
             State::One(held) => {
                 *held = one(*function, held, value, argument, &self.signature.result)?
+            }
+            State::Total(sum, count) => {
+                let Value::Decimal(value) = value else {
+                    return Err(broken("a sum of what is no decimal"));
+                };
+                *sum = sum.wrapping_add(i256::from_i128(*value));
+                *count += 1;
             }
             State::Mean(sum, count) => {
                 let root = self.signature.sum_root();
@@ -110,6 +121,14 @@ impl Fold {
             State::Mean(value, count) | State::Single(value, count) => {
                 vec![value.clone(), Value::Integer(*count)]
             }
+            State::Total(sum, count) => {
+                let (high, low) = split(*sum);
+                vec![
+                    Value::Decimal(high),
+                    Value::Decimal(low),
+                    Value::Integer(*count),
+                ]
+            }
             State::Moments(count, mean, m2) => vec![
                 Value::Integer(*count),
                 Value::Double(*mean),
@@ -136,6 +155,17 @@ impl Fold {
                 *held = add(held, value, &self.signature.result.root);
             }
             (State::One(_), [value]) => return self.update(value),
+            (
+                State::Total(sum, count),
+                [
+                    Value::Decimal(high),
+                    Value::Decimal(low),
+                    Value::Integer(rows),
+                ],
+            ) => {
+                *sum = sum.wrapping_add(joined(*high, *low));
+                *count += rows;
+            }
             (State::Mean(sum, count), [more, Value::Integer(rows)]) => {
                 if !more.is_null() {
                     *sum = add(sum, more, &sum_root);
@@ -185,7 +215,8 @@ impl Fold {
         match &self.state {
             State::Count(count) => Ok(Value::Integer(*count)),
             State::One(value) | State::Single(value, _) => Ok(value.clone()),
-            State::Mean(sum, count) => mean(sum, *count, argument, result),
+            State::Mean(sum, count) => mean(sum, *count, result),
+            State::Total(sum, count) => Ok(total(*sum, *count, *function, argument, result)),
             State::Moments(count, _, m2) => moment(*function, *count, *m2, result),
             State::List(values) if values.is_empty() => Ok(Value::Null),
             State::List(values) => Ok(Value::Array(values.clone().into())),
@@ -219,17 +250,48 @@ fn widened(value: &Value, from: &FlinkType, root: &Root) -> Result<Value> {
     cast::convert(value.clone(), from, &FlinkType::nullable(root.clone()))
 }
 
-/// A sum in its own type: integers wrap, a decimal that does not fit is NULL and starts anew.
+/// A sum of 256 bits as two values of 38 digits, the high ones first.
+fn split(sum: i256) -> (i128, i128) {
+    let unit = decimal::power_of_ten(38);
+    let part = |value: i256| value.to_i128().unwrap_or_default();
+    (part(sum.wrapping_div(unit)), part(sum.wrapping_rem(unit)))
+}
+
+fn joined(high: i128, low: i128) -> i256 {
+    let high = i256::from_i128(high).wrapping_mul(decimal::power_of_ten(38));
+    high.wrapping_add(i256::from_i128(low))
+}
+
+/// A sum or a mean of decimals: NULL where the sum of all rows has more than 38 digits, as in Flink, and
+/// whatever their order.
+fn total(
+    sum: i256,
+    count: i64,
+    function: Aggregate,
+    argument: &FlinkType,
+    result: &FlinkType,
+) -> Value {
+    let (Root::Decimal(_, from), Root::Decimal(precision, scale)) = (&argument.root, &result.root)
+    else {
+        return Value::Null;
+    };
+    let value = (count > 0).then(|| decimal::fit(sum, 38)).flatten();
+    let value = value.and_then(|sum| match function {
+        Aggregate::Avg => {
+            decimal::divide((sum, *from), (i128::from(count), 0), (*precision, *scale))
+        }
+        _ => Some(sum),
+    });
+    value.map_or(Value::Null, Value::Decimal)
+}
+
+/// A sum in its own type: integers wrap.
 fn add(held: &Value, value: &Value, root: &Root) -> Value {
     match (held, value, root) {
         (Value::Null, _, _) => value.clone(),
         (Value::Integer(a), Value::Integer(b), root) => wrap(i128::from(*a) + i128::from(*b), root),
         (Value::Float(a), Value::Float(b), _) => Value::Float(a + b),
         (Value::Double(a), Value::Double(b), _) => Value::Double(a + b),
-        (Value::Decimal(a), Value::Decimal(b), Root::Decimal(precision, scale)) => {
-            let (sum, _) = decimal::add_exact((*a, *scale), (*b, *scale));
-            decimal::fit(sum, *precision).map_or(Value::Null, Value::Decimal)
-        }
         _ => Value::Null,
     }
 }
@@ -263,18 +325,13 @@ fn one(
     })
 }
 
-fn mean(sum: &Value, count: i64, argument: &FlinkType, result: &FlinkType) -> Result<Value> {
-    match (sum, &argument.root, &result.root) {
+fn mean(sum: &Value, count: i64, result: &FlinkType) -> Result<Value> {
+    match (sum, &result.root) {
         _ if count == 0 => Ok(Value::Null),
-        (Value::Null, ..) => Ok(Value::Null),
-        (Value::Integer(sum), _, root) => Ok(wrap(i128::from(*sum) / i128::from(count), root)),
-        (Value::Double(sum), _, Root::Float) => Ok(Value::Float((sum / count as f64) as f32)),
-        (Value::Double(sum), ..) => Ok(Value::Double(sum / count as f64)),
-        (Value::Decimal(sum), Root::Decimal(_, from), Root::Decimal(precision, scale)) => {
-            let quotient =
-                decimal::divide((*sum, *from), (i128::from(count), 0), (*precision, *scale));
-            Ok(quotient.map_or(Value::Null, Value::Decimal))
-        }
+        (Value::Null, _) => Ok(Value::Null),
+        (Value::Integer(sum), root) => Ok(wrap(i128::from(*sum) / i128::from(count), root)),
+        (Value::Double(sum), Root::Float) => Ok(Value::Float((sum / count as f64) as f32)),
+        (Value::Double(sum), _) => Ok(Value::Double(sum / count as f64)),
         _ => Err(broken("a mean of what is no number")),
     }
 }

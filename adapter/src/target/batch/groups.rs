@@ -1,8 +1,8 @@
 //! The states of one aggregate call: DataFusion's hash tables around the engine's accumulators.
 //!
-//! Where the streaming engine's columns of state have the types of Flink's fold, in state and result,
-//! both engines sum by that one piece of code; the other calls keep their folds. Invariant: which of
-//! the two a call has follows from the call alone, so that states made apart can be merged.
+//! Where the streaming engine's columns of state give Flink's type, both engines sum by that one piece of
+//! code; the other calls keep their folds. Calls that depend on the order of rows keep either by partition.
+//! Invariant: which of them a call has follows from the call alone, so that states made apart can be merged.
 
 use super::folds::Folds;
 use crate::semantics::aggregate::{Aggregate, Signature as Call};
@@ -14,11 +14,11 @@ use arrow_select::filter::filter;
 use datafusion::common::{DataFusionError, Result as PlanResult};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use datafusion::scalar::ScalarValue;
-use flinkspark_engine::expr::aggregate::{self as engine, Function, GroupId};
+use flinkspark_engine::expr::aggregate::{self as engine, Function, GroupId, Ordered};
 use flinkspark_model::Result;
 
 /// What makes the states of a call, for no group yet.
-type Make = fn(&Call) -> Box<dyn engine::Accumulator>;
+type Make = fn(&Call) -> Result<Box<dyn engine::Accumulator>>;
 
 /// Many groups.
 pub(super) struct Groups {
@@ -30,8 +30,8 @@ pub(super) struct Groups {
     ids: Vec<GroupId>,
 }
 
-/// The engine's accumulator for a call; `None` where it is not known to be the fold.
-fn columns(call: &Call) -> Option<Box<dyn engine::Accumulator>> {
+/// The engine's function for a call; `None` where it is not known to be the fold.
+fn function(call: &Call) -> Option<Function> {
     let function = match call.function {
         _ if call.distinct => return None,
         Aggregate::Sum => Function::Sum,
@@ -41,33 +41,61 @@ fn columns(call: &Call) -> Option<Box<dyn engine::Accumulator>> {
         _ => return None,
     };
     let argument = call.argument.root.arrow();
-    // Decimals overflow by rules of their own.
-    if !argument.is_primitive() || matches!(argument, DataType::Decimal128(..)) {
+    if !argument.is_primitive() {
         return None;
     }
     let (result, _) = function.result(Some(&argument)).ok()?;
-    let state = function.state_types(Some(&argument)).ok()?;
-    let folded = call.state_types().into_iter().map(|ty| ty.root.arrow());
-    let same = result == call.result.root.arrow() && state.into_iter().eq(folded);
-    same.then(|| function.accumulator(Some(&argument)).ok())?
+    (result == call.result.root.arrow()).then_some(function)
+}
+
+/// The engine's accumulator for a call.
+fn columns(call: &Call) -> Option<Box<dyn engine::Accumulator>> {
+    let argument = call.argument.root.arrow();
+    function(call)?.accumulator(Some(&argument)).ok()
+}
+
+/// The states of a call without regard to where rows come from.
+fn plain(call: &Call) -> Result<Box<dyn engine::Accumulator>> {
+    Ok(columns(call).unwrap_or_else(|| Box::new(Folds::of(call))))
+}
+
+/// The states of a call, apart by the partition of their rows.
+fn ordered(call: &Call) -> Result<Box<dyn engine::Accumulator>> {
+    let call = call.clone();
+    Ok(Box::new(Ordered::new(Box::new(move || plain(&call)))?))
+}
+
+/// The types of the columns of a call's state.
+pub(super) fn state_types(call: &Call, ordered: bool) -> Vec<DataType> {
+    let argument = call.argument.root.arrow();
+    let columns = function(call).and_then(|function| function.state_types(Some(&argument)).ok());
+    let folded = || {
+        call.state_types()
+            .into_iter()
+            .map(|ty| ty.root.arrow())
+            .collect()
+    };
+    let plain = columns.unwrap_or_else(folded);
+    match ordered {
+        true => Ordered::state_types(&plain),
+        false => plain,
+    }
 }
 
 impl Groups {
-    /// The call's states, for no group yet.
-    pub(super) fn of(call: &Call) -> Self {
-        Self::made(call, |call| {
-            columns(call).unwrap_or_else(|| Box::new(Folds::of(call)))
-        })
+    /// The call's states, for no group yet; ordered ones are given each row's partition too.
+    pub(super) fn of(call: &Call, by_partition: bool) -> Result<Self> {
+        Self::made(call, if by_partition { ordered } else { plain })
     }
 
-    fn made(call: &Call, make: Make) -> Self {
-        Self {
+    fn made(call: &Call, make: Make) -> Result<Self> {
+        Ok(Self {
             call: call.clone(),
             make,
             groups: 0,
-            states: make(call),
+            states: make(call)?,
             ids: Vec::new(),
-        }
+        })
     }
 
     fn grow(&mut self, groups: usize) {
@@ -85,19 +113,42 @@ impl Groups {
 
     fn add(
         &mut self,
-        values: &ArrayRef,
+        arguments: &[ArrayRef],
         groups: &[usize],
         kept: Option<&BooleanArray>,
     ) -> Result<()> {
         self.number(groups);
         let Some(kept) = kept else {
-            return self.states.update(Some(values), &self.ids);
+            let ids = std::mem::take(&mut self.ids);
+            let added = self.fold(arguments, &ids);
+            self.ids = ids;
+            return added;
         };
         let ids: UInt32Array = std::mem::take(&mut self.ids).into();
-        let values = filter(values, kept).map_err(unfiltered)?;
+        let kept_of = |column: &ArrayRef| filter(column, kept).map_err(unfiltered);
+        let arguments: Vec<ArrayRef> = arguments.iter().map(kept_of).collect::<Result<_>>()?;
         let ids = filter(&ids, kept).map_err(unfiltered)?;
-        let ids = ids.as_primitive::<UInt32Type>();
-        self.states.update(Some(&values), ids.values())
+        self.fold(&arguments, ids.as_primitive::<UInt32Type>().values())
+    }
+
+    /// Folds values, where their partitions are said in runs of one partition.
+    fn fold(&mut self, arguments: &[ArrayRef], ids: &[GroupId]) -> Result<()> {
+        let (values, partitions) = match arguments {
+            [values] => return self.states.update(Some(values), ids),
+            [values, partitions] => (values, partitions.as_primitive::<UInt32Type>().values()),
+            _ => return Ok(()),
+        };
+        let mut first = 0;
+        for run in partitions.chunk_by(|one, next| one == next) {
+            if let Some(partition) = run.first() {
+                self.states.at_partition(*partition);
+            }
+            let part = values.slice(first, run.len());
+            self.states
+                .update(Some(&part), &ids[first..first + run.len()])?;
+            first += run.len();
+        }
+        Ok(())
     }
 
     fn merge(&mut self, states: &[ArrayRef], groups: &[usize]) -> Result<()> {
@@ -118,7 +169,7 @@ impl Groups {
         let ids: Vec<GroupId> = (0..self.groups as GroupId).collect();
         let (gone, left) = ids.split_at(first);
         let given = what(self.states.as_ref(), gone)?;
-        let mut rest = Self::made(&self.call, self.make);
+        let mut rest = Self::made(&self.call, self.make)?;
         if !left.is_empty() {
             rest.grow(left.len());
             rest.states
@@ -134,7 +185,7 @@ fn unfiltered(cause: arrow_schema::ArrowError) -> flinkspark_model::Error {
 }
 
 /// Carries an error of an accumulator out of DataFusion.
-fn external<T>(result: Result<T>) -> PlanResult<T> {
+pub(super) fn external<T>(result: Result<T>) -> PlanResult<T> {
     result.map_err(|error| DataFusionError::External(Box::new(error)))
 }
 
@@ -147,10 +198,7 @@ impl GroupsAccumulator for Groups {
         total_num_groups: usize,
     ) -> PlanResult<()> {
         self.grow(total_num_groups);
-        match values.first() {
-            Some(values) => external(self.add(values, group_indices, opt_filter)),
-            None => Ok(()),
-        }
+        external(self.add(values, group_indices, opt_filter))
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> PlanResult<ArrayRef> {
@@ -176,11 +224,8 @@ impl GroupsAccumulator for Groups {
         values: &[ArrayRef],
         opt_filter: Option<&BooleanArray>,
     ) -> PlanResult<Vec<ArrayRef>> {
-        let Some(values) = values.first() else {
-            return Ok(vec![]);
-        };
-        let rows: Vec<usize> = (0..values.len()).collect();
-        let mut each = Self::made(&self.call, self.make);
+        let rows: Vec<usize> = (0..values.first().map_or(0, Array::len)).collect();
+        let mut each = external(Self::made(&self.call, self.make))?;
         each.grow(rows.len());
         external(each.add(values, &rows, opt_filter))?;
         GroupsAccumulator::state(&mut each, EmitTo::All)
@@ -196,10 +241,10 @@ pub(super) struct One(Groups);
 
 impl One {
     /// The call's empty state.
-    pub(super) fn of(call: &Call) -> Self {
-        let mut one = Groups::of(call);
+    pub(super) fn of(call: &Call, by_partition: bool) -> Result<Self> {
+        let mut one = Groups::of(call, by_partition)?;
         one.grow(1);
-        Self(one)
+        Ok(Self(one))
     }
 }
 
@@ -320,8 +365,8 @@ mod tests {
                     let argument = FlinkType::nullable(root.clone());
                     let result = function.result_type(&argument, true).unwrap();
                     let call = Call { function, distinct: false, argument, result };
-                    let columns = || Groups::made(&call, |call| columns(call).unwrap());
-                    let folds = || Groups::made(&call, |call| Box::new(Folds::of(call)));
+                    let columns = || Groups::made(&call, |call| Ok(columns(call).unwrap())).unwrap();
+                    let folds = || Groups::made(&call, |call| Ok(Box::new(Folds::of(call)))).unwrap();
                     prop_assert_eq!(
                         &answer(columns, &root, &batches, first, filtered),
                         &answer(folds, &root, &batches, first, filtered),
@@ -347,7 +392,7 @@ mod tests {
                 let argument = FlinkType::nullable(Root::BigInt);
                 let result = function.result_type(&argument, true).unwrap();
                 let call = Call { function, distinct, argument, result };
-                let folds = || Groups::made(&call, |call| Box::new(Folds::of(call)));
+                let folds = || Groups::made(&call, |call| Ok(Box::new(Folds::of(call)))).unwrap();
                 // What `answer` makes of parts holds every row twice: as a part, and by itself.
                 let mut whole = folds();
                 for rows in &batches {
@@ -378,11 +423,11 @@ mod tests {
             result,
         };
         let makes: [Make; 2] = [
-            |call| columns(call).unwrap(),
-            |call| Box::new(Folds::of(call)),
+            |call| Ok(columns(call).unwrap()),
+            |call| Ok(Box::new(Folds::of(call))),
         ];
         for make in makes {
-            let mut groups = Groups::made(&call, make);
+            let mut groups = Groups::made(&call, make).unwrap();
             let zeros: ArrayRef = Arc::new(Float64Array::from(vec![-0.0]));
             groups.update_batch(&[zeros], &[0], None, 1).unwrap();
             let average = groups.evaluate(EmitTo::All).unwrap();
@@ -392,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn decimals_texts_and_sets_keep_their_folds() {
+    fn texts_and_sets_keep_their_folds() {
         let call = |function, root: Root, distinct| {
             let argument = FlinkType::nullable(root);
             let result = Aggregate::result_type(function, &argument, true).unwrap();
@@ -406,7 +451,7 @@ mod tests {
         };
         assert!(call(Aggregate::Sum, Root::Int, false));
         assert!(!call(Aggregate::Sum, Root::Int, true));
-        assert!(!call(Aggregate::Sum, Root::Decimal(10, 2), false));
+        assert!(call(Aggregate::Sum, Root::Decimal(10, 2), false));
         assert!(!call(Aggregate::Max, Root::Varchar(5), false));
         assert!(!call(Aggregate::First, Root::Int, false));
     }

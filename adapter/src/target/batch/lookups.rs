@@ -73,7 +73,7 @@ async fn run(sql: &str) -> Result<(Vec<String>, String)> {
         providers.insert(DatasetName::new(name)?, Arc::new(table));
     }
     let session = batch::session(&Options::default())?;
-    let plan = lower(&job, &providers)?;
+    let plan = lower(&job, &providers)?.logical;
     let physical = session.state().create_physical_plan(&plan).await.unwrap();
     let shape = displayable(physical.as_ref()).indent(false).to_string();
     let mut rows = Vec::new();

@@ -16,7 +16,8 @@ use arrow_array::RecordBatch;
 use arrow_schema::{Field, Schema};
 use datafusion::common::{Column as Named, DataFusionError};
 use datafusion::datasource::{MemTable, provider_as_source};
-use datafusion::logical_expr::{Expr as Plan, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr as Plan, LogicalPlan, LogicalPlanBuilder, lit};
+use flinkspark_engine::batch::RowsLate;
 use flinkspark_model::{Error, Result};
 use std::sync::Arc;
 
@@ -25,14 +26,35 @@ pub(super) struct Lowering<'t> {
     pub(super) tables: &'t dyn BatchTables,
     /// Whose answers are kept: Flink's stream and batch modes differ over what is not there.
     pub(super) home: Home,
+    pub(super) rows_late: RowsLate,
     names: usize,
 }
 
+/// Columns that no node of the job has: where each row comes from. They go along for as long as a row is a
+/// row of one dataset, and cost nothing where nothing reads them.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    /// The name of the column with the row's partition, UINT32.
+    pub(super) partition: String,
+    /// The name of the column with the watermark in force at the row, null where there is none; absent
+    /// where the rows have no event time.
+    pub(super) watermark: Option<String>,
+}
+
+impl Origin {
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.partition).chain(&self.watermark)
+    }
+}
+
 /// A lowered relation: its plan, and its columns' unique names and types.
+#[derive(Clone)]
 pub(super) struct Lowered {
     pub(super) plan: LogicalPlan,
     pub(super) names: Vec<String>,
     pub(super) types: Vec<FlinkType>,
+    /// Where the rows come from; absent where their order is not defined.
+    pub(super) origin: Option<Origin>,
 }
 
 impl Lowered {
@@ -58,16 +80,35 @@ impl Lowered {
         }
     }
 
+    /// The rows without what says where they come from.
+    pub(super) fn unordered(self) -> Result<Self> {
+        if self.origin.is_none() {
+            return Ok(self);
+        }
+        let plan = LogicalPlanBuilder::from(self.plan.clone())
+            .project(self.columns())
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(internal)?;
+        Ok(Self {
+            plan,
+            origin: None,
+            ..self
+        })
+    }
+
     /// The rows on which a condition is TRUE.
     fn filtered(self, condition: &Expr) -> Result<Self> {
         let predicate = scalar::condition(condition, &self.columns(), &self.types);
-        let (names, types) = (self.names.clone(), self.types.clone());
-        let plan = self
-            .builder()
+        self.kept(predicate)
+    }
+
+    /// The rows that a plan's expression keeps.
+    pub(super) fn kept(self, predicate: Plan) -> Result<Self> {
+        let plan = LogicalPlanBuilder::from(self.plan)
             .filter(predicate)
             .and_then(LogicalPlanBuilder::build)
             .map_err(internal)?;
-        Ok(Self { plan, names, types })
+        Ok(Self { plan, ..self })
     }
 
     pub(super) fn builder(self) -> LogicalPlanBuilder {
@@ -86,10 +127,11 @@ pub(super) fn internal(error: DataFusionError) -> Error {
 }
 
 impl<'t> Lowering<'t> {
-    pub(super) fn new(tables: &'t dyn BatchTables, home: Home) -> Self {
+    pub(super) fn new(tables: &'t dyn BatchTables, home: Home, rows_late: RowsLate) -> Self {
         Self {
             tables,
             home,
+            rows_late,
             names: 0,
         }
     }
@@ -129,23 +171,25 @@ impl<'t> Lowering<'t> {
                     .iter()
                     .map(|expr| input.expression(expr))
                     .collect::<Result<_>>()?;
-                self.projected(input.builder(), exprs, &rel.columns)
+                self.along(input, exprs, &rel.columns)
             }
             Node::Filter(input, predicate) => {
-                let mut input = self.rel(input)?;
-                let mut terms = joins::conjuncts(predicate.clone());
-                // What DataFusion can compute itself goes first, where nothing that can fail stands before it.
-                let plain = |term: &Expr| scalar::is_plain(term, &input.types);
-                let first = terms.iter().take_while(|term| plain(term)).count();
-                let rest = terms.split_off(first);
-                for terms in [terms, rest] {
-                    if let Some(condition) = joins::conjunction(terms) {
-                        input = input.filtered(&condition)?;
-                    }
+                if let Node::Tumble(rows, tumble) = &input.node
+                    && predicate
+                        .columns()
+                        .iter()
+                        .all(|column| *column < rows.columns.len())
+                {
+                    // What the filter drops needs no window, as on the stream.
+                    let kept = where_true(self.rel(rows)?, predicate)?;
+                    return self.tumble(kept, rows, tumble, &rel.columns);
                 }
-                Ok(input)
+                where_true(self.rel(input)?, predicate)
             }
-            Node::Tumble(input, tumble) => self.tumble(input, tumble, &rel.columns),
+            Node::Tumble(input, tumble) => {
+                let rows = self.rel(input)?;
+                self.tumble(rows, input, tumble, &rel.columns)
+            }
             Node::Aggregate(input, grouping) => self.aggregate(input, grouping, &rel.columns),
             Node::Expand(input, lists) => self.expand(input, lists, &rel.columns),
             Node::Join(join) => self.join(join),
@@ -170,9 +214,31 @@ impl<'t> Lowering<'t> {
                     plan: limited.map_err(internal)?,
                     names,
                     types,
+                    origin: None,
                 })
             }
         }
+    }
+
+    /// A projection of rows that stay rows of their dataset: what says where they come from goes along.
+    pub(super) fn along(
+        &mut self,
+        input: Lowered,
+        mut exprs: Vec<Plan>,
+        columns: &[Column],
+    ) -> Result<Lowered> {
+        let Some(origin) = input.origin.clone() else {
+            return self.projected(input.builder(), exprs, columns);
+        };
+        let width = exprs.len();
+        exprs.extend(origin.names().map(|name| named(name)));
+        let mut projected = self.projected(input.builder(), exprs, columns)?;
+        let mut hidden = projected.names.split_off(width).into_iter();
+        projected.origin = hidden.next().map(|partition| Origin {
+            partition,
+            watermark: hidden.next(),
+        });
+        Ok(projected)
     }
 
     /// A projection whose columns get fresh names and the declared types.
@@ -195,6 +261,7 @@ impl<'t> Lowering<'t> {
             plan,
             names,
             types: columns.iter().map(|column| column.ty.clone()).collect(),
+            origin: None,
         })
     }
 
@@ -202,10 +269,11 @@ impl<'t> Lowering<'t> {
     fn values(&mut self, rows: &[Vec<Expr>], columns: &[Column]) -> Result<Lowered> {
         if columns.is_empty() {
             let plan = LogicalPlanBuilder::empty(true).build().map_err(internal)?;
-            return Ok(Lowered {
+            return self.of_one_partition(Lowered {
                 plan,
                 names: vec![],
                 types: vec![],
+                origin: None,
             });
         }
         let names: Vec<String> = columns.iter().map(|_| self.fresh()).collect();
@@ -228,8 +296,46 @@ impl<'t> Lowering<'t> {
         let name = self.fresh();
         let scan = LogicalPlanBuilder::scan(name, provider_as_source(Arc::new(table)), None);
         let exprs = names.iter().map(|name| named(name)).collect();
-        self.projected(scan.map_err(internal)?, exprs, columns)
+        let values = self.projected(scan.map_err(internal)?, exprs, columns)?;
+        self.of_one_partition(values)
     }
+
+    /// Rows that come from one place, in order.
+    fn of_one_partition(&mut self, rows: Lowered) -> Result<Lowered> {
+        let partition = self.fresh();
+        let mut exprs = rows.columns();
+        exprs.push(lit(0_u32).alias(&partition));
+        let (names, types) = (rows.names.clone(), rows.types.clone());
+        let plan = rows
+            .builder()
+            .project(exprs)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(internal)?;
+        Ok(Lowered {
+            plan,
+            names,
+            types,
+            origin: Some(Origin {
+                partition,
+                watermark: None,
+            }),
+        })
+    }
+}
+
+/// The rows on which a predicate is TRUE. What DataFusion can compute itself goes first, where nothing that
+/// can fail stands before it.
+fn where_true(mut input: Lowered, predicate: &Expr) -> Result<Lowered> {
+    let mut terms = joins::conjuncts(predicate.clone());
+    let plain = |term: &Expr| scalar::is_plain(term, &input.types);
+    let first = terms.iter().take_while(|term| plain(term)).count();
+    let rest = terms.split_off(first);
+    for terms in [terms, rest] {
+        if let Some(condition) = joins::conjunction(terms) {
+            input = input.filtered(&condition)?;
+        }
+    }
+    Ok(input)
 }
 
 fn constant(row: &[Expr], index: usize) -> Result<Value> {

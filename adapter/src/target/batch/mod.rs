@@ -22,9 +22,10 @@ mod tests;
 
 pub use run::collect;
 
-use crate::plan::Job;
+use crate::plan::{Job, order};
 use datafusion::catalog::TableProvider;
 use datafusion::logical_expr::LogicalPlan;
+use flinkspark_engine::batch::RowsLate;
 use flinkspark_model::Result;
 use flinkspark_model::name::DatasetName;
 use std::collections::BTreeMap;
@@ -54,10 +55,28 @@ impl BatchTables for Providers {
     }
 }
 
-/// The job as one logical plan, columns named as the job's.
+/// What the batch engine runs, and what it must know of it.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What is computed, columns named as the job's.
+    pub logical: LogicalPlan,
+    /// Counts the rows that the home's stream drops as late; the plan drops the same ones.
+    pub rows_late: RowsLate,
+    /// Whether the plan folds rows in their order ([`flinkspark_engine::batch::Options`]).
+    pub keeps_row_order: bool,
+}
+
+/// The job as one logical plan.
 ///
-/// `FS0805` where a constant of VALUES fails as it would in Flink, `FS0804` where a dataset is missing.
-/// The plan enforces the job's NOT NULL columns while it runs.
-pub fn lower(job: &Job, tables: &dyn BatchTables) -> Result<LogicalPlan> {
-    lower::Lowering::new(tables, job.home).job(job)
+/// `FS0805` where a constant of VALUES fails as it would in Flink, `FS0804` where a dataset is missing,
+/// `FS0720` where a call takes rows in an order that is not defined, `FS0721` where the home's stream drops
+/// late rows and this engine cannot tell which. The plan enforces the job's NOT NULL columns while it runs.
+pub fn lower(job: &Job, tables: &dyn BatchTables) -> Result<Plan> {
+    let rows_late = RowsLate::default();
+    let logical = lower::Lowering::new(tables, job.home, rows_late.clone()).job(job)?;
+    Ok(Plan {
+        logical,
+        rows_late,
+        keeps_row_order: order::is_needed(&job.root),
+    })
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: rows are matched and compared only by columns of identical types, or by an opaque residual.
 
-use super::lower::{Lowered, Lowering, internal, named, types_of};
+use super::lower::{Lowered, Lowering, Origin, internal, named, types_of};
 use super::scalar;
 use crate::plan::rel::{Column, Join, JoinKind, Rel, SetOperation, SortKey, Tumble};
 use crate::plan::types::{FlinkType, Root};
@@ -21,28 +21,27 @@ impl Lowering<'_> {
     /// Rows without event time are dropped; the others get their window.
     pub(super) fn tumble(
         &mut self,
-        input: &Rel,
+        input: Lowered,
+        rows: &Rel,
         tumble: &Tumble,
         columns: &[Column],
     ) -> Result<Lowered> {
-        let input = self.rel(input)?;
         let time = input.column(tumble.time)?;
+        let name = rows.columns.get(tumble.time);
+        let name = name.map_or("", |column| column.name.as_str());
         let mut exprs = input.columns();
-        let types = input.types.clone();
-        let present = input
-            .builder()
-            .filter(time.clone().is_not_null())
-            .map_err(internal)?;
-        exprs.push(scalar::window_start(time, tumble.size_ms, tumble.offset_ms));
-        let width = types.len();
+        let width = exprs.len();
+        let present = input.kept(time.clone().is_not_null())?;
+        let (size, offset) = (tumble.size_ms, tumble.offset_ms);
+        exprs.push(scalar::window_start(time, size, offset, name));
         let widened: Vec<Column> = columns[..width + 1].to_vec();
-        let started = self.projected(present, exprs, &widened)?;
+        let started = self.along(present, exprs, &widened)?;
         let start = started.column(width)?;
         let shifted = |by: i64| scalar::later(start.clone(), by);
         let mut exprs: Vec<Plan> = started.columns()[..width].to_vec();
         let (end, time) = (shifted(tumble.size_ms), shifted(tumble.size_ms - 1));
         exprs.extend([start, end, time]);
-        self.projected(started.builder(), exprs, columns)
+        self.along(started, exprs, columns)
     }
 
     pub(super) fn join(&mut self, join: &Join) -> Result<Lowered> {
@@ -95,13 +94,19 @@ impl Lowering<'_> {
         let plan = joined
             .and_then(LogicalPlanBuilder::build)
             .map_err(internal)?;
-        Ok(Lowered { plan, names, types })
+        Ok(Lowered {
+            plan,
+            names,
+            types,
+            origin: None,
+        })
     }
 
     pub(super) fn union(&mut self, inputs: &[Rel], columns: &[Column]) -> Result<Lowered> {
         let mut united: Option<Lowered> = None;
         for input in inputs {
-            let next = self.rel(input)?;
+            // Two inputs have no order between them.
+            let next = self.rel(input)?.unordered()?;
             united = Some(match united {
                 None => next,
                 Some(first) => self.both(first, next)?,
@@ -115,10 +120,21 @@ impl Lowering<'_> {
     /// The rows of both, under the first's names.
     fn both(&mut self, first: Lowered, second: Lowered) -> Result<Lowered> {
         let (names, types) = (first.names.clone(), first.types.clone());
-        let aliased: Vec<Plan> = second
-            .columns()
+        let origin = first.origin.clone();
+        let hidden = |lowered: &Lowered| -> Vec<String> {
+            lowered
+                .origin
+                .iter()
+                .flat_map(Origin::names)
+                .cloned()
+                .collect()
+        };
+        let mut columns = second.columns();
+        columns.extend(hidden(&second).iter().map(|name| named(name)));
+        let all = names.iter().cloned().chain(hidden(&first));
+        let aliased: Vec<Plan> = columns
             .into_iter()
-            .zip(&names)
+            .zip(all)
             .map(|(column, name)| column.alias(name))
             .collect();
         let second = second
@@ -131,7 +147,12 @@ impl Lowering<'_> {
             .union(second)
             .and_then(LogicalPlanBuilder::build)
             .map_err(internal)?;
-        Ok(Lowered { plan, names, types })
+        Ok(Lowered {
+            plan,
+            names,
+            types,
+            origin,
+        })
     }
 
     /// Both sides are counted per distinct row; with ALL each occurrence has a number of its own.
@@ -226,8 +247,8 @@ impl Lowering<'_> {
                 });
             }
             exprs.push(lit(number as i64));
-            let copy = LogicalPlanBuilder::from(input.plan.clone());
-            let next = self.projected(copy, exprs, columns)?;
+            // The copies have one order: no row of one is grouped with a row of another.
+            let next = self.along(input.clone(), exprs, columns)?;
             united = Some(match united {
                 None => next,
                 Some(first) => self.both(first, next)?,
@@ -236,7 +257,7 @@ impl Lowering<'_> {
         let united =
             united.ok_or_else(|| crate::semantics::broken("grouping sets without a set"))?;
         let exprs = united.columns();
-        self.projected(united.builder(), exprs, columns)
+        self.along(united, exprs, columns)
     }
 
     /// NULL and empty arrays give no rows.
@@ -251,8 +272,9 @@ impl Lowering<'_> {
         exprs.push(input.column(column)?);
         let mut widened = columns[..columns.len() - 1].to_vec();
         widened.push(columns[column].clone());
-        let copied = self.projected(input.builder(), exprs, &widened)?;
+        let copied = self.along(input, exprs, &widened)?;
         let (names, types) = (copied.names.clone(), types_of(columns));
+        let origin = copied.origin.clone();
         let item = names
             .last()
             .map(Named::new_unqualified)
@@ -269,6 +291,7 @@ impl Lowering<'_> {
             plan: plan.map_err(internal)?,
             names,
             types,
+            origin,
         })
     }
 
@@ -281,7 +304,12 @@ impl Lowering<'_> {
             .sort(keys)
             .and_then(LogicalPlanBuilder::build)
             .map_err(internal)?;
-        Ok(Lowered { plan, names, types })
+        Ok(Lowered {
+            plan,
+            names,
+            types,
+            origin: None,
+        })
     }
 }
 

@@ -15,7 +15,8 @@ pub async fn collect(job: &Job, tables: &dyn BatchTables) -> Result<Vec<RecordBa
     let plan = lower(job, tables)?;
     let options = Options {
         parallelism: 1,
+        keeps_row_order: plan.keeps_row_order,
         ..Options::default()
     };
-    batch::collect(&batch::session(&options)?, &plan).await
+    batch::collect(&batch::session(&options)?, &plan.logical).await
 }

@@ -6,6 +6,7 @@
 use crate::plan::column::build;
 use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::types::{FlinkType, Root};
+use crate::plan::window::Bound;
 use crate::semantics::broken;
 use crate::target::column;
 use arrow_array::cast::AsArray;
@@ -18,6 +19,7 @@ use datafusion::logical_expr::{
     Volatility, lit,
 };
 use datafusion::scalar::ScalarValue;
+use flinkspark_engine::batch::RowsLate;
 use flinkspark_model::dataset::TimePrecision;
 use std::sync::Arc;
 
@@ -28,8 +30,10 @@ enum Work {
     Evaluate(Expr, Vec<FlinkType>),
     /// The argument, which must have no NULLs; the text names the column.
     NotNull(String),
-    /// The window's start for an event time: size and offset in milliseconds.
-    WindowStart(i64, i64),
+    /// The window's start for an event time: size and offset in milliseconds, and the time's name.
+    WindowStart(i64, i64, String),
+    /// Whether a row whose window ends at the first argument is in time under the watermark of the second.
+    Timely(RowsLate),
     /// So many milliseconds after a time.
     Later(i64),
     /// A float as bits that are equal exactly where Flink groups it.
@@ -71,6 +75,7 @@ impl ScalarUDFImpl for Opaque {
             Work::Evaluate(..) => "flink",
             Work::NotNull(_) => "not_null",
             Work::WindowStart(..) => "window_start",
+            Work::Timely(_) => "timely",
             Work::Later(_) => "later",
             Work::GroupBits => "group_bits",
             Work::FromGroupBits => "from_group_bits",
@@ -215,12 +220,18 @@ pub(super) fn not_null(column: Plan, name: &str, ty: &FlinkType) -> Plan {
 }
 
 /// The start of the tumbling window that holds an event time in milliseconds.
-pub(super) fn window_start(time: Plan, size_ms: i64, offset_ms: i64) -> Plan {
+pub(super) fn window_start(time: Plan, size_ms: i64, offset_ms: i64, name: &str) -> Plan {
     opaque(
-        Work::WindowStart(size_ms, offset_ms),
+        Work::WindowStart(size_ms, offset_ms, name.into()),
         DataType::Timestamp(TimeUnit::Millisecond, None),
         vec![time],
     )
+}
+
+/// Whether a row comes in time for the window that ends here; the others are counted as late.
+pub(super) fn timely(window_end: Plan, watermark: Plan, late: &RowsLate) -> Plan {
+    let args = vec![window_end, watermark];
+    opaque(Work::Timely(late.clone()), DataType::Boolean, args)
 }
 
 /// The time `by_ms` milliseconds after one.
@@ -261,15 +272,16 @@ pub(super) fn event_time(
 }
 
 fn builtin(work: &Work, arrays: &[ArrayRef]) -> flinkspark_model::Result<ArrayRef> {
+    if let (Work::Timely(late), [ends, watermarks]) = (work, arrays) {
+        return Ok(late.timely(ends, watermarks));
+    }
     let [array] = arrays else {
         return Err(broken("an opaque function of one column"));
     };
     Ok(match work {
         Work::NotNull(name) => column::not_null(array, name)?,
-        Work::WindowStart(size, offset) => {
-            let times = array.as_primitive::<TimestampMillisecondType>();
-            let start = |time: i64| time - (time - offset).rem_euclid(*size);
-            Arc::new(times.unary::<_, TimestampMillisecondType>(start)) as ArrayRef
+        Work::WindowStart(size, offset, name) => {
+            column::window(array, Bound::Start, (*size, *offset), name)?
         }
         Work::Later(by_ms) => {
             let times = array.as_primitive::<TimestampMillisecondType>();
@@ -318,6 +330,8 @@ fn builtin(work: &Work, arrays: &[ArrayRef]) -> flinkspark_model::Result<ArrayRe
             }
             column::event_time(array, name, *precision)?
         }
-        Work::Evaluate(..) => return Err(broken("a tree has columns of its own")),
+        Work::Evaluate(..) | Work::Timely(_) => {
+            return Err(broken("an opaque function of other columns"));
+        }
     })
 }

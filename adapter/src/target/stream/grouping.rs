@@ -7,7 +7,8 @@ use super::scalar::{self, Bound};
 use super::scan::{among, place};
 use super::{LATE, Lowered, Lowering, Value, at, operators, output, unsupported};
 use crate::plan::Home;
-use crate::plan::rel::{AggregateCall, Column, Grouping, Node, Rel, Scan, Tumble};
+use crate::plan::rel::{AggregateCall, Column, Grouping, Rel};
+use crate::plan::window::{Window, opened};
 use crate::semantics::aggregate::Aggregate;
 use crate::semantics::broken;
 use datafusion::physical_expr::expressions::Column as Physical;
@@ -42,7 +43,7 @@ impl Lowering<'_> {
         let aggregates = aggregates.collect::<Result<Vec<_>>>()?;
         let has = |bound| keys.iter().any(|key| key.bound == Some(bound));
         let window = if has(Bound::Start) && has(Bound::End) {
-            find_window(input)
+            opened(input)
         } else {
             None
         };
@@ -135,29 +136,6 @@ impl Lowering<'_> {
             aggregates,
             late_to: self.binding.late.map(|late| output(LATE, late)),
         })
-    }
-}
-
-/// The window that an aggregate's input has opened, over the dataset that it reads.
-#[derive(Clone, Copy)]
-struct Window<'a> {
-    tumble: &'a Tumble,
-    scan: &'a Scan,
-    columns: &'a [Column],
-}
-
-fn find_window(rel: &Rel) -> Option<Window<'_>> {
-    match &rel.node {
-        Node::Filter(input, _) | Node::Project(input, _) => find_window(input),
-        Node::Tumble(input, tumble) => match &input.node {
-            Node::Scan(scan) => Some(Window {
-                tumble,
-                scan,
-                columns: &input.columns,
-            }),
-            _ => None,
-        },
-        _ => None,
     }
 }
 

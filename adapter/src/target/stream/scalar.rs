@@ -7,11 +7,11 @@
 use crate::plan::column::build;
 use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::types::{FlinkType, Root};
+pub(super) use crate::plan::window::Bound;
 use crate::semantics::broken;
 use crate::semantics::evaluate::{NoRow, evaluate};
 use crate::target::column;
 use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
@@ -29,21 +29,13 @@ pub(super) struct Argument {
     pub(super) ty: FlinkType,
 }
 
-/// Which bound of a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Bound {
-    Start,
-    End,
-    Time,
-}
-
 /// What an expression computes from its arguments.
 #[derive(Debug)]
 enum Work {
     /// A tree over the arguments, which have these types.
     Tree(Expr, Vec<FlinkType>),
-    /// A bound of the window that holds a time in milliseconds: size and offset.
-    Bound(Bound, i64, i64),
+    /// A bound of the window that holds a time in milliseconds: size and offset, and the time's name.
+    Bound(Bound, i64, i64, String),
     /// A timestamp of any unit in milliseconds; the column is named for the error.
     EventTime(String, TimePrecision),
     /// The second argument where the first is true, else null.
@@ -89,13 +81,13 @@ pub(super) fn bound_type() -> FlinkType {
 /// A bound of the window that holds a time in milliseconds.
 pub(super) fn window_bound(
     time: Arc<dyn PhysicalExpr>,
-    size_ms: i64,
-    offset_ms: i64,
+    (size_ms, offset_ms): (i64, i64),
+    name: &str,
     bound: Bound,
 ) -> Arc<dyn PhysicalExpr> {
     let output = bound_type().root.arrow();
     Arc::new(Computed {
-        work: Work::Bound(bound, size_ms, offset_ms),
+        work: Work::Bound(bound, size_ms, offset_ms, name.into()),
         arguments: vec![time],
         output,
     })
@@ -178,7 +170,9 @@ impl PhysicalExpr for Computed {
             (Work::Tree(expr, types), arrays) => {
                 column::by_row(expr, types, arrays, batch.num_rows())
             }
-            (Work::Bound(bound, size, offset), [time]) => Ok(window(time, *bound, *size, *offset)),
+            (Work::Bound(bound, size, offset, name), [time]) => {
+                column::window(time, *bound, (*size, *offset), name)
+            }
             (Work::EventTime(name, precision), [time]) => {
                 column::event_time(time, name, *precision)
             }
@@ -211,17 +205,6 @@ fn external(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-fn window(time: &ArrayRef, bound: Bound, size: i64, offset: i64) -> ArrayRef {
-    let times = time.as_primitive::<TimestampMillisecondType>();
-    let shift = match bound {
-        Bound::Start => 0,
-        Bound::End => size,
-        Bound::Time => size - 1,
-    };
-    let value = |time: i64| time - (time - offset).rem_euclid(size) + shift;
-    Arc::new(times.unary::<_, TimestampMillisecondType>(value))
-}
-
 fn nulled(condition: &ArrayRef, value: &ArrayRef) -> Result<ArrayRef> {
     let truth = condition.as_boolean();
     let keep = match truth.nulls() {
@@ -242,7 +225,7 @@ impl fmt::Display for Computed {
                 let columns: Vec<String> = arguments.iter().map(ToString::to_string).collect();
                 write!(f, "{expr} over ({})", columns.join(", "))
             }
-            (Work::Bound(bound, size, offset), [time]) => {
+            (Work::Bound(bound, size, offset, _), [time]) => {
                 let name = match bound {
                     Bound::Start => "window_start",
                     Bound::End => "window_end",

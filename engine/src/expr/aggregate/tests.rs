@@ -105,16 +105,22 @@ fn the_average_of_decimals_rounds_half_up_at_six_decimals() {
 }
 
 #[test]
-fn a_decimal_sum_beyond_38_digits_is_an_error() {
+fn a_decimal_sum_is_of_all_rows_and_null_beyond_38_digits() {
+    let most = 10_i128.pow(38) - 1;
     let values: ArrayRef = Arc::new(
-        Decimal128Array::from(vec![10_i128.pow(38) - 1, 1])
+        Decimal128Array::from(vec![most, 1, -1, most, 1])
             .with_precision_and_scale(38, 0)
             .unwrap(),
     );
-    let mut sum = Function::Sum.accumulator(Some(values.data_type())).unwrap();
-    sum.grow(1);
-    let error = sum.update(Some(&values), &[0, 0]).unwrap_err();
-    assert_eq!((error.kind(), error.code()), (Kind::Data, "FS0606"));
+    let groups = [0, 0, 0, 1, 1];
+    for function in [Function::Sum, Function::Avg] {
+        let answer = answer(function, values.clone(), &groups, &[0, 1, 2]);
+        assert!(answer.is_null(1), "{function}");
+        assert!(answer.is_null(2), "{function}");
+    }
+    let sum = answer(Function::Sum, values, &groups, &[0]);
+    let sum = arrow_array::cast::AsArray::as_primitive::<arrow_array::types::Decimal128Type>(&sum);
+    assert_eq!(sum.value(0), most, "it passed 38 digits on the way");
 }
 
 #[test]
@@ -194,6 +200,84 @@ fn a_type_without_an_answer_is_refused_by_name() {
 
 mod property {
     use super::*;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Decimal128Type, Float64Type};
+    use arrow_buffer::i256;
+
+    /// A value, its group, its partition.
+    type Row = (f64, u32, u32);
+
+    fn float() -> impl Strategy<Value = f64> {
+        (any::<bool>(), -8i32..9, 1.0f64..10.0, 0u8..20).prop_map(
+            |(negative, power, digits, odd)| {
+                let value = match odd {
+                    0 => f64::NAN,
+                    1 => 0.0,
+                    _ => digits * 10f64.powi(power),
+                };
+                if negative { -value } else { value }
+            },
+        )
+    }
+
+    fn ordered(function: Function) -> Ordered {
+        Ordered::new(Box::new(move || {
+            function.accumulator(Some(&DataType::Float64))
+        }))
+        .unwrap()
+    }
+
+    fn feed(accumulator: &mut Ordered, rows: &[Row]) {
+        for row in rows {
+            let value: ArrayRef = Arc::new(Float64Array::from(vec![row.0]));
+            accumulator.at_partition(row.2);
+            accumulator.update(Some(&value), &[row.1]).unwrap();
+        }
+    }
+
+    /// Each partition folded by itself in row order, merged in partition order.
+    fn expected(function: Function, rows: &[Row]) -> Vec<Option<u64>> {
+        let all: Vec<u32> = (0..4).collect();
+        let fresh = || {
+            let mut fresh = function.accumulator(Some(&DataType::Float64)).unwrap();
+            fresh.grow(4);
+            fresh
+        };
+        let mut whole = fresh();
+        for partition in 0..5 {
+            let mut part = fresh();
+            for row in rows.iter().filter(|row| row.2 == partition) {
+                let value: ArrayRef = Arc::new(Float64Array::from(vec![row.0]));
+                part.update(Some(&value), &[row.1]).unwrap();
+            }
+            whole.merge(&part.state(&all).unwrap(), &all).unwrap();
+        }
+        bits(&whole.evaluate(&all).unwrap())
+    }
+
+    fn bits(values: &ArrayRef) -> Vec<Option<u64>> {
+        values
+            .as_primitive::<Float64Type>()
+            .iter()
+            .map(|v| v.map(f64::to_bits))
+            .collect()
+    }
+
+    /// Rows of a partition keep their order; partitions come interleaved as the seed says.
+    fn interleaved(rows: &[Row], seed: u64) -> Vec<Row> {
+        let mut queues: Vec<std::collections::VecDeque<Row>> = vec![Default::default(); 5];
+        rows.iter()
+            .for_each(|row| queues[row.2 as usize].push_back(*row));
+        let mut out = Vec::new();
+        let mut random = seed | 1;
+        while out.len() < rows.len() {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            out.extend(queues[(random >> 40) as usize % 5].pop_front());
+        }
+        out
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..Default::default() })]
@@ -224,6 +308,90 @@ mod property {
                     &make(&rows).evaluate(&all).unwrap(),
                     "{}", function
                 );
+            }
+        }
+
+        #[test]
+        fn floats_have_the_same_bits_however_partitions_are_interleaved_and_put_together(
+            rows in prop::collection::vec((float(), 0u32..4, 0u32..5), 0..80),
+            seed in any::<u64>(),
+            cut in 0usize..80,
+            reuse in any::<bool>(),
+        ) {
+            let all = [0, 1, 2, 3];
+            let arrived = interleaved(&rows, seed);
+            let cut = cut.min(arrived.len());
+            for function in [Function::Sum, Function::Avg, Function::Min, Function::Max] {
+                let mut accumulator = ordered(function);
+                accumulator.grow(4);
+                if reuse {
+                    feed(&mut accumulator, &arrived);
+                    accumulator.release(&all);
+                }
+                feed(&mut accumulator, &arrived[..cut]);
+                // A checkpoint, a kill, and another incarnation that goes on.
+                let state = accumulator.state(&all).unwrap();
+                let types = function.state_types(Some(&DataType::Float64)).unwrap();
+                let types = Ordered::state_types(&types);
+                prop_assert_eq!(state.iter().map(|c| c.data_type().clone()).collect::<Vec<_>>(), types);
+                let mut restored = ordered(function);
+                restored.grow(4);
+                restored.merge(&state, &all).unwrap();
+                feed(&mut restored, &arrived[cut..]);
+                prop_assert_eq!(
+                    bits(&restored.evaluate(&all).unwrap()),
+                    expected(function, &rows),
+                    "{}", function
+                );
+            }
+        }
+
+        #[test]
+        fn decimal_sums_are_those_of_256_bits_in_any_order_and_any_parts(
+            rows in prop::collection::vec((any::<i128>(), 0u32..3), 0..40),
+            cut in 0usize..40,
+        ) {
+            let limit = 10_i128.pow(38);
+            let rows: Vec<(i128, u32)> = rows.into_iter().map(|(v, g)| (v % limit, g)).collect();
+            let cut = cut.min(rows.len());
+            let ty = DataType::Decimal128(38, 3);
+            let all = [0, 1, 2];
+            let make = |function: Function, rows: &[(i128, u32)]| {
+                let mut accumulator = function.accumulator(Some(&ty)).unwrap();
+                accumulator.grow(3);
+                let values: ArrayRef = Arc::new(
+                    rows.iter().map(|row| Some(row.0)).collect::<Decimal128Array>().with_data_type(ty.clone()));
+                let groups: Vec<u32> = rows.iter().map(|row| row.1).collect();
+                accumulator.update(Some(&values), &groups).unwrap();
+                accumulator
+            };
+            let reversed: Vec<(i128, u32)> = rows.iter().rev().copied().collect();
+            for function in [Function::Sum, Function::Avg] {
+                let mut merged = make(function, &rows[cut..]);
+                let state = make(function, &rows[..cut]).state(&all).unwrap();
+                let types = function.state_types(Some(&ty)).unwrap();
+                prop_assert_eq!(state.iter().map(|c| c.data_type().clone()).collect::<Vec<_>>(), types);
+                merged.merge(&state, &all).unwrap();
+                let merged = merged.evaluate(&all).unwrap();
+                prop_assert_eq!(&merged, &make(function, &reversed).evaluate(&all).unwrap());
+                let merged = merged.as_primitive::<Decimal128Type>();
+                for group in all {
+                    let own: Vec<i128> = rows.iter().filter(|row| row.1 == group).map(|row| row.0).collect();
+                    let sum = own.iter().fold(i256::ZERO, |sum, v| sum.wrapping_add(i256::from_i128(*v)));
+                    let fits = !own.is_empty() && sum.wrapping_abs() < i256::from_i128(limit);
+                    let value = merged.is_valid(group as usize).then(|| merged.value(group as usize));
+                    if !fits {
+                        prop_assert_eq!(value, None);
+                    } else if function == Function::Sum {
+                        prop_assert_eq!(value.map(i256::from_i128), Some(sum));
+                    } else if let Some(value) = value {
+                        // Within half a unit, and one in the 38th digit, of the exact quotient.
+                        let exact = sum.wrapping_mul(i256::from_i128(1000));
+                        let back = i256::from_i128(value).wrapping_mul(i256::from_i128(own.len() as i128));
+                        let off = exact.wrapping_sub(back).wrapping_abs();
+                        prop_assert!(off.wrapping_add(off) <= i256::from_i128(own.len() as i128 + 1));
+                    }
+                }
             }
         }
     }

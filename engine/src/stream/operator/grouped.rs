@@ -2,11 +2,13 @@
 //! expires at once.
 //!
 //! Each row costs one hash lookup, in its bucket's table; the aggregates are updated column by
-//! column. Group ids index the accumulators and are given out again when a bucket is taken.
-//! Invariant: a group id belongs to at most one bucket.
+//! column. Group ids index the accumulators and are given out again when a bucket is taken. Calls whose
+//! value depends on the order of rows keep a state for each partition of the source. Invariant: a group id
+//! belongs to at most one bucket.
 
+use super::older;
 use crate::expr;
-use crate::expr::aggregate::{Accumulator, GroupId};
+use crate::expr::aggregate::{Accumulator, Function, GroupId, Ordered};
 use crate::stream::keygroup;
 use crate::stream::message::broken;
 use crate::stream::program::{Aggregate, NamedExpr};
@@ -32,8 +34,32 @@ const BUCKET: &str = "bucket";
 
 struct Call {
     argument: Option<Arc<dyn PhysicalExpr>>,
-    states: usize,
+    /// The types of its state columns.
+    states: Vec<DataType>,
     accumulator: Box<dyn Accumulator>,
+    older: older::States,
+}
+
+impl Call {
+    fn new(aggregate: &Aggregate, argument: Option<&DataType>) -> Result<Self> {
+        let function: Function = aggregate.function;
+        let plain = function.state_types(argument)?;
+        let older = older::States::of(function, argument)?;
+        let (states, accumulator): (_, Box<dyn Accumulator>) =
+            if function.is_order_sensitive(argument) {
+                let of = argument.cloned();
+                let make = Box::new(move || function.accumulator(of.as_ref()));
+                (Ordered::state_types(&plain), Box::new(Ordered::new(make)?))
+            } else {
+                (plain, function.accumulator(argument)?)
+            };
+        Ok(Self {
+            argument: aggregate.argument.clone(),
+            states,
+            accumulator,
+            older,
+        })
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -122,14 +148,12 @@ impl Grouped {
         let mut calls = Vec::with_capacity(aggregates.len());
         for (index, aggregate) in aggregates.iter().enumerate() {
             let argument = aggregate.argument.as_ref().map(typed).transpose()?;
-            let types = aggregate.function.state_types(argument.as_ref())?;
-            calls.push(Call {
-                argument: aggregate.argument.clone(),
-                states: types.len(),
-                accumulator: aggregate.function.accumulator(argument.as_ref())?,
-            });
-            let field = |(part, ty)| Field::new(format!("call{index}.{part}"), ty, true);
-            state.extend(types.into_iter().enumerate().map(field));
+            let call = Call::new(aggregate, argument.as_ref())?;
+            let field = |(part, ty): (usize, &DataType)| {
+                Field::new(format!("call{index}.{part}"), ty.clone(), true)
+            };
+            state.extend(call.states.iter().enumerate().map(field));
+            calls.push(call);
         }
         let converter = RowConverter::new(sort).map_err(broken)?;
         Ok(Self {
@@ -145,8 +169,13 @@ impl Grouped {
         })
     }
 
-    /// Adds row `i` to bucket `buckets[i]`.
-    pub(super) fn update(&mut self, batch: &RecordBatch, buckets: &[i64]) -> Result<()> {
+    /// Adds row `i`, which came from this partition of the source, to bucket `buckets[i]`.
+    pub(super) fn update(
+        &mut self,
+        batch: &RecordBatch,
+        partition: u32,
+        buckets: &[i64],
+    ) -> Result<()> {
         let evaluate = |expr: &Arc<dyn PhysicalExpr>| expr::evaluate(expr.as_ref(), batch);
         let keys: Vec<ArrayRef> = self.keys.iter().map(evaluate).collect::<Result<_>>()?;
         self.assign(&keys, buckets)?;
@@ -155,6 +184,7 @@ impl Grouped {
             let values = argument
                 .map(|expr| expr::evaluate(expr.as_ref(), batch))
                 .transpose()?;
+            call.accumulator.at_partition(partition);
             call.accumulator.update(values.as_ref(), &self.scratch)?;
         }
         Ok(())
@@ -263,6 +293,7 @@ impl Grouped {
         state: &RecordBatch,
         owned: &RangeInclusive<u8>,
     ) -> Result<()> {
+        let state = &self.upgraded(state)?;
         if state.schema().fields() != self.state.fields() {
             return Err(Error::new(
                 Kind::Data,
@@ -283,11 +314,31 @@ impl Grouped {
         self.assign(&state.columns()[keys], buckets.values())?;
         let mut first = 1 + self.keys.len();
         for call in &mut self.calls {
-            let states = &state.columns()[first..first + call.states];
+            let states = &state.columns()[first..first + call.states.len()];
             call.accumulator.merge(states, &self.scratch)?;
-            first += call.states;
+            first += call.states.len();
         }
         Ok(())
+    }
+
+    /// A state of this build, or of the one before, as one of this build; any other as it is.
+    fn upgraded(&self, state: &RecordBatch) -> Result<RecordBatch> {
+        let mut types: Vec<&DataType> = state.columns().iter().map(|c| c.data_type()).collect();
+        let mut calls = types
+            .split_off(types.len().min(1 + self.keys.len()))
+            .into_iter();
+        let older = self.calls.iter().flat_map(|call| call.older.types());
+        if !older.eq(calls.by_ref()) {
+            return Ok(state.clone());
+        }
+        let mut columns = state.columns()[..types.len()].to_vec();
+        let mut first = columns.len();
+        for call in &self.calls {
+            let end = first + call.older.types().len();
+            columns.extend(call.older.upgrade(&state.columns()[first..end])?);
+            first = end;
+        }
+        RecordBatch::try_new(Arc::clone(&self.state), columns).map_err(broken)
     }
 }
 

@@ -30,7 +30,7 @@ impl KeyedAggregate {
 impl Operator for KeyedAggregate {
     fn on_batch(&mut self, batch: Batch, _out: &mut Output) -> Result<()> {
         let buckets = vec![BUCKET; batch.rows.num_rows()];
-        self.state.update(&batch.rows, &buckets)
+        self.state.update(&batch.rows, batch.partition, &buckets)
     }
 
     fn finish(&mut self, out: &mut Output) -> Result<()> {

@@ -43,7 +43,11 @@ impl Operator for Project {
                 return Err(too_large(bytes, first + count));
             }
             let watermarks = batch.watermarks.slice(first, count);
-            out.events.push(Event::Batch(Batch { rows, watermarks }));
+            out.events.push(Event::Batch(Batch {
+                rows,
+                watermarks,
+                partition: batch.partition,
+            }));
             first += count;
         }
         Ok(())

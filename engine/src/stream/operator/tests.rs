@@ -71,7 +71,11 @@ fn rows(rows: &[(i64, i64, Watermark)]) -> Batch {
     let times: TimestampMillisecondArray = rows.iter().map(|row| Some(row.0)).collect();
     let values: Int64Array = rows.iter().map(|row| Some(row.1)).collect();
     let rows = RecordBatch::try_new(input(), vec![Arc::new(times), Arc::new(values)]).unwrap();
-    Batch { rows, watermarks }
+    Batch {
+        rows,
+        watermarks,
+        partition: 0,
+    }
 }
 
 /// `(start, end, total)` of everything emitted.
@@ -220,4 +224,126 @@ fn aggregation_over_everything_answers_at_the_end_and_only_if_there_was_input() 
     let mut empty = Output::default();
     keyed().finish(&mut empty).unwrap();
     assert!(empty.events.is_empty());
+}
+
+mod older {
+    use super::*;
+    use arrow_array::types::{Decimal128Type, Float64Type};
+    use arrow_array::{ArrayRef, Decimal128Array, Float64Array, StringArray};
+
+    const DECIMAL: DataType = DataType::Decimal128(38, 2);
+
+    fn input() -> SchemaRef {
+        Arc::new(Schema::new(vec![
+            Field::new("key", DataType::Utf8, true),
+            Field::new("float", DataType::Float64, true),
+            Field::new("decimal", DECIMAL, true),
+        ]))
+    }
+
+    fn operator() -> Box<dyn Operator> {
+        let call = |function, column: &str, at| Aggregate {
+            function,
+            argument: Some(Arc::new(Column::new(column, at))),
+            name: format!("{function} {column}"),
+        };
+        let keyed = Keyed {
+            keys: vec![NamedExpr {
+                expr: Arc::new(Column::new("key", 0)),
+                name: "key".into(),
+            }],
+            aggregates: vec![
+                call(Function::Sum, "float", 1),
+                call(Function::Avg, "float", 1),
+                call(Function::Sum, "decimal", 2),
+                call(Function::Avg, "decimal", 2),
+            ],
+        };
+        let field = |name: &str, ty| Field::new(name, ty, true);
+        let output = vec![
+            field("key", DataType::Utf8),
+            field("a", DataType::Float64),
+            field("b", DataType::Float64),
+            field("c", DECIMAL),
+            field("d", DataType::Decimal128(38, 6)),
+        ];
+        build(&Node {
+            uid: "operator".into(),
+            operator: Description::Keyed(keyed),
+            input: input(),
+            output: Arc::new(Schema::new(output)),
+        })
+        .unwrap()
+    }
+
+    fn decimals(values: Vec<i128>) -> ArrayRef {
+        Arc::new(Decimal128Array::from(values).with_data_type(DECIMAL))
+    }
+
+    /// What a body of version 1 names for this operator: one sum for all partitions, in 38 digits.
+    fn state() -> RecordBatch {
+        let floats = |value: f64| Arc::new(Float64Array::from(vec![value])) as ArrayRef;
+        let counts = || Arc::new(Int64Array::from(vec![2])) as ArrayRef;
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("bucket", Arc::new(Int64Array::from(vec![0]))),
+            ("key0", Arc::new(StringArray::from(vec!["a"]))),
+            ("call0.0", floats(0.1 + 0.2)),
+            ("call1.0", floats(0.1 + 0.2)),
+            ("call1.1", counts()),
+            ("call2.0", decimals(vec![300])),
+            ("call3.0", decimals(vec![300])),
+            ("call3.1", counts()),
+        ];
+        RecordBatch::try_from_iter_with_nullable(
+            columns
+                .into_iter()
+                .map(|(name, column)| (name, column, name != "bucket")),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn the_state_of_a_build_before_is_opened_and_means_what_it_meant() {
+        let mut operator = operator();
+        operator.restore(&state(), &(0..=127)).unwrap();
+        let more: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from(vec!["a"])),
+            Arc::new(Float64Array::from(vec![0.3])),
+            decimals(vec![101]),
+        ];
+        let batch = Batch {
+            rows: RecordBatch::try_new(input(), more).unwrap(),
+            watermarks: Watermarks::constant(1, NO_WATERMARK),
+            partition: 0,
+        };
+        let mut out = Output::default();
+        operator.on_batch(batch, &mut out).unwrap();
+        // What it freezes now is restored as well.
+        let frozen = operator.snapshot().unwrap().unwrap();
+        let mut operator = self::operator();
+        operator.restore(&frozen, &(0..=127)).unwrap();
+        operator.finish(&mut out).unwrap();
+        let [Event::Batch(batch)] = out.events.as_slice() else {
+            panic!("one batch of results");
+        };
+        let float = |at: usize| batch.rows.column(at).as_primitive::<Float64Type>().value(0);
+        let decimal = |at: usize| {
+            batch
+                .rows
+                .column(at)
+                .as_primitive::<Decimal128Type>()
+                .value(0)
+        };
+        assert_eq!(float(1).to_bits(), (0.1 + 0.2 + 0.3_f64).to_bits());
+        assert_eq!(float(2).to_bits(), ((0.1 + 0.2 + 0.3_f64) / 3.0).to_bits());
+        assert_eq!((decimal(3), decimal(4)), (401, 1_336_667));
+    }
+
+    #[test]
+    fn a_state_of_other_columns_is_refused() {
+        let error = operator()
+            .restore(&state().project(&[0, 1, 2, 3]).unwrap(), &(0..=127))
+            .unwrap_err();
+        assert_eq!(error.code(), "FS0611");
+    }
 }

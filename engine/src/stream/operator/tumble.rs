@@ -8,6 +8,7 @@
 
 use super::grouped::{Bucket, Grouped};
 use super::{Batch, EMIT_ROWS_MAX, Event, Operator, Output};
+use crate::expr::window;
 use crate::stream::message::{NO_WATERMARK, Watermark, broken};
 use crate::stream::program::{Node, Tumble};
 use crate::stream::time;
@@ -38,15 +39,14 @@ impl TumblingAggregate {
     }
 
     /// The end of each time's window, exclusive.
-    fn window_ends(&self, times: &[i64]) -> Vec<i64> {
+    fn window_ends(&self, times: &[i64]) -> Result<Vec<i64>> {
         let (size, offset) = (self.description.size_ms, self.description.offset_ms);
         let (mut start, mut end) = (0, 0);
         let window_end = |time: &i64| {
             if *time < start || *time >= end {
-                start = time.saturating_sub(time.saturating_sub(offset).rem_euclid(size));
-                end = start.saturating_add(size);
+                (start, end) = window::required(*time, size, offset, &self.time_name)?;
             }
-            end
+            Ok(end)
         };
         times.iter().map(window_end).collect()
     }
@@ -59,7 +59,7 @@ impl TumblingAggregate {
         out: &mut Output,
     ) -> Result<(RecordBatch, Vec<i64>)> {
         let late: Vec<bool> = (ends.iter().zip(batch.watermarks.by_row()))
-            .map(|(end, watermark)| end - 1 <= watermark)
+            .map(|(end, watermark)| window::is_late(*end, watermark))
             .collect();
         let count = late.iter().filter(|late| **late).count();
         if count == 0 {
@@ -82,7 +82,11 @@ impl TumblingAggregate {
     fn fire(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         let mut ready = Vec::new();
         let mut count = 0;
-        while self.state.first().is_some_and(|end| end - 1 <= watermark) {
+        while self
+            .state
+            .first()
+            .is_some_and(|end| window::is_late(end, watermark))
+        {
             let Some((end, bucket)) = self.state.take_first() else {
                 break;
             };
@@ -122,9 +126,10 @@ impl Operator for TumblingAggregate {
     fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<()> {
         let column = batch.rows.column(self.description.time);
         let times = time::millis(column, &self.time_name, self.description.precision)?;
-        let ends = self.window_ends(&times);
+        let ends = self.window_ends(&times)?;
+        let partition = batch.partition;
         let (rows, ends) = self.without_late(batch, ends, out)?;
-        self.state.update(&rows, &ends)
+        self.state.update(&rows, partition, &ends)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
