@@ -6,6 +6,7 @@
 
 mod call;
 mod conditions;
+mod correlated;
 mod dialect;
 mod expr;
 mod fold;

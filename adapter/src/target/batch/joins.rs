@@ -305,7 +305,15 @@ fn keyed(mut join: Join, columns: Vec<Column>, keys: Vec<[Expr; 2]>, width: usiz
             .push((left, place(right, right_width, &mut more_right)));
     }
     let (added_left, added_right) = (more_left.len(), more_right.len());
-    if added_left == 0 && added_right == 0 {
+    let looked_up = matches!(join.kind, JoinKind::Semi | JoinKind::Anti | JoinKind::NotIn);
+    if looked_up && join.residual.is_none() && !join.keys.is_empty() {
+        // Of a side that is only looked up each key is enough once.
+        join.right = once(
+            widened(join.right, std::mem::take(&mut more_right)),
+            &mut join.keys,
+        );
+    }
+    if added_left == 0 && (added_right == 0 || more_right.is_empty()) {
         let node = Node::Join(Box::new(join));
         return Rel { node, columns };
     }
@@ -335,6 +343,27 @@ fn keyed(mut join: Join, columns: Vec<Column>, keys: Vec<[Expr; 2]>, width: usiz
     };
     Rel {
         node: Node::Project(Box::new(joined), exprs),
+        columns,
+    }
+}
+
+/// The keys of a relation, each once; they become its columns.
+fn once(rel: Rel, keys: &mut [(usize, usize)]) -> Rel {
+    let mut exprs = Vec::with_capacity(keys.len());
+    let mut columns = Vec::with_capacity(keys.len());
+    for (place, (_, right)) in keys.iter_mut().enumerate() {
+        if let Some(column) = rel.columns.get(*right) {
+            exprs.push(Expr::column(*right, column.ty.clone()));
+            columns.push(column.clone());
+        }
+        *right = place;
+    }
+    let keys = Rel {
+        node: Node::Project(Box::new(rel), exprs),
+        columns: columns.clone(),
+    };
+    Rel {
+        node: Node::Distinct(Box::new(keys)),
         columns,
     }
 }
