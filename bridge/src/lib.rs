@@ -22,7 +22,9 @@ mod workers;
 /// The parts, for programs that embed the bridge or measure it.
 pub mod parts {
     pub use datafusion;
+    pub use flinkspark_adapter as adapter;
     pub use flinkspark_connector as connector;
+    pub use flinkspark_engine as engine;
     pub use flinkspark_metadata as metadata;
     pub use flinkspark_model as model;
 }

@@ -8,6 +8,7 @@
 mod cache;
 mod cooperate;
 mod error;
+mod explain;
 mod late;
 mod memory;
 mod origin;
@@ -17,6 +18,7 @@ mod sliced;
 mod table;
 
 pub use cache::{Cache, Event, Why};
+pub use explain::explain;
 pub use late::RowsLate;
 pub use memory::Memory;
 pub use origin::{EventTime, OriginTable};

@@ -4,6 +4,7 @@
 
 pub mod cold;
 pub mod hourly;
+pub mod joins;
 pub mod lookup;
 pub mod surface;
 

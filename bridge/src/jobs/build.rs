@@ -75,7 +75,9 @@ impl Planner {
                 format!("{program}\n\n{graph}\n\n{}", graph.execution())
             }
             Target::Batch => match self.batch(&bound, &pins, options).await? {
-                Built::Batch { plan, .. } => plan.logical.display_indent().to_string(),
+                Built::Batch { session, plan, .. } => {
+                    batch::explain(&session, &plan.logical).await?
+                }
                 Built::Stream(program) => program.to_string(),
             },
         };

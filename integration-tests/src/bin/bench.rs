@@ -1,6 +1,6 @@
 //! `cargo xtask bench NAME`: measures against a peer in the same run.
 
-use flinkspark_integration_tests::bench::{cold, hourly, lookup, surface};
+use flinkspark_integration_tests::bench::{cold, hourly, joins, lookup, surface};
 use flinkspark_integration_tests::{Failure, Step};
 use std::process::ExitCode;
 
@@ -27,10 +27,11 @@ fn run(arguments: &[&str]) -> Step {
     match arguments {
         ["lookup", rest @ ..] => lookup::run(scale(rest, 100_000)?),
         ["hourly", rest @ ..] => hourly::run(scale(rest, 30)?),
+        ["joins", rest @ ..] => joins::run(scale(rest, 1)?),
         ["cold"] => cold::run(),
         ["surface"] => surface::run(),
         _ => Err(
-            "usage: bench lookup [--scale DATASETS] | hourly [--scale YEARS] | cold | surface"
+            "usage: bench lookup [--scale DATASETS] | hourly [--scale YEARS] | joins [--scale YEARS] | cold | surface"
                 .into(),
         ),
     }
