@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use flinkspark_connector::store::{Buried, Collected, Grave, Holders, Logs, Transactions};
 use flinkspark_model::dataset::{Dataset, DatasetId};
 use flinkspark_model::log::LogId;
-use flinkspark_model::port::{Catalog, Reference};
+use flinkspark_model::port::{Catalog, Datasets, Reference};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Kind, Result};
 use std::collections::BTreeMap;
@@ -169,6 +169,7 @@ impl Housekeeping {
                 tracing::warn!(dataset = %dataset.name, %error, "its transactions could not be ended");
             }
         }
+        self.catch_up(dataset).await?;
         let collected = self.logs.collect(dataset.id, held).await?;
         if collected.deleted > 0 {
             let (segments, bytes) = (collected.deleted, collected.bytes);
@@ -179,6 +180,24 @@ impl Housekeeping {
             tracing::debug!(dataset = %dataset.name, segments, bytes, "what was taken out waits for its grace");
         }
         Ok(collected)
+    }
+
+    /// Tells the catalogue of slots that it was not told of when they were written.
+    async fn catch_up(&self, dataset: &Dataset) -> Result<()> {
+        let schema = Arc::clone(&dataset.schema);
+        let view = self
+            .logs
+            .dataset(dataset.id, schema)
+            .await?
+            .refresh()
+            .await?;
+        if view.head() == 0 {
+            return Ok(());
+        }
+        let (rows, _, _) = view.totals();
+        self.catalog
+            .advance(dataset.id, view.head(), rows, view.watermark_ms())
+            .await
     }
 }
 
