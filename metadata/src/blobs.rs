@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The largest payload, in bytes.
 pub(crate) const BLOB_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -33,6 +34,8 @@ pub(crate) struct BlobRef {
 pub(crate) struct Blobs {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
+    /// A sync of the folder failed: no name in it that was not acknowledged is believed to be durable.
+    doubtful: Arc<AtomicBool>,
 }
 
 impl Blobs {
@@ -41,6 +44,7 @@ impl Blobs {
         Self {
             disk,
             dir: dir.join("blobs"),
+            doubtful: Arc::default(),
         }
     }
 
@@ -65,14 +69,15 @@ impl Blobs {
             bytes: content.len() as u64,
         };
         let path = self.dir.join(&reference.sha256);
-        if self.get(&reference).is_err() {
+        // A name whose sync failed is made anew: a second sync of the folder alone would prove nothing.
+        if self.doubtful.load(Ordering::Relaxed) || self.get(&reference).is_err() {
             self.write(&path, content)
                 .map_err(|cause| error::file("keep a large record", &path, cause))?;
         }
         // Also where it was there already: its name may not have been synced before a crash.
-        self.disk
-            .sync_dir(&self.dir)
-            .map_err(|cause| error::file("keep a large record", &path, cause))?;
+        let synced = self.disk.sync_dir(&self.dir);
+        self.doubtful.store(synced.is_err(), Ordering::Relaxed);
+        synced.map_err(|cause| error::file("keep a large record", &path, cause))?;
         Ok(reference)
     }
 

@@ -3,22 +3,24 @@
 //! Owns the hand-over between async callers, the writer's thread and blocking reads. Never holds a
 //! lock across an await. Invariant: a lookup sees every change that was acknowledged before it began.
 
-use crate::blobs::BlobRef;
 use crate::disk::{Disk, LocalDisk};
 use crate::error;
 use crate::index::Index;
-use crate::open::{Options, Parts, open};
-use crate::record::{Document, Record};
+use crate::open::{Options, Parts, open, open_damaged};
+use crate::record::{Document, External, Record};
 use crate::registry::{self, Command, View};
 use crate::writer::{Answer, Request, Shared, Writer};
 use async_trait::async_trait;
-use flinkspark_model::Result;
 use flinkspark_model::dataset::{Dataset, DatasetId};
 use flinkspark_model::lineage::Edge;
+use flinkspark_model::log::KnownHead;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{
-    Catalog, Change, ChangeEvent, Clock, Entropy, EventKind, Page, Reference, Registration,
+    Catalog, Change, ChangeEvent, Clock, Damaged, Entropy, EventKind, Heads, Page, Reference,
+    Registration,
 };
+use flinkspark_model::{Error, Kind, Result};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -31,17 +33,6 @@ pub const PAGE_DATASETS_MAX: usize = 1000;
 pub const WATCH_EVENTS_MAX: usize = 1000;
 /// Columns, over all schemas in one answer of the change feed, after which the answer ends early.
 const WATCH_COLUMNS_MAX: usize = 100_000;
-
-/// What the catalogue knows of a dataset's log, from the last [`Catalog::advance`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KnownHead {
-    /// The log's last slot.
-    pub head: u64,
-    /// Live rows.
-    pub rows: u64,
-    /// The greatest committed watermark, in milliseconds since the epoch.
-    pub watermark_ms: Option<i64>,
-}
 
 /// An open catalogue. Dropping it waits for the change that is under way and gives the folder free.
 pub struct Catalogue {
@@ -65,7 +56,36 @@ impl Catalogue {
         Self::open_on(options, Arc::new(LocalDisk), clock, entropy)
     }
 
+    /// Like [`Catalogue::open`]; where the journal is damaged the catalogue is opened all the same. It takes
+    /// no changes then (`FS0221`). An index that knows every record answers, and only what a damaged
+    /// record says is `Data`; without one every answer is. [`Catalogue::damage`] says what is wrong.
+    pub fn open_even_damaged(
+        options: &Options,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self> {
+        let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
+        match open(options, Arc::clone(&disk), &*entropy) {
+            Err(cause) if cause.kind() == Kind::Data => {
+                let parts = open_damaged(options, Arc::clone(&disk), &cause)?;
+                Self::with(parts, options, disk, clock, entropy)
+            }
+            opened => Self::with(opened?, options, disk, clock, entropy),
+        }
+    }
+
     pub(crate) fn open_on(
+        options: &Options,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self> {
+        let parts = open(options, Arc::clone(&disk), &*entropy)?;
+        Self::with(parts, options, disk, clock, entropy)
+    }
+
+    fn with(
+        parts: Parts,
         options: &Options,
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
@@ -76,9 +96,14 @@ impl Catalogue {
             identity,
             index,
             documents,
+            damage,
             lock,
-        } = open(options, disk, &*entropy)?;
+        } = parts;
+        let stalled = journal.stall().map(|stall| stall.why().clone());
         let shared = Arc::new(Shared {
+            damage,
+            stalled: RwLock::new(stalled),
+            index_failed: AtomicBool::new(false),
             index: RwLock::new(index),
             cache: Default::default(),
             feed: journal.feed(),
@@ -90,6 +115,7 @@ impl Catalogue {
             journal,
             identity,
             shared: Arc::clone(&shared),
+            disk,
             clock,
             entropy,
             head: head_sender,
@@ -113,25 +139,41 @@ impl Catalogue {
         self.shared.feed.last()
     }
 
-    /// What is known of a dataset's log; `None` before the first [`Catalog::advance`].
-    pub fn known_head(&self, id: DatasetId) -> Result<Option<KnownHead>> {
-        let known = self
-            .shared
-            .read(|index| registry::head(&View::new(index, &self.shared.documents), id))?;
-        Ok(known.map(|known| KnownHead {
-            head: known.head,
-            rows: known.rows,
-            watermark_ms: known.watermark_ms,
-        }))
+    /// What is damaged, where the journal is (`FS0221`): nothing changes until it is restored.
+    pub fn damage(&self) -> Option<Error> {
+        self.shared.damage.clone()
+    }
+
+    /// Why no changes are taken at the moment; `None` where they are.
+    pub fn stalled(&self) -> Option<Error> {
+        let stalled = self.shared.stalled.read();
+        let stalled = stalled.unwrap_or_else(PoisonError::into_inner).clone();
+        let failed = || error::index("it failed and is about to be derived again");
+        stalled.or_else(|| {
+            self.shared
+                .index_failed
+                .load(Ordering::Acquire)
+                .then(failed)
+        })
+    }
+
+    /// One attempt to take changes again after a failed write or sync. What was acknowledged stays,
+    /// what was in doubt is taken back; a failed sync is never repeated on the same file.
+    pub async fn reopen(&self) -> Result<()> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Request::Reopen(answer)).await?;
+        answered.await.map_err(|_| error::stopped())?
+    }
+
+    async fn send(&self, request: Request) -> Result<()> {
+        let requests = self.requests.as_ref().ok_or_else(error::stopped)?;
+        let sent = requests.send(request).await;
+        sent.map_err(|_| error::stopped())
     }
 
     async fn change(&self, command: Command) -> Answer {
         let (answer, answered) = oneshot::channel();
-        let requests = self.requests.as_ref().ok_or_else(error::stopped)?;
-        requests
-            .send(Request { command, answer })
-            .await
-            .map_err(|_| error::stopped())?;
+        self.send(Request::Change(command, answer)).await?;
         answered.await.map_err(|_| error::stopped())?
     }
 
@@ -151,6 +193,20 @@ impl Catalogue {
     }
 }
 
+impl Heads for Catalogue {
+    /// What is known of a dataset's log; `None` before the first [`Catalog::advance`].
+    fn known_head(&self, id: DatasetId) -> Result<Option<KnownHead>> {
+        let known = self
+            .shared
+            .read(|index| registry::head(&View::new(index, &self.shared.documents), id))?;
+        Ok(known.map(|known| KnownHead {
+            head: known.head,
+            rows: known.rows,
+            watermark_ms: known.watermark_ms,
+        }))
+    }
+}
+
 impl Drop for Catalogue {
     fn drop(&mut self) {
         self.requests = None;
@@ -164,12 +220,22 @@ impl Drop for Catalogue {
 /// What a lookup finds without touching a large record's file.
 enum Found {
     Dataset(Arc<Dataset>),
-    Large(BlobRef),
+    Large(External),
 }
 
 impl Shared {
     fn read<T>(&self, question: impl FnOnce(&dyn Index) -> Result<T>) -> Result<T> {
-        question(&**self.index.read().unwrap_or_else(PoisonError::into_inner))
+        let answer = question(&**self.index.read().unwrap_or_else(PoisonError::into_inner));
+        answer.map_err(|cause| {
+            if !error::is_index(&cause) {
+                return cause;
+            }
+            // Where nothing can be derived from the journal, it is the journal that has to be restored.
+            self.damage.clone().unwrap_or_else(|| {
+                self.index_failed.store(true, Ordering::Release);
+                cause
+            })
+        })
     }
 
     fn find(&self, index: &dyn Index, id: DatasetId) -> Result<Option<Found>> {
@@ -200,14 +266,25 @@ impl Shared {
     fn list(&self, prefix: &str, after: Option<&DatasetName>, limit: usize) -> Result<Page> {
         self.read(|index| {
             let page = registry::list(index, prefix, after, limit)?;
-            let dataset = |id: &DatasetId| {
-                let found = self.find(index, *id)?;
+            let dataset = |id: DatasetId| {
+                let found = self.find(index, id)?;
                 self.resolve(found.ok_or_else(|| {
                     error::index(format!("a name leads to {id}, which is not there"))
                 })?)
             };
+            let (mut datasets, mut damaged) = (Vec::new(), Vec::new());
+            for (name, id) in page.entries {
+                match dataset(id) {
+                    Ok(dataset) => datasets.push(dataset),
+                    Err(error) if error.kind() == Kind::Data => {
+                        damaged.push(Damaged { id, name, error });
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
             Ok(Page {
-                datasets: page.ids.iter().map(dataset).collect::<Result<_>>()?,
+                datasets,
+                damaged,
                 next: page.next,
             })
         })
@@ -221,7 +298,14 @@ impl Shared {
         })?;
         let (mut events, mut columns) = (Vec::with_capacity(payloads.len()), 0);
         for (sequence, payload) in payloads {
-            let event = Record::decode(&payload)?.event(sequence, &self.documents.blobs)?;
+            let event = Record::decode(&payload)
+                .and_then(|record| record.event(sequence, &self.documents.blobs));
+            let event = match event {
+                Ok(event) => event,
+                // What precedes it is given first.
+                Err(_) if !events.is_empty() => break,
+                Err(cause) => return Err(error::unreadable_change(sequence, cause)),
+            };
             if let EventKind::Put(dataset) = &event.kind {
                 columns += dataset.schema.fields().len();
             }
@@ -312,6 +396,9 @@ impl Catalog for Catalogue {
         check_limit(limit)?;
         let limit = limit.min(WATCH_EVENTS_MAX);
         let feed = &self.shared.feed;
+        if let Some(damage) = self.damage().filter(|_| sequence >= feed.last()) {
+            return Err(damage);
+        }
         if sequence > feed.last() {
             return Err(error::outside_feed(sequence, feed.first(), feed.last()));
         }
@@ -320,7 +407,7 @@ impl Catalog for Catalogue {
         let seen = *head
             .wait_for(|head| *head > sequence)
             .await
-            .map_err(|_| error::read_only())?;
+            .map_err(|_| error::stopped())?;
         let limit = limit.min(usize::try_from(seen - sequence).unwrap_or(limit));
         self.blocking(move |shared| shared.events(sequence, limit))
             .await

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,7 +28,8 @@ pub(crate) trait File: Send + Sync {
 pub(crate) trait Disk: Send + Sync {
     /// Opens an existing file for reading and writing; `None` where there is none.
     fn open(&self, path: &Path) -> io::Result<Option<Arc<dyn File>>>;
-    /// Makes an empty file, replacing what an interrupted attempt left there.
+    /// Makes a new, empty file in the place of what an interrupted attempt left there: never that file again,
+    /// of which a sync may have failed.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     /// Renames over whatever `to` was.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -50,13 +51,17 @@ impl Disk for LocalDisk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        let options = fs::File::options()
+        match fs::remove_file(path) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+            _ => {}
+        }
+        let file = fs::File::options()
             .read(true)
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
+            .mode(0o600)
             .open(path)?;
-        Ok(Arc::new(LocalFile(options)))
+        Ok(Arc::new(LocalFile(file)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

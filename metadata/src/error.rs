@@ -6,6 +6,8 @@ use flinkspark_model::{Error, Kind};
 use std::io;
 use std::path::Path;
 
+const DISK: &str = "look at the disk (df, dmesg): the catalogue goes on by itself once it can";
+
 const REBUILD: &str =
     "flinkspark catalog verify shows what is left; docs/catalogue.md says how to recover";
 
@@ -69,24 +71,74 @@ pub(crate) fn in_doubt(step: &str, cause: impl std::fmt::Display) -> Error {
         "it is not known whether the change was kept",
     )
     .with_detail(format!(
-        "{step}: {cause}; the catalogue takes no changes until it is opened again"
+        "{step}: {cause}; the change is taken back or kept once the disk answers again"
     ))
-    .with_hint("look at the disk, restart the server, then look the dataset up")
+    .with_hint("look at the disk, then look the dataset up")
 }
 
-pub(crate) fn read_only() -> Error {
+/// What is refused while the journal is stalled by `why`.
+pub(crate) fn read_only(why: &Error) -> Error {
+    Error::new(why.kind(), "FS0506", "the catalogue takes no changes")
+        .with_detail(why.detail().unwrap_or(why.message()))
+        .with_hint(why.hint().unwrap_or(DISK))
+}
+
+/// Why the journal takes nothing after `step` failed.
+pub(crate) fn stalled(step: &str, cause: impl std::fmt::Display) -> Error {
     Error::new(
         Kind::Unavailable,
         "FS0506",
         "the catalogue takes no changes",
     )
-    .with_detail(
-        "an earlier write or sync failed, and what the disk holds is known only after a restart",
+    .with_detail(format!("{step}: {cause}; it is tried again until it works"))
+    .with_hint(DISK)
+}
+
+/// The catalogue was opened although its journal is damaged: `why` says where.
+pub(crate) fn damaged_read_only(why: &Error) -> Error {
+    Error::new(
+        Kind::Data,
+        "FS0221",
+        "the catalogue is damaged and takes no changes",
     )
-    .with_hint("look at the disk (df, dmesg), then restart the server")
+    .with_detail(format!(
+        "{}: {}",
+        why.message(),
+        why.detail().unwrap_or("no more is known")
+    ))
+    .with_hint(REBUILD)
+}
+
+/// A write failed and was taken back: nothing happened.
+pub(crate) fn not_written(step: &str, path: &Path, cause: io::Error) -> Error {
+    if is_full(&cause) {
+        return full(path, cause);
+    }
+    file(step, path, cause)
+}
+
+fn full(path: &Path, cause: io::Error) -> Error {
+    Error::new(
+        Kind::Unavailable,
+        "FS0222",
+        "the disk is full: the catalogue could not keep the change",
+    )
+    .with_detail(format!("{}: {cause}; nothing was changed", path.display()))
+    .with_source(cause)
+    .with_hint("free space on the data directory's disk, then repeat the command")
+}
+
+fn is_full(cause: &io::Error) -> bool {
+    matches!(
+        cause.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 pub(crate) fn file(doing: &str, path: &Path, cause: io::Error) -> Error {
+    if is_full(&cause) {
+        return full(path, cause);
+    }
     Error::new(
         Kind::Unavailable,
         "FS0507",
@@ -105,6 +157,14 @@ pub(crate) fn blob(digest: &str, why: impl Into<String>) -> Error {
     )
     .with_detail(format!("blobs/{digest}: {}", why.into()))
     .with_hint("put the file back from a backup: its name is the SHA-256 of its content")
+}
+
+/// A change of the feed whose large record is damaged.
+pub(crate) fn unreadable_change(sequence: u64, cause: Error) -> Error {
+    let detail = format!("change {sequence}: {}", cause.detail().unwrap_or_default());
+    cause.with_detail(detail).with_hint(format!(
+        "put the file back from a backup, or watch from behind it with --since {sequence}"
+    ))
 }
 
 pub(crate) fn outside_feed(sequence: u64, first: u64, last: u64) -> Error {

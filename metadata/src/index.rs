@@ -6,9 +6,11 @@
 
 #[cfg(test)]
 mod conformance;
+mod lost;
 mod memory;
 mod sled;
 
+pub(crate) use self::lost::Lost;
 pub(crate) use self::memory::MemoryIndex;
 pub(crate) use self::sled::SledIndex;
 

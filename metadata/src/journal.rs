@@ -1,14 +1,17 @@
 //! The journal: the catalogue's truth and its change feed, one append-only file.
 //!
 //! Owns the file `journal` and the numbering of records. It never interprets a payload and never
-//! retries a failed write or sync: the first one poisons it, and it takes nothing more until it is
-//! opened again. Invariant: what [`Journal::append`] acknowledged is read by every later open, or
+//! repeats a failed sync: the first failure stalls it, and it takes nothing more until what was not
+//! acknowledged is undone ([`reopen`]). Invariant: what [`Journal::append`] acknowledged is read by every later open, or
 //! that open fails with an error that says so.
 
+mod current;
 mod feed;
 mod frame;
 mod header;
 mod place;
+mod reopen;
+mod rest;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -16,11 +19,14 @@ mod tests;
 pub(crate) use feed::Feed;
 pub(crate) use frame::RECORD_BYTES_MAX;
 pub(crate) use place::{Place, Records};
+pub(crate) use reopen::Stall;
+pub(crate) use rest::Rest;
 pub(crate) use scan::Extent;
 
 use crate::disk::{Disk, File};
 use crate::error;
-use flinkspark_model::{Result, fault};
+use current::Current;
+use flinkspark_model::{Error, Result, fault};
 use frame::Frame;
 use header::{HEADER_BYTES, Header};
 use std::io;
@@ -38,7 +44,7 @@ const NEW_FILE_NAME: &str = "journal.new";
 
 /// A journal whose header was read and whose records were not: nothing can be appended yet.
 pub(crate) struct Unread {
-    file: Arc<dyn File>,
+    file: Arc<Current>,
     path: PathBuf,
     header: Header,
 }
@@ -56,6 +62,7 @@ impl Unread {
         let mut bytes = vec![0; HEADER_BYTES as usize];
         let count = file.read_at(0, &mut bytes).map_err(unreadable)?;
         let header = Header::decode(&bytes[..count])?;
+        let file = Arc::new(Current::new(file));
         Ok(Some(Self { file, path, header }))
     }
 
@@ -73,6 +80,7 @@ impl Unread {
             Ok(file)
         };
         let file = create().map_err(|cause| error::file("create its journal", &path, cause))?;
+        let file = Arc::new(Current::new(file));
         Ok(Self { file, path, header })
     }
 
@@ -93,7 +101,7 @@ impl Unread {
 
     /// Reads single records of the file.
     pub(crate) fn records(&self) -> Records {
-        Records(Arc::clone(&self.file))
+        Records(Arc::clone(&self.file) as Arc<dyn File>)
     }
 
     /// Visits every record in order without changing anything. `high_water` is the greatest
@@ -109,18 +117,19 @@ impl Unread {
 
     /// Checks every record, cuts a torn tail and syncs: only then may anything that was read be served.
     pub(crate) fn recover(&self, high_water: u64) -> Result<Journal> {
-        let feed = Feed::new(Arc::clone(&self.file), self.header.first);
+        let feed = Feed::new(Arc::clone(&self.file) as Arc<dyn File>, self.header.first);
         let extent = self.scan(high_water, &mut |place, _| {
             feed.note(place.sequence, place.offset);
             Ok(())
         })?;
         let mut journal = Journal {
             file: Arc::clone(&self.file),
+            path: self.path.clone(),
             header: self.header,
             feed: Arc::new(feed),
             last: extent.last,
             end: extent.end,
-            poisoned: false,
+            stall: None,
         };
         journal
             .settle(extent)
@@ -131,12 +140,13 @@ impl Unread {
 
 /// An open journal: the only writer of its file.
 pub(crate) struct Journal {
-    file: Arc<dyn File>,
+    file: Arc<Current>,
+    path: PathBuf,
     header: Header,
     feed: Arc<Feed>,
     last: u64,
     end: u64,
-    poisoned: bool,
+    stall: Option<Stall>,
 }
 
 impl Journal {
@@ -155,47 +165,61 @@ impl Journal {
         Place::of(self.last + 1, self.end, payload)
     }
 
-    /// Takes nothing more until it is opened again.
-    pub(crate) fn poison(&mut self) {
-        self.poisoned = true;
-    }
-
-    /// Whether it takes nothing more.
-    pub(crate) fn is_poisoned(&self) -> bool {
-        self.poisoned
-    }
-
     /// Makes up to [`GROUP_RECORDS_MAX`] records durable with one write and one sync, numbered from
-    /// `last() + 1`. An error leaves the journal poisoned and the outcome in doubt.
+    /// `last() + 1`. `Unavailable` means that nothing happened; `InDoubt` leaves the journal stalled.
     pub(crate) fn append(&mut self, payloads: &[Vec<u8>]) -> Result<()> {
-        if self.poisoned {
-            return Err(error::read_only());
+        if let Some(stall) = &self.stall {
+            return Err(error::read_only(stall.why()));
         }
         if payloads.is_empty() {
             return Ok(());
         }
-        // Poisoned until everything below has succeeded: any return on the way leaves it so.
-        self.poisoned = true;
         let (bytes, offsets) = self.encode_group(payloads)?;
-        self.file
-            .write_at(self.end, &bytes)
-            .map_err(|cause| error::in_doubt("writing the journal", cause))?;
+        if let Err(cause) = self.file.write_at(self.end, &bytes) {
+            return Err(self.undo("writing the journal", cause));
+        }
         fault::reach("catalog.append.written")
-            .map_err(|cause| error::in_doubt("writing the journal", cause))?;
-        self.file
-            .sync()
-            .map_err(|cause| error::in_doubt("syncing the journal", cause))?;
+            .map_err(|cause| self.unsynced("writing the journal", cause))?;
+        let synced = self.file.sync();
+        synced.map_err(|cause| self.unsynced("syncing the journal", cause))?;
         fault::reach("catalog.append.synced")
-            .map_err(|cause| error::in_doubt("syncing the journal", cause))?;
+            .map_err(|cause| self.unsynced("syncing the journal", cause))?;
+        let mut header = self.header;
+        let (at, mark) = header.raise(self.last + payloads.len() as u64);
+        if let Err(cause) = self.file.write_at(at, &mark) {
+            return Err(self.undo("marking the journal", cause));
+        }
+        self.header = header;
         for offset in offsets {
             self.last += 1;
             self.feed.note(self.last, offset);
         }
         self.end += bytes.len() as u64;
-        self.publish()
-            .map_err(|cause| error::in_doubt("marking the journal", cause))?;
-        self.poisoned = false;
+        self.feed.publish(self.last);
         Ok(())
+    }
+
+    /// A sync failed: nobody knows what the disk holds behind the last acknowledged byte.
+    fn unsynced(&mut self, step: &str, cause: impl std::fmt::Display) -> Error {
+        let why = error::stalled(step, &cause);
+        tracing::error!(%why, "the catalogue takes no changes");
+        self.stall = Some(Stall::Unsynced(why));
+        error::in_doubt(step, cause)
+    }
+
+    /// A write failed, as on a full disk: takes back what it left, and where that is done nothing happened.
+    fn undo(&mut self, step: &str, cause: io::Error) -> Error {
+        self.stall = Some(Stall::Torn(error::stalled(step, &cause)));
+        match self.cut() {
+            Ok(()) => {
+                self.stall = None;
+                error::not_written(step, &self.path, cause)
+            }
+            Err(again) => {
+                tracing::error!(%cause, %again, "the catalogue takes no changes");
+                error::in_doubt(step, cause)
+            }
+        }
     }
 
     fn encode_group(&self, payloads: &[Vec<u8>]) -> Result<(Vec<u8>, Vec<u64>)> {

@@ -62,5 +62,5 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{Catalogue, KnownHead, PAGE_DATASETS_MAX, WATCH_EVENTS_MAX};
+pub use catalogue::{Catalogue, PAGE_DATASETS_MAX, WATCH_EVENTS_MAX};
 pub use open::{IndexKind, Options};

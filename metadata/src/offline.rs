@@ -96,7 +96,9 @@ pub fn verify(dir: &Path) -> Result<Verification> {
     let extent = unread.scan(high_water, &mut |place, payload| {
         let record = Record::decode(payload)?;
         if let Event::Put(Document::External(reference)) = &record.event {
-            named.insert(reference.sha256.clone());
+            let blob = reference.blob();
+            documents.blobs.get(&blob)?;
+            named.insert(blob.sha256);
         }
         let mut view = View::new(&expected, &documents);
         registry::apply(&mut view, place, record.event)?;

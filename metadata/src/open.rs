@@ -8,8 +8,8 @@ use crate::blobs::Blobs;
 use crate::disk::Disk;
 use crate::documents::Documents;
 use crate::error;
-use crate::index::{Applied, Index, MemoryIndex, SledIndex};
-use crate::journal::{Feed, Journal, Unread};
+use crate::index::{Applied, Index, Lost, MemoryIndex, SledIndex};
+use crate::journal::{self, Feed, Journal, Unread};
 use crate::record::Record;
 use crate::registry::{self, View};
 use crate::set_aside::set_aside;
@@ -67,6 +67,8 @@ pub(crate) struct Parts {
     pub(crate) identity: [u8; 16],
     pub(crate) index: Box<dyn Index>,
     pub(crate) documents: Documents,
+    /// What is damaged, where the journal is.
+    pub(crate) damage: Option<Error>,
     pub(crate) lock: Lock,
 }
 
@@ -121,8 +123,14 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>, entropy: &dyn Entropy
         }
         drop(index);
         discard(dir, &cause)?;
-        index = open_index(options)?;
-        derive(&*index, identity, 0, &journal.feed(), &documents)?;
+        index = fresh_index(options);
+        let derived = derive(&*index, identity, 0, &journal.feed(), &documents);
+        if derived.as_ref().is_err_and(error::is_index) {
+            index = Box::new(MemoryIndex::default());
+            derive(&*index, identity, 0, &journal.feed(), &documents)?;
+        } else {
+            derived?;
+        }
     }
     fault::reach("catalog.open.replayed").map_err(error::injected)?;
     Ok(Parts {
@@ -130,8 +138,63 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>, entropy: &dyn Entropy
         identity,
         index,
         documents,
+        damage: None,
         lock,
     })
+}
+
+/// Opens what is left of a catalogue whose journal is damaged, `cause` says how: nothing is changed.
+pub(crate) fn open_damaged(options: &Options, disk: Arc<dyn Disk>, cause: &Error) -> Result<Parts> {
+    let dir = &options.dir;
+    let lock = Lock::take(dir)?;
+    let damage = error::damaged_read_only(cause);
+    tracing::error!(%damage, "the catalogue is served as far as it can be read");
+    let rest = journal::Rest::open(&*disk, dir)?;
+    let known = complete_index(options, &rest);
+    let identity = rest.identity().unwrap_or_default();
+    let journal = rest.journal(damage.clone())?;
+    let documents = Documents {
+        records: journal.feed().records(),
+        blobs: Blobs::new(disk, dir),
+    };
+    let index = match known {
+        Ok(index) => index,
+        Err(why) => {
+            tracing::error!(%why, "the index does not know what the journal has lost either");
+            Box::new(Lost)
+        }
+    };
+    Ok(Parts {
+        journal,
+        identity,
+        index,
+        documents,
+        damage: Some(damage),
+        lock,
+    })
+}
+
+/// The index, if it knows every change that was acknowledged.
+fn complete_index(options: &Options, rest: &journal::Rest) -> Result<Box<dyn Index>> {
+    if !options.dir.join(INDEX_NAME).exists() {
+        return Err(error::index("there is none"));
+    }
+    let index = open_index(options)?;
+    let applied = index.applied()?;
+    if rest
+        .identity()
+        .is_some_and(|identity| identity != applied.journal)
+    {
+        return Err(error::index("it was derived from another journal"));
+    }
+    let last = rest.last_known()?;
+    if applied.sequence == 0 || applied.sequence < last {
+        return Err(error::index(format!(
+            "it knows changes up to {}, and {last} was made",
+            applied.sequence
+        )));
+    }
+    Ok(index)
 }
 
 /// Whether there was a catalogue here: the journal is made first, so nothing else precedes it.
@@ -160,7 +223,15 @@ fn usable_index(options: &Options, identity: [u8; 16]) -> Result<(Box<dyn Index>
         Err(cause) => cause,
     };
     discard(&options.dir, &cause)?;
-    Ok((open_index(options)?, 0))
+    Ok((fresh_index(options), 0))
+}
+
+/// A new index on disk; where the disk cannot have one, as when it is full, one in memory.
+fn fresh_index(options: &Options) -> Box<dyn Index> {
+    open_index(options).unwrap_or_else(|cause| {
+        tracing::warn!(%cause, "the catalogue's index is kept in memory until the next start");
+        Box::new(MemoryIndex::default())
+    })
 }
 
 /// Opens and checks the index as it is.

@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
-/// The version of the payloads that this program writes.
-pub(crate) const VERSION: u32 = 1;
+/// The newest version of the payloads: its large records say whose they are. A record that version 1
+/// can hold is written as that.
+pub(crate) const VERSION: u32 = 2;
 /// The largest dataset that is kept within a record, in bytes; the rest is the record's own fields.
 const INLINE_BYTES_MAX: usize = RECORD_BYTES_MAX - 1024;
 
@@ -63,7 +64,37 @@ pub(crate) enum Document {
     /// Here.
     Inline(Row),
     /// In a file of its own: it is too large for a record.
-    External(BlobRef),
+    External(External),
+}
+
+/// A dataset's record in a file of its own.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct External {
+    sha256: String,
+    bytes: u64,
+    /// Whose it is, so that a damaged file is one dataset's and nobody else's. Version 1 did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    label: Option<Label>,
+}
+
+impl External {
+    /// The file.
+    pub(crate) fn blob(&self) -> BlobRef {
+        BlobRef {
+            sha256: self.sha256.clone(),
+            bytes: self.bytes,
+        }
+    }
+}
+
+/// By what a dataset is found.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Label {
+    pub(crate) id: DatasetId,
+    pub(crate) name: DatasetName,
+    pub(crate) handles: Vec<Handle>,
 }
 
 /// The persisted form of [`Dataset`]; its schema stays text until somebody asks for it.
@@ -109,6 +140,16 @@ impl Row {
     }
 }
 
+impl Label {
+    fn of(row: &Row) -> Self {
+        Self {
+            id: row.id,
+            name: row.name.clone(),
+            handles: row.handles.clone(),
+        }
+    }
+}
+
 impl Document {
     /// The persisted form of a dataset; a large one is made durable in a file first.
     pub(crate) fn store(dataset: &Dataset, blobs: &Blobs) -> Result<Self> {
@@ -117,7 +158,24 @@ impl Document {
         if bytes.len() <= INLINE_BYTES_MAX {
             Ok(Self::Inline(row))
         } else {
-            blobs.put(&bytes).map(Self::External)
+            let BlobRef { sha256, bytes } = blobs.put(&bytes)?;
+            let label = Some(Label::of(&row));
+            Ok(Self::External(External {
+                sha256,
+                bytes,
+                label,
+            }))
+        }
+    }
+
+    /// By what the dataset is found; its file is read only where the record does not say it.
+    pub(crate) fn label(&self, blobs: &Blobs) -> Result<Label> {
+        match self {
+            Self::Inline(row) => Ok(Label::of(row)),
+            Self::External(External {
+                label: Some(label), ..
+            }) => Ok(label.clone()),
+            Self::External(_) => Ok(Label::of(&self.clone().row(blobs)?)),
         }
     }
 
@@ -125,8 +183,8 @@ impl Document {
     pub(crate) fn row(self, blobs: &Blobs) -> Result<Row> {
         match self {
             Self::Inline(row) => Ok(row),
-            Self::External(reference) => serde_json::from_slice(&blobs.get(&reference)?)
-                .map_err(|cause| error::blob(&reference.sha256, cause.to_string())),
+            Self::External(external) => serde_json::from_slice(&blobs.get(&external.blob())?)
+                .map_err(|cause| error::blob(&external.sha256, cause.to_string())),
         }
     }
 
@@ -162,10 +220,11 @@ impl Event {
 }
 
 impl Record {
-    /// A record of the present version.
+    /// A record of the oldest version that can hold it.
     pub(crate) fn new(at_ms: u64, event: Event) -> Self {
+        let labelled = matches!(&event, Event::Put(Document::External(one)) if one.label.is_some());
         Self {
-            v: VERSION,
+            v: if labelled { VERSION } else { 1 },
             at_ms,
             event,
         }
@@ -190,6 +249,7 @@ impl Record {
     pub(crate) fn inline(mut self, blobs: &Blobs) -> Result<Self> {
         if let Event::Put(document) = self.event {
             self.event = Event::Put(Document::Inline(document.row(blobs)?));
+            self.v = 1;
         }
         Ok(self)
     }

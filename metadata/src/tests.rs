@@ -2,7 +2,9 @@
 
 mod conformance;
 mod crash;
+mod damaged;
 mod enumeration;
+mod healing;
 mod lost_index;
 mod offline;
 mod property;
@@ -180,6 +182,12 @@ impl FailingDisk {
 
     pub(crate) fn fail_from_now(&self) {
         self.0.fail_from.store(0, Ordering::SeqCst);
+    }
+
+    /// So many operations more work.
+    pub(crate) fn fail_after(&self, operations: usize) {
+        let done = self.0.done.load(Ordering::SeqCst);
+        self.0.fail_from.store(done + operations, Ordering::SeqCst);
     }
 
     pub(crate) fn operations(&self) -> usize {

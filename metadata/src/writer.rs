@@ -5,16 +5,18 @@
 //! covers every change which the answer rests on.
 
 use crate::cache::Cache;
+use crate::disk::Disk;
 use crate::documents::Documents;
 use crate::error;
-use crate::index::{Applied, Batch, Index};
-use crate::journal::{Feed, GROUP_RECORDS_MAX, Journal, Place};
-use crate::open::Lock;
+use crate::index::{Applied, Batch, Index, MemoryIndex};
+use crate::journal::{Feed, GROUP_RECORDS_MAX, Journal, Place, Stall};
+use crate::open::{Lock, derive};
 use crate::record::{Event, Record};
 use crate::registry::{self, Command, Decision, Fresh, View};
 use flinkspark_model::dataset::{Dataset, DatasetId};
 use flinkspark_model::port::{Clock, Entropy, EventKind};
-use flinkspark_model::{Kind, Result, fault};
+use flinkspark_model::{Error, Result, fault};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -25,16 +27,24 @@ pub(crate) struct Shared {
     pub(crate) cache: Cache,
     pub(crate) feed: Arc<Feed>,
     pub(crate) documents: Documents,
+    /// What is damaged, where the journal is: nothing changes then.
+    pub(crate) damage: Option<Error>,
+    /// Why no changes are taken, as of the last one that was tried.
+    pub(crate) stalled: RwLock<Option<Error>>,
+    /// The index failed: it is derived again when there is a chance.
+    pub(crate) index_failed: AtomicBool,
     pub(crate) _lock: Lock,
 }
 
 /// What a command answers.
 pub(crate) type Answer = Result<Option<Arc<Dataset>>>;
 
-/// A command and where its answer goes.
-pub(crate) struct Request {
-    pub(crate) command: Command,
-    pub(crate) answer: oneshot::Sender<Answer>,
+/// What the writer is asked for, and where its answer goes.
+pub(crate) enum Request {
+    /// A change.
+    Change(Command, oneshot::Sender<Answer>),
+    /// To take up again what is stalled; one attempt.
+    Reopen(oneshot::Sender<Result<()>>),
 }
 
 /// The writer's state.
@@ -42,6 +52,7 @@ pub(crate) struct Writer {
     pub(crate) journal: Journal,
     pub(crate) identity: [u8; 16],
     pub(crate) shared: Arc<Shared>,
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     /// The last sequence that readers of the index see.
@@ -62,43 +73,126 @@ struct Prepared {
 impl Writer {
     /// Serves requests until every sender is gone.
     pub(crate) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        while let Some(first) = requests.blocking_recv() {
-            let mut group = vec![first];
-            while group.len() < GROUP_RECORDS_MAX {
-                let Ok(next) = requests.try_recv() else { break };
-                group.push(next);
+        let mut next = requests.blocking_recv();
+        while let Some(request) = next.take() {
+            match request {
+                Request::Reopen(answer) => {
+                    let reopened = self.reopen();
+                    self.tell();
+                    // Who asked and left will see it in the next answer.
+                    let _ = answer.send(reopened);
+                }
+                Request::Change(command, answer) => {
+                    next = self.group(command, answer, &mut requests);
+                }
             }
-            let (commands, receivers): (Vec<_>, Vec<_>) = group
-                .into_iter()
-                .map(|request| (request.command, request.answer))
-                .unzip();
-            let answers = match self.commit(commands) {
-                Ok(answers) => answers,
-                Err(cause) => receivers.iter().map(|_| Err(cause.clone())).collect(),
-            };
-            for (receiver, answer) in receivers.into_iter().zip(answers) {
-                // A caller that is gone does not need its answer.
-                let _ = receiver.send(answer);
+            if next.is_none() {
+                next = requests.blocking_recv();
             }
         }
     }
 
+    /// Commits a change with all that wait behind it; returns a request of another sort that came between.
+    fn group(
+        &mut self,
+        command: Command,
+        answer: oneshot::Sender<Answer>,
+        requests: &mut mpsc::Receiver<Request>,
+    ) -> Option<Request> {
+        let (mut commands, mut receivers) = (vec![command], vec![answer]);
+        let mut other = None;
+        while commands.len() < GROUP_RECORDS_MAX && other.is_none() {
+            match requests.try_recv() {
+                Ok(Request::Change(command, answer)) => {
+                    commands.push(command);
+                    receivers.push(answer);
+                }
+                Ok(request) => other = Some(request),
+                Err(_) => break,
+            }
+        }
+        let answers = match self.commit(commands) {
+            Ok(answers) => answers,
+            Err(cause) => receivers.iter().map(|_| Err(cause.clone())).collect(),
+        };
+        self.tell();
+        for (receiver, answer) in receivers.into_iter().zip(answers) {
+            // A caller that is gone does not need its answer.
+            let _ = receiver.send(answer);
+        }
+        other
+    }
+
+    /// Lets everybody see whether changes are taken.
+    fn tell(&self) {
+        let why = self.journal.stall().map(|stall| stall.why().clone());
+        *self
+            .shared
+            .stalled
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// One attempt to take up again what is stalled.
+    fn reopen(&mut self) -> Result<()> {
+        self.journal.reopen(&*self.disk)?;
+        if self.shared.index_failed.load(Ordering::Acquire) {
+            self.derive_in_memory()?;
+        }
+        Ok(())
+    }
+
+    /// Answers from memory from now on: the index on disk failed, and nothing in it cannot be derived. The
+    /// next start goes on with the one on disk, or derives that.
+    fn derive_in_memory(&mut self) -> Result<()> {
+        let fresh = MemoryIndex::default();
+        let (feed, documents) = (self.journal.feed(), &self.shared.documents);
+        derive(&fresh, self.identity, 0, &feed, documents)?;
+        let failed = std::mem::replace(
+            &mut *self
+                .shared
+                .index
+                .write()
+                .unwrap_or_else(PoisonError::into_inner),
+            Box::new(fresh),
+        );
+        self.shared.index_failed.store(false, Ordering::Release);
+        tracing::warn!("the catalogue's index failed; it is kept in memory until the next start");
+        // Closing it may wait for the disk that made it fail.
+        std::thread::spawn(move || drop(failed));
+        Ok(())
+    }
+
     /// Decides and keeps a group. An error concerns the whole group.
     fn commit(&mut self, commands: Vec<Command>) -> Result<Vec<Answer>> {
-        if self.journal.is_poisoned() {
-            return Err(error::read_only());
+        // Taking back an unfinished write costs nothing; the rest is tried when somebody asks for it.
+        if matches!(self.journal.stall(), Some(Stall::Torn(_))) {
+            self.journal.reopen(&*self.disk)?;
         }
-        let prepared = self.prepare(commands)?;
+        if let Some(stall) = self.journal.stall() {
+            return Err(error::read_only(stall.why()));
+        }
+        if self.shared.index_failed.load(Ordering::Acquire) {
+            self.derive_in_memory()?;
+        }
+        let prepared = self.prepare(commands).inspect_err(|cause| {
+            if error::is_index(cause) {
+                self.shared.index_failed.store(true, Ordering::Release);
+            }
+        })?;
         if prepared.payloads.is_empty() {
             return Ok(prepared.answers);
         }
         self.journal.append(&prepared.payloads)?;
         if let Err(cause) = self.apply(&prepared) {
-            self.journal.poison();
-            return Err(error::in_doubt(
-                "the change is in the journal, but not in the index",
-                cause,
-            ));
+            tracing::warn!(%cause, "a change could not be put into the catalogue's index");
+            self.shared.index_failed.store(true, Ordering::Release);
+            self.derive_in_memory().map_err(|cause| {
+                error::in_doubt("the change is in the journal, but not in the index", cause)
+            })?;
+            for id in &prepared.changed {
+                self.shared.cache.forget(*id);
+            }
         }
         self.head.send_replace(self.journal.last());
         Ok(prepared.answers)
@@ -153,12 +247,7 @@ impl Writer {
         let Some(kind) = &decision.event else {
             return Ok((decision, None));
         };
-        let event = Event::store(kind, &self.shared.documents.blobs).inspect_err(|cause| {
-            // A large record whose sync failed: the disk is not to be trusted with another one.
-            if cause.kind() == Kind::Unavailable {
-                self.journal.poison();
-            }
-        })?;
+        let event = Event::store(kind, &self.shared.documents.blobs)?;
         let record = Record::new(now_ms, event);
         let payload = record.encode()?;
         Ok((decision, Some((record.event, payload))))

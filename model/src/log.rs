@@ -17,6 +17,7 @@ mod proposer;
 mod refusal;
 mod slot;
 mod snapshot;
+mod tail;
 mod view;
 
 #[cfg(test)]
@@ -33,4 +34,5 @@ pub use slot::{
     WriterName,
 };
 pub use snapshot::{SNAPSHOT_FORMAT_VERSION, Snapshot};
+pub use tail::{FoundTail, KnownHead, Tail, judge_tail};
 pub use view::{Committed, LiveEpoch, Rewrite, View, WriterState};

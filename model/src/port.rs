@@ -7,7 +7,9 @@ mod catalog;
 mod log;
 mod transactions;
 
-pub use catalog::{Catalog, Change, ChangeEvent, EventKind, Page, Reference, Registration, Update};
+pub use catalog::{
+    Catalog, Change, ChangeEvent, Damaged, EventKind, Page, Reference, Registration, Update,
+};
 pub use log::{
     BatchStream, Dataset, Datasets, Leaving, Log, PositionedBatch, ReadOptions, SegmentSpec,
     SegmentWriter,
@@ -16,6 +18,15 @@ pub use transactions::{
     Begin, IdempotencyKey, KEY_BYTES_MAX, KeyScope, Mode, OpenTransaction, State, Transaction,
     Transactions, TxnCommit, TxnId, check_key,
 };
+
+/// Remembers how far a dataset's log was known to reach, apart from the log itself.
+pub trait Heads: Send + Sync {
+    /// The last head that was recorded; `None` where none ever was.
+    fn known_head(
+        &self,
+        dataset: crate::dataset::DatasetId,
+    ) -> crate::Result<Option<crate::log::KnownHead>>;
+}
 
 /// Tells the time; injected, so that tests decide what time it is.
 pub trait Clock: Send + Sync {

@@ -392,6 +392,197 @@ async fn a_directory_that_cannot_be_synced_poisons_the_store() {
     );
 }
 
+/// Rows of what must hold while one sort of operation fails, and after it works again.
+async fn goes_on_after(operation: &'static str, fault: Break) {
+    let what = format!("{operation}: {fault:?}");
+    let fs = Simulated::new();
+    let store = Local::on(Arc::new(fs.clone()), Path::new("/data"))
+        .await
+        .unwrap();
+    store.create(&key("d/kept"), bytes("kept")).await.unwrap();
+    fs.plan(move |_, name, _| {
+        if name == operation {
+            fault
+        } else {
+            Break::Nothing
+        }
+    });
+    let mut doubtful = Vec::new();
+    for name in ["d/one", "new/two"] {
+        let failed = store.create(&key(name), bytes(name)).await.map(drop);
+        doubtful.push((name, failed));
+    }
+    let failed = async {
+        let mut staging = store.stage(&key("d/segment")).await?;
+        staging.append(bytes("x")).await?;
+        staging.publish().await
+    };
+    let sealed = failed.await;
+    let scarce = fault != Break::Fails(ErrorKind::Other);
+    assert!(
+        !scarce || store.poisoned().is_none(),
+        "{what}: poisoned by what may pass"
+    );
+    fs.plan(|_, _, _| Break::Nothing);
+    store
+        .reopen()
+        .await
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert!(store.poisoned().is_none(), "{what}");
+    for (name, outcome) in doubtful {
+        let again = store.create(&key(name), bytes(name)).await;
+        let again = again.unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(
+            outcome.is_err() || again != Created::New,
+            "{what}: {name} is lost"
+        );
+    }
+    if sealed.is_ok() {
+        assert_eq!(
+            store.read(&key("d/segment")).await.unwrap(),
+            Some(bytes("x")),
+            "{what}"
+        );
+    }
+    assert_eq!(
+        store.read(&key("d/kept")).await.unwrap(),
+        Some(bytes("kept")),
+        "{what}"
+    );
+    // All that is acknowledged by now outlives a loss of power.
+    drop(store);
+    for seed in 0..8 {
+        fs.restart(seed);
+        let again = simulated(&fs)().await;
+        for (name, content) in [
+            ("d/one", "d/one"),
+            ("new/two", "new/two"),
+            ("d/kept", "kept"),
+        ] {
+            assert_eq!(
+                again.read(&key(name)).await.unwrap(),
+                Some(bytes(content)),
+                "{what}"
+            );
+        }
+        let names = again.list(&key("d")).await.unwrap();
+        assert!(names.iter().all(|one| !one.name.starts_with('.')), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_runs_out_and_comes_back_is_gone_on_with() {
+    let mut faults: Vec<Break> = [
+        ErrorKind::StorageFull,
+        ErrorKind::QuotaExceeded,
+        ErrorKind::Other,
+    ]
+    .map(Break::Fails)
+    .into();
+    // EMFILE, ENFILE, ENOMEM
+    faults.extend([24, 23, 12].map(Break::Errno));
+    for fault in faults {
+        for operation in [
+            "create",
+            "append",
+            "sync",
+            "link",
+            "sync_dir",
+            "sync_file",
+            "make_dir",
+            "open",
+            "list",
+            "remove",
+        ] {
+            goes_on_after(operation, fault).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn running_out_of_descriptors_is_named_and_poisons_nothing() {
+    let fs = Simulated::new();
+    let store = Local::on(Arc::new(fs.clone()), Path::new("/data"))
+        .await
+        .unwrap();
+    fs.plan(|_, name, _| {
+        if name == "create" {
+            Break::Errno(24)
+        } else {
+            Break::Nothing
+        }
+    });
+    let error = store.create(&key("d/x"), bytes("x")).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (Kind::Unavailable, "FS1051"));
+    fs.plan(|_, name, _| {
+        if name == "sync_dir" {
+            Break::Errno(24)
+        } else {
+            Break::Nothing
+        }
+    });
+    // The name is there already: whether it lasts is found out by the same create.
+    let doubtful = store.create(&key("d/y"), bytes("y")).await.unwrap_err();
+    assert_eq!(
+        (doubtful.kind(), doubtful.code()),
+        (Kind::InDoubt, "FS1003")
+    );
+    let refused = store.create(&key("e/y"), bytes("y")).await.unwrap_err();
+    assert_eq!(refused.code(), "FS1051");
+    assert!(store.poisoned().is_none());
+    fs.plan(|_, _, _| Break::Nothing);
+    assert_eq!(
+        store.create(&key("d/y"), bytes("y")).await.unwrap(),
+        Created::Exists(bytes("y"))
+    );
+    assert_eq!(
+        store.create(&key("e/y"), bytes("y")).await.unwrap(),
+        Created::New
+    );
+}
+
+#[tokio::test]
+async fn a_poisoned_store_goes_on_when_new_names_can_be_synced_and_not_before() {
+    let fs = Simulated::new();
+    let store = Local::on(Arc::new(fs.clone()), Path::new("/data"))
+        .await
+        .unwrap();
+    store.create(&key("d/kept"), bytes("kept")).await.unwrap();
+    let sick = |_, name, path: &Path| {
+        if name == "sync_dir" && path == Path::new("/data/d") {
+            Break::Fails(ErrorKind::Other)
+        } else {
+            Break::Nothing
+        }
+    };
+    fs.plan(sick);
+    let doubtful = store.create(&key("d/doubtful"), bytes("x")).await;
+    assert_eq!(doubtful.unwrap_err().kind(), Kind::InDoubt);
+    assert_eq!(store.poisoned().unwrap().code(), "FS1002");
+    assert!(store.reopen().await.is_err(), "the disk is still sick");
+    assert_eq!(
+        store
+            .create(&key("e/x"), bytes("x"))
+            .await
+            .unwrap_err()
+            .code(),
+        "FS1002"
+    );
+    fs.plan(|_, _, _| Break::Nothing);
+    store.reopen().await.unwrap();
+    assert_eq!(
+        store.create(&key("d/doubtful"), bytes("x")).await.unwrap(),
+        Created::Exists(bytes("x"))
+    );
+    store.create(&key("d/next"), bytes("next")).await.unwrap();
+    for seed in 0..8 {
+        fs.restart(seed);
+        for name in ["kept", "doubtful", "next"] {
+            assert!(fs.has_name(&format!("/data/d/{name}")));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_directory_that_cannot_be_synced_on_open_is_not_served() {
     let fs = Simulated::new();

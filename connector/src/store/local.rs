@@ -4,7 +4,7 @@
 //! then removes the temporary's name. So a file with two names is one whose name may not be durable
 //! yet: a reader syncs the directory before it serves it. It never renames and never retries a
 //! sync. Invariant: no object is served or acknowledged before the syncs of its content and of
-//! every name on its path; a failed sync ends all writing until the store is opened again.
+//! every name on its path; a failed sync ends all writing until [`Local::reopen`] has synced new files.
 
 mod disk;
 pub(crate) mod fs;
@@ -18,7 +18,7 @@ use super::{Created, Listed, Opened, Staging, Store};
 use async_trait::async_trait;
 use bytes::Bytes;
 use disk::{Disk, Temporary};
-use flinkspark_model::Result;
+use flinkspark_model::{Error, Result};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,6 +33,18 @@ impl Local {
     /// earlier process left unpublished. A directory that cannot be synced is `Unavailable`.
     pub async fn open(root: &Path) -> Result<Self> {
         Self::on(Arc::new(fs::Disk), root).await
+    }
+
+    /// Why nothing is written (`FS1002`): a sync has failed. `None` where all is well.
+    pub fn poisoned(&self) -> Option<Error> {
+        self.0.poisoned()
+    }
+
+    /// One attempt to write again after a failed sync. What was acknowledged was synced before, and what was
+    /// in doubt stays so until it is repeated: nothing is lost by it, and nothing doubled.
+    pub async fn reopen(&self) -> Result<()> {
+        let disk = Arc::clone(&self.0);
+        blocking(move || disk.reopen()).await
     }
 
     pub(crate) async fn on(fs: Arc<dyn fs::Fs>, root: &Path) -> Result<Self> {

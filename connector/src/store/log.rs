@@ -10,10 +10,11 @@ use super::names::{self, Owner};
 use super::recounted::Recounted;
 use super::{Created, Key};
 use bytes::Bytes;
+use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::log::{
-    Appended, Attempt, Intent, LogId, Proposer, Receipt, SegmentFormat, SegmentName, SegmentRef,
-    Slot, SlotRecord, Step, View,
+    Appended, Attempt, FoundTail, Intent, LogId, Proposer, Receipt, SegmentFormat, SegmentName,
+    SegmentRef, Slot, SlotRecord, Step, Tail, View, judge_tail,
 };
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result};
@@ -34,6 +35,8 @@ const SLOT_FORMAT: u32 = 1;
 /// One log in a store.
 pub(super) struct Driver {
     id: LogId,
+    /// Whose log it is; `None` for a job's.
+    dataset: Option<DatasetId>,
     root: Key,
     shared: Arc<Shared>,
     view: RwLock<Arc<View>>,
@@ -44,10 +47,16 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(id: LogId, root: Key, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(
+        id: LogId,
+        dataset: Option<DatasetId>,
+        root: Key,
+        shared: Arc<Shared>,
+    ) -> Self {
         let view = RwLock::new(Arc::new(View::empty()));
         Self {
             id,
+            dataset,
             root,
             shared,
             view,
@@ -96,6 +105,7 @@ impl Driver {
         let mut listed = self.reading.lock().await;
         if !*listed {
             self.read_all().await?;
+            self.reaches_what_is_known()?;
             *listed = true;
         }
         while let Some(record) = self.read_slot(self.head() + 1).await? {
@@ -135,6 +145,30 @@ impl Driver {
             self.apply(slot, &record.body)?;
         }
         Ok(())
+    }
+
+    /// A log that lost its last slots looks whole: only who knew of them can tell.
+    fn reaches_what_is_known(&self) -> Result<()> {
+        let (Some(dataset), Some(heads)) = (self.dataset, &self.shared.heads) else {
+            return Ok(());
+        };
+        let Some(known) = heads.known_head(dataset)? else {
+            return Ok(());
+        };
+        let why = match judge_tail(&known, &FoundTail::of(&self.view(), known.head)) {
+            Tail::Same | Tail::Ahead => return Ok(()),
+            Tail::Lost { known, found } => {
+                format!("the catalogue knows of slot {known}, the log ends at slot {found}")
+            }
+            Tail::Differs {
+                head,
+                known_rows,
+                found_rows,
+            } => format!(
+                "at slot {head} the catalogue knows of {known_rows} rows, the log has {found_rows} or another watermark"
+            ),
+        };
+        Err(error::tail_lost(dataset, &why))
     }
 
     fn slot_key(&self, slot: SlotNo) -> Result<Key> {

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use flinkspark_model::Result;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{LogId, SegmentRef};
-use flinkspark_model::port::{Clock, Dataset, Datasets, Entropy, Leaving, Log};
+use flinkspark_model::port::{Clock, Dataset, Datasets, Entropy, Heads, Leaving, Log};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -63,6 +63,8 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     /// When this process opened the store: leases count from here at the earliest.
     pub(super) opened_at_ms: u64,
+    /// What datasets' logs are compared with when they are opened; `None` where nobody else knows.
+    pub(super) heads: Option<Arc<dyn Heads>>,
 }
 
 /// The logs in a store. Cheap to clone.
@@ -82,6 +84,28 @@ impl Logs {
         entropy: Arc<dyn Entropy>,
         settings: Settings,
     ) -> Result<Self> {
+        Self::open_with(store, clock, entropy, settings, None).await
+    }
+
+    /// Like [`Logs::open`]; a dataset's log that holds less than `heads` knows of it, or something
+    /// else, is refused (`FS1050`) wherever it is opened.
+    pub async fn open_known(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        settings: Settings,
+        heads: Arc<dyn Heads>,
+    ) -> Result<Self> {
+        Self::open_with(store, clock, entropy, settings, Some(heads)).await
+    }
+
+    async fn open_with(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        settings: Settings,
+        heads: Option<Arc<dyn Heads>>,
+    ) -> Result<Self> {
         let signer = Signer::open(&*store, &*entropy).await?;
         let opened_at_ms = clock.now_ms();
         let shared = Arc::new(Shared {
@@ -91,6 +115,7 @@ impl Logs {
             signer,
             settings,
             opened_at_ms,
+            heads,
         });
         Ok(Self(Arc::new(Inner {
             shared,
@@ -121,11 +146,11 @@ impl Logs {
     }
 
     pub(super) fn dataset_driver(&self, id: DatasetId) -> Result<Arc<Driver>> {
-        self.driver(id.into(), "datasets")
+        self.driver(id.into(), Some(id))
     }
 
     pub(super) fn job_driver(&self, id: LogId) -> Result<Arc<Driver>> {
-        self.driver(id, "jobs")
+        self.driver(id, None)
     }
 
     /// Lets go of what is kept in memory of a dataset whose files are gone.
@@ -138,7 +163,12 @@ impl Logs {
         drivers.remove(root);
     }
 
-    fn driver(&self, id: LogId, kind: &str) -> Result<Arc<Driver>> {
+    fn driver(&self, id: LogId, dataset: Option<DatasetId>) -> Result<Arc<Driver>> {
+        let kind = if dataset.is_some() {
+            "datasets"
+        } else {
+            "jobs"
+        };
         let root = Key::new(kind)?.join(id)?;
         let mut drivers = self
             .0
@@ -151,7 +181,12 @@ impl Logs {
         if drivers.len() >= LOGS_CACHED_MAX {
             drivers.retain(|_, driver| Arc::strong_count(driver) > 1);
         }
-        let driver = Arc::new(Driver::new(id, root.clone(), Arc::clone(&self.0.shared)));
+        let driver = Arc::new(Driver::new(
+            id,
+            dataset,
+            root.clone(),
+            Arc::clone(&self.0.shared),
+        ));
         drivers.insert(root, Arc::clone(&driver));
         Ok(driver)
     }

@@ -3,7 +3,7 @@
 //! HMAC-SHA256 with a key of 32 random bytes, made at first start and kept in the data directory.
 //! Invariant: a signature for one purpose is never valid for another.
 
-use super::{Created, Key, Store};
+use super::{Created, Key, Store, record};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -16,29 +16,89 @@ use sha2::Sha256;
 const KEY_BYTES: usize = 32;
 
 /// Signs with the key in the data directory.
+///
+/// A key that is damaged signs no receipt and accepts none (`FS1012`). Tickets live for minutes: they are
+/// signed with another key then, which the process forgets, so that rows can still be read.
 #[derive(Clone)]
-pub struct Signer([u8; KEY_BYTES]);
+pub struct Signer {
+    key: [u8; KEY_BYTES],
+    damage: Option<Error>,
+}
 
 impl Signer {
-    /// Reads the key, or makes it where there is none. A key of another length is `Data`.
+    /// Reads the key, or makes it where there never was one, and compares it with what was kept of it.
     pub(super) async fn open(store: &dyn Store, entropy: &dyn Entropy) -> Result<Self> {
-        let place = Key::new("key")?;
-        let found = match store.read(&place).await? {
-            Some(found) => found,
+        let (key_at, check_at) = (Key::new("key")?, Key::new("key-check")?);
+        let check = store.read(&check_at).await?;
+        let was_kept = check.is_some();
+        let check: Option<String> = check.and_then(|bytes| record::decode(&check_at, &bytes).ok());
+        let found = match store.read(&key_at).await? {
+            None if was_kept => return Ok(Self::damaged(entropy, "the file `key` is gone".into())),
+            found => found,
+        };
+        let signer = match found.as_deref() {
+            None => Self::fresh(store, &key_at, entropy).await?,
+            Some(found) => match <[u8; KEY_BYTES]>::try_from(found) {
+                Ok(key) => Self { key, damage: None },
+                Err(_) => {
+                    let why = format!("the file `key` has {} bytes, not {KEY_BYTES}", found.len());
+                    return Ok(Self::damaged(entropy, why));
+                }
+            },
+        };
+        let expected = signer.sign(CHECK, b"");
+        match check {
+            Some(check) if check == expected => {}
+            Some(_) => {
+                let why = "the file `key` is not the one that `key-check` was made for".into();
+                return Ok(Self::damaged(entropy, why));
+            }
+            // A data directory from before there was one, or one that is damaged itself.
             None => {
-                let mut fresh = [0; KEY_BYTES];
-                entropy.fill(&mut fresh);
-                match store.create(&place, Bytes::copy_from_slice(&fresh)).await? {
-                    Created::New => return Ok(Self(fresh)),
-                    Created::Exists(other) => other,
+                let kept = async {
+                    store.delete(&check_at).await?;
+                    let record = record::encode(&check_at, &expected)?;
+                    store.create(&check_at, record).await
+                };
+                if let Err(error) = kept.await {
+                    tracing::warn!(%error, "what shows that the signing key is whole could not be kept");
                 }
             }
-        };
-        <[u8; KEY_BYTES]>::try_from(found.as_ref()).map(Self).map_err(|_| {
-            Error::new(Kind::Data, "FS1012", "the signing key is damaged")
-                .with_detail(format!("the file `key` has {} bytes, not {KEY_BYTES}", found.len()))
-                .with_hint("restore it from a backup, or delete it: open transactions and tickets end then")
-        })
+        }
+        Ok(signer)
+    }
+
+    async fn fresh(store: &dyn Store, place: &Key, entropy: &dyn Entropy) -> Result<Self> {
+        let mut key = [0; KEY_BYTES];
+        entropy.fill(&mut key);
+        match store.create(place, Bytes::copy_from_slice(&key)).await? {
+            Created::New => Ok(Self { key, damage: None }),
+            Created::Exists(other) => match other.as_ref().try_into() {
+                Ok(key) => Ok(Self { key, damage: None }),
+                Err(_) => Ok(Self::damaged(entropy, "another process has made it".into())),
+            },
+        }
+    }
+
+    fn damaged(entropy: &dyn Entropy, why: String) -> Self {
+        let mut key = [0; KEY_BYTES];
+        entropy.fill(&mut key);
+        let damage = Error::new(Kind::Data, "FS1012", "the signing key is damaged")
+            .with_detail(why)
+            .with_hint("restore `key` from a backup; or delete `key` and `key-check` and start again: receipts that were given before are void then");
+        Self {
+            key,
+            damage: Some(damage),
+        }
+    }
+
+    /// What is wrong with the key; `None` where it is whole.
+    pub fn damage(&self) -> Option<&Error> {
+        self.damage.as_ref()
+    }
+
+    fn whole(&self) -> Result<()> {
+        self.damage.clone().map_or(Ok(()), Err)
     }
 
     /// The signature of `content` for one purpose, in base64.
@@ -62,7 +122,7 @@ impl Signer {
     fn mac(&self, purpose: &'static str, content: &[u8]) -> Hmac<Sha256> {
         // A key of the block's length is used as it is; so the only way to fail does not exist.
         let mut block = [0; 64];
-        block[..KEY_BYTES].copy_from_slice(&self.0);
+        block[..KEY_BYTES].copy_from_slice(&self.key);
         let mut mac = <Hmac<Sha256> as Mac>::new(&block.into());
         mac.update(&(purpose.len() as u64).to_le_bytes());
         mac.update(purpose.as_bytes());
@@ -71,12 +131,14 @@ impl Signer {
     }
 
     pub(super) fn receipt(&self, log: LogId, segment: SegmentRef) -> Result<Receipt> {
+        self.whole()?;
         let signature = self.sign(RECEIPT, &content(log, &segment)?);
         Ok(Receipt { segment, signature })
     }
 
     /// Checks that this data directory gave the receipt, for this log. Otherwise `Invalid`.
     pub fn verify_receipt(&self, log: LogId, receipt: &Receipt) -> Result<()> {
+        self.whole()?;
         if self.verify(
             RECEIPT,
             &content(log, &receipt.segment)?,
@@ -96,6 +158,7 @@ impl Signer {
 }
 
 const RECEIPT: &str = "receipt v1";
+const CHECK: &str = "key check v1";
 
 fn content(log: LogId, segment: &SegmentRef) -> Result<Vec<u8>> {
     serde_json::to_vec(&(log, segment)).map_err(|cause| {

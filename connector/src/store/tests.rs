@@ -3,3 +3,4 @@
 pub(crate) mod fixture;
 mod logs;
 mod segments;
+mod tails;

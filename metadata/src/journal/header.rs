@@ -47,6 +47,15 @@ impl Header {
         }
     }
 
+    /// The same journal's header where exactly the records up to `mark` are acknowledged.
+    pub(crate) fn acknowledged(header: &Self, mark: u64) -> Self {
+        Self {
+            mark,
+            next_slot: 0,
+            ..*header
+        }
+    }
+
     /// The header's bytes, with both marks.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER_BYTES as usize);
@@ -71,10 +80,14 @@ impl Header {
             return Err(damaged("it does not begin like a journal"));
         }
         let version = u32_at(bytes, 8).unwrap_or(0);
-        if version > VERSION {
+        let checksum = u32_at(bytes, FIXED_BYTES);
+        // With this version's number in its place the checksum fits: it is the number that is damaged.
+        let mut ours = fixed.to_vec();
+        ours.splice(8..12, VERSION.to_le_bytes());
+        if version > VERSION && checksum != Some(crc32c::crc32c(&ours)) {
             return Err(error::newer("journal", version, VERSION));
         }
-        if u32_at(bytes, FIXED_BYTES) != Some(crc32c::crc32c(fixed)) {
+        if checksum != Some(crc32c::crc32c(fixed)) {
             return Err(damaged("the header's checksum differs"));
         }
         // Version 1 is the first: an older one would be migrated here.
@@ -185,6 +198,8 @@ mod tests {
     fn a_newer_format_is_refused_by_name() {
         let mut bytes = Header::new(1, [0; 16]).encode();
         bytes[8] = 2;
+        assert_eq!(Header::decode(&bytes).unwrap_err().code(), "FS0503");
+        bytes[36..40].copy_from_slice(&[9; 4]);
         let error = Header::decode(&bytes).unwrap_err();
         assert_eq!(error.code(), "FS0502");
         assert!(error.detail().unwrap().contains("version 2"), "{error}");

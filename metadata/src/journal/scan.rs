@@ -120,6 +120,22 @@ fn later_group(bytes: &[u8], next: u64) -> Option<u64> {
     frame::decode(bytes).ok().map(|frame| frame.sequence)
 }
 
+/// The greatest sequence of any whole record in the file, whatever lies between them; 0 where there is none.
+pub(crate) fn greatest(file: &dyn File) -> Result<u64> {
+    let mut frames = Frames::open(file).map_err(unreadable)?;
+    let (mut at, mut greatest) = (HEADER_BYTES, 0);
+    while at < frames.len {
+        match frame::decode(frames.at(at).map_err(unreadable)?) {
+            Ok(frame) => {
+                greatest = greatest.max(frame.sequence);
+                at = Place::of(frame.sequence, at, frame.payload).end();
+            }
+            Err(_) => at += 1,
+        }
+    }
+    Ok(greatest)
+}
+
 fn unreadable(cause: io::Error) -> flinkspark_model::Error {
     error::file("read its journal", std::path::Path::new("journal"), cause)
 }

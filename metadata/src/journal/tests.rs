@@ -169,7 +169,7 @@ fn a_place_that_leads_elsewhere_is_an_error() {
 }
 
 #[test]
-fn a_failed_write_or_sync_poisons_the_journal_for_good() {
+fn a_journal_that_cannot_take_a_failed_write_back_takes_nothing_more() {
     let dir = tempfile::tempdir().unwrap();
     let disk = crate::tests::FailingDisk::from_operation(usize::MAX, Default::default());
     let mut journal = Unread::create(&disk, dir.path(), [5; 16])
@@ -189,7 +189,11 @@ fn a_failed_write_or_sync_poisons_the_journal_for_good() {
         (refused.kind(), refused.code()),
         (flinkspark_model::Kind::Unavailable, "FS0506")
     );
-    assert_eq!(disk.operations(), operations, "nothing is tried again");
+    assert_eq!(
+        disk.operations(),
+        operations,
+        "nothing is tried without being asked for"
+    );
     assert_eq!(journal.feed().last(), 1);
     assert_eq!(read(dir.path(), 1).unwrap(), ["kept"]);
 }

@@ -3,10 +3,10 @@
 use super::{View, id_key};
 use crate::index::Tree;
 use crate::journal::Place;
-use crate::record::{Document, Event, Row, encode};
-use flinkspark_model::Result;
+use crate::record::{Document, Event, encode};
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::lineage::Edge;
+use flinkspark_model::{Kind, Result};
 use sha2::{Digest, Sha256};
 
 /// Applies the change that stands at `place`, or will, to the view.
@@ -41,26 +41,40 @@ pub(crate) fn edge_digest(edge: &Edge) -> Result<Vec<u8>> {
 }
 
 fn put(view: &mut View<'_>, place: Place, document: Document) -> Result<()> {
-    let row = document.clone().row(&view.documents().blobs)?;
-    forget(view, row.id)?;
-    let id = id_key(row.id);
-    view.put(Tree::Names, row.name.as_str().into(), id.clone());
-    for handle in &row.handles {
+    let label = document.label(&view.documents().blobs)?;
+    forget(view, label.id)?;
+    let id = id_key(label.id);
+    view.put(Tree::Names, label.name.as_str().into(), id.clone());
+    for handle in &label.handles {
         view.put(Tree::Handles, handle.key().to_string().into(), id.clone());
     }
-    view.put_document(row.id, place, document);
+    view.put_document(label.id, place, document);
     Ok(())
 }
 
 /// Frees the name and the handles that a dataset has now.
 fn forget(view: &mut View<'_>, id: DatasetId) -> Result<()> {
-    let Some(document) = view.document(id)? else {
-        return Ok(());
+    let label = match view.document(id) {
+        Ok(None) => return Ok(()),
+        Ok(Some(document)) => document.label(&view.documents().blobs),
+        Err(cause) => Err(cause),
     };
-    let Row { name, handles, .. } = document.row(&view.documents().blobs)?;
-    view.remove(Tree::Names, name.as_str().into());
-    for handle in handles {
-        view.remove(Tree::Handles, handle.key().to_string().into());
+    match label {
+        Ok(label) => {
+            view.remove(Tree::Names, label.name.as_str().into());
+            for handle in label.handles {
+                view.remove(Tree::Handles, handle.key().to_string().into());
+            }
+        }
+        // What the damaged record said is still in the index.
+        Err(cause) if cause.kind() == Kind::Data => {
+            for tree in [Tree::Names, Tree::Handles] {
+                for key in view.keys_of(tree, &id_key(id))? {
+                    view.remove(tree, key);
+                }
+            }
+        }
+        Err(cause) => return Err(cause),
     }
     Ok(())
 }

@@ -7,13 +7,13 @@ use super::apply::edge_digest;
 use super::{View, id_key, id_of, lookup};
 use crate::error;
 use crate::index::Tree;
-use flinkspark_model::Result;
 use flinkspark_model::dataset::{Dataset, DatasetId};
 use flinkspark_model::handle::Handle;
 use flinkspark_model::lineage::Edge;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{Change, Entropy, EventKind, Registration};
 use flinkspark_model::schema::names;
+use flinkspark_model::{Kind, Result};
 use std::sync::Arc;
 
 /// Draws of an id before it is a defect of the randomness.
@@ -90,12 +90,16 @@ pub(crate) fn decide(view: &View<'_>, fresh: &Fresh<'_>, command: Command) -> Re
             update(view, &current, change)
         }
         Command::Drop { id, version } => {
-            let current = current(view, id)?;
-            check_version(&current, version)?;
-            Ok(Decision::event(EventKind::Dropped {
-                id,
-                name: current.name,
-            }))
+            let name = match current(view, id) {
+                Ok(current) => {
+                    check_version(&current, version)?;
+                    current.name
+                }
+                // A record that cannot be read has no version to compare: it can be given up.
+                Err(cause) if cause.kind() == Kind::Data => name_of(view, id)?.ok_or(cause)?,
+                Err(cause) => return Err(cause),
+            };
+            Ok(Decision::event(EventKind::Dropped { id, name }))
         }
         Command::Advance {
             id,
@@ -103,7 +107,9 @@ pub(crate) fn decide(view: &View<'_>, fresh: &Fresh<'_>, command: Command) -> Re
             rows,
             watermark_ms,
         } => {
-            current(view, id)?;
+            if view.get(Tree::Datasets, &id_key(id))?.is_none() {
+                return Err(error::missing(id));
+            }
             let known = lookup::head(view, id)?.map_or(0, |known| known.head);
             if head <= known {
                 return Ok(Decision::default());
@@ -207,6 +213,13 @@ fn add_edge(view: &View<'_>, edge: Edge) -> Result<Decision> {
 
 fn current(view: &View<'_>, id: DatasetId) -> Result<Dataset> {
     lookup::dataset(view, id)?.ok_or_else(|| error::missing(id))
+}
+
+/// The name that leads to a dataset whose record cannot be read.
+fn name_of(view: &View<'_>, id: DatasetId) -> Result<Option<DatasetName>> {
+    let keys = view.keys_of(Tree::Names, &id_key(id))?;
+    let name = keys.first().map(|key| String::from_utf8_lossy(key).parse());
+    name.transpose()
 }
 
 fn check_version(current: &Dataset, version: u64) -> Result<()> {

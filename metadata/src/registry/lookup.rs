@@ -42,7 +42,7 @@ pub(crate) fn head(view: &View<'_>, id: DatasetId) -> Result<Option<Advance>> {
 
 /// A page of ids in name order.
 pub(crate) struct Page {
-    pub(crate) ids: Vec<DatasetId>,
+    pub(crate) entries: Vec<(DatasetName, DatasetId)>,
     pub(crate) next: Option<DatasetName>,
 }
 
@@ -57,19 +57,17 @@ pub(crate) fn list(
     let mut entries = index.scan(Tree::Names, prefix.as_bytes(), after, limit + 1)?;
     let more = entries.len() > limit;
     entries.truncate(limit);
-    let next = match entries.last().filter(|_| more) {
-        Some((name, _)) => Some(
-            String::from_utf8_lossy(name)
-                .parse()
-                .map_err(|cause| error::index(format!("a name: {cause}")))?,
-        ),
-        None => None,
+    let entry = |(name, id): &crate::index::Entry| -> Result<(DatasetName, DatasetId)> {
+        let name = String::from_utf8_lossy(name).parse();
+        let name = name.map_err(|cause| error::index(format!("a name: {cause}")))?;
+        Ok((name, id_of(id)?))
     };
-    let ids = entries
-        .iter()
-        .map(|(_, id)| id_of(id))
-        .collect::<Result<_, _>>()?;
-    Ok(Page { ids, next })
+    let entries: Vec<_> = entries.iter().map(entry).collect::<Result<_>>()?;
+    let next = entries
+        .last()
+        .filter(|_| more)
+        .map(|(name, _)| name.clone());
+    Ok(Page { entries, next })
 }
 
 /// Every edge that touches the dataset, in the order in which it was recorded.

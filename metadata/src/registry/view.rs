@@ -7,7 +7,7 @@ use crate::journal::Place;
 use crate::record::Document;
 use flinkspark_model::Result;
 use flinkspark_model::dataset::DatasetId;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// An index under a batch that is not applied yet.
 pub(crate) struct View<'a> {
@@ -44,6 +44,20 @@ impl<'a> View<'a> {
         }
         let place = self.get(Tree::Datasets, &id_key(id))?;
         place.map(|place| self.documents.read(&place)).transpose()
+    }
+
+    /// The keys of a tree that lead to `value`: goes through all of it.
+    pub(crate) fn keys_of(&self, tree: Tree, value: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let stored = self.index.scan(tree, &[], None, usize::MAX)?;
+        let mut keys: BTreeMap<Vec<u8>, Vec<u8>> = stored.into_iter().collect();
+        for ((_, key), pending) in self.batch.0.iter().filter(|((of, _), _)| *of == tree) {
+            match pending {
+                Some(value) => keys.insert(key.clone(), value.clone()),
+                None => keys.remove(key),
+            };
+        }
+        keys.retain(|_, there| there == value);
+        Ok(keys.into_keys().collect())
     }
 
     /// Where large records are.

@@ -5,7 +5,7 @@ use flinkspark_model::Kind;
 use flinkspark_model::dataset::{TimeAttribute, Traits};
 use flinkspark_model::handle::Engine;
 use flinkspark_model::lineage::{Edge, SlotRange};
-use flinkspark_model::port::{Change, EventKind, Reference};
+use flinkspark_model::port::{Change, EventKind, Heads, Reference};
 
 type Maker = fn(&Path) -> Options;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use flinkspark_model::dataset::{Dataset, DatasetId};
-use flinkspark_model::port::{Change, Reference};
+use flinkspark_model::port::{Change, Heads, Reference};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

@@ -97,10 +97,23 @@ pub enum Update {
 /// A page of a listing in name order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
-    /// At most as many as were asked for.
+    /// At most as many as were asked for, with the damaged ones.
     pub datasets: Vec<Arc<Dataset>>,
+    /// Those among them whose record cannot be read.
+    pub damaged: Vec<Damaged>,
     /// Where to go on; `None` when this was the last page.
     pub next: Option<DatasetName>,
+}
+
+/// A dataset that is there and cannot be used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Damaged {
+    /// Its id.
+    pub id: DatasetId,
+    /// Its name.
+    pub name: DatasetName,
+    /// What is damaged, and where.
+    pub error: Error,
 }
 
 /// One entry of the change feed.

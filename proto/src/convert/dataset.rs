@@ -5,7 +5,7 @@ use crate::v1;
 use flinkspark_model::dataset::{self as model, Dataset, DatasetId, TimeAttribute, Traits};
 use flinkspark_model::handle::Handle;
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::{Change, Page, Reference, Registration, Update};
+use flinkspark_model::port::{Change, Damaged, Page, Reference, Registration, Update};
 use flinkspark_model::schema::Compatibility;
 use flinkspark_model::{Error, Kind, Result, schema};
 use std::sync::Arc;
@@ -211,7 +211,40 @@ impl TryFrom<&Page> for v1::ListResponse {
             datasets: datasets
                 .map(|one| one.as_ref().try_into())
                 .collect::<Result<_>>()?,
+            damaged: page.damaged.iter().map(Into::into).collect(),
             next: page.next.as_ref().map(DatasetName::to_string),
+        })
+    }
+}
+
+impl From<&Damaged> for v1::DamagedDataset {
+    fn from(damaged: &Damaged) -> Self {
+        Self {
+            id: damaged.id.to_string(),
+            name: damaged.name.to_string(),
+            code: damaged.error.code().into(),
+            message: damaged.error.message().into(),
+            detail: damaged.error.detail().map(Into::into),
+            hint: damaged.error.hint().map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<v1::DamagedDataset> for Damaged {
+    type Error = Error;
+
+    fn try_from(wire: v1::DamagedDataset) -> Result<Self> {
+        let mut error = Error::from_wire(Kind::Data, wire.code, wire.message);
+        if let Some(detail) = wire.detail {
+            error = error.with_detail(detail);
+        }
+        if let Some(hint) = wire.hint {
+            error = error.with_hint(hint);
+        }
+        Ok(Self {
+            id: wire.id.parse()?,
+            name: wire.name.parse()?,
+            error,
         })
     }
 }
@@ -224,6 +257,11 @@ impl TryFrom<v1::ListResponse> for Page {
         Ok(Self {
             datasets: datasets
                 .map(|one| Dataset::try_from(one).map(Arc::new))
+                .collect::<Result<_>>()?,
+            damaged: wire
+                .damaged
+                .into_iter()
+                .map(Damaged::try_from)
                 .collect::<Result<_>>()?,
             next: wire.next.map(DatasetName::try_from).transpose()?,
         })

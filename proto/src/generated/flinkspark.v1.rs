@@ -207,6 +207,29 @@ pub struct ListResponse {
     /// Where to go on; absent on the last page.
     #[prost(string, optional, tag = "2")]
     pub next: ::core::option::Option<::prost::alloc::string::String>,
+    /// Datasets of this page that are damaged: their record, which is then not among `datasets`, or their log.
+    #[prost(message, repeated, tag = "3")]
+    pub damaged: ::prost::alloc::vec::Vec<DamagedDataset>,
+}
+/// A dataset that is there and cannot be used.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DamagedDataset {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// FSnnnn.
+    #[prost(string, tag = "3")]
+    pub code: ::prost::alloc::string::String,
+    /// What is damaged.
+    #[prost(string, tag = "4")]
+    pub message: ::prost::alloc::string::String,
+    /// Where, and why.
+    #[prost(string, optional, tag = "5")]
+    pub detail: ::core::option::Option<::prost::alloc::string::String>,
+    /// What to do next.
+    #[prost(string, optional, tag = "6")]
+    pub hint: ::core::option::Option<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UpdateRequest {

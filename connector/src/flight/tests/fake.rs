@@ -178,6 +178,7 @@ impl Catalog for Fake {
             .map(|dataset| dataset.name.clone());
         Ok(Page {
             datasets: names,
+            damaged: vec![],
             next,
         })
     }

@@ -1,6 +1,8 @@
 //! The local store's steps, on threads that may block.
 //!
-//! Invariant: `poisoned` is set by the first sync that fails and never cleared.
+//! Running out of space or of descriptors is not a failed sync: what was to be done did not happen, and
+//! nothing else is in doubt. Invariant: `poisoned` is set by the first sync that fails, and cleared
+//! only by [`Disk::reopen`], after new files and new names were synced.
 
 use super::fs::{Entry, Fs, NewFile};
 use crate::store::error;
@@ -13,10 +15,17 @@ use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Where unpublished files lie; no key has a part that begins with a dot.
 const TEMPORARIES: &str = ".tmp";
+
+/// Bytes of a file that is written to find out whether the disk can be written.
+const PROBE_BYTES: usize = 4096;
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The steps of a publication that have fail points.
 struct Points {
@@ -46,7 +55,9 @@ pub(super) struct Disk {
     temporaries: PathBuf,
     /// Directories whose names, on the whole path and within, have been synced since the store was opened.
     ready: Mutex<HashSet<PathBuf>>,
-    poisoned: OnceLock<String>,
+    poisoned: Mutex<Option<String>>,
+    /// Directories of which a sync has failed: before the next one counts, they are changed anew.
+    doubtful: Mutex<HashSet<PathBuf>>,
     next_temporary: AtomicU64,
 }
 
@@ -58,7 +69,8 @@ impl Disk {
             temporaries,
             root,
             ready: Mutex::default(),
-            poisoned: OnceLock::new(),
+            poisoned: Mutex::default(),
+            doubtful: Mutex::default(),
             next_temporary: AtomicU64::new(0),
         };
         let here = Key::new("data-directory")?;
@@ -112,25 +124,84 @@ impl Disk {
         self.root.join(key.as_str())
     }
 
+    /// Why nothing is written; `None` where it is.
+    pub(super) fn poisoned(&self) -> Option<Error> {
+        locked(&self.poisoned)
+            .as_ref()
+            .map(|why| error::poisoned(why))
+    }
+
     fn alive(&self) -> Result<()> {
-        self.poisoned
-            .get()
-            .map_or(Ok(()), |why| Err(error::poisoned(why)))
+        self.poisoned().map_or(Ok(()), Err)
+    }
+
+    /// One attempt to write again: a new file is written and synced, then a new name in each
+    /// directory that is in doubt. Nothing is acknowledged by it: what was in doubt is found out when it
+    /// is read or repeated, and every directory is synced anew before it is used.
+    pub(super) fn reopen(&self) -> Result<()> {
+        if self.poisoned().is_none() {
+            return Ok(());
+        }
+        let mut directories: Vec<PathBuf> = locked(&self.doubtful).iter().cloned().collect();
+        directories.push(self.temporaries.clone());
+        let here = Key::new("data-directory")?;
+        for directory in directories {
+            self.freshen(&directory)
+                .and_then(|()| self.fs.sync_dir(&directory))
+                .map_err(|cause| error::failed("be written again", &here, cause))?;
+        }
+        locked(&self.doubtful).clear();
+        locked(&self.ready).clear();
+        *locked(&self.poisoned) = None;
+        tracing::info!("the disk takes syncs again: so does the store take writes");
+        Ok(())
+    }
+
+    /// Changes a directory, so that a sync that follows has something to write: a new file, synced, gets a
+    /// name in it and loses it again.
+    fn freshen(&self, directory: &Path) -> io::Result<()> {
+        let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
+        let path = self.temporaries.join(format!("fresh-{number:020}"));
+        let mut file = self.fs.create(&path)?;
+        let name = directory.join(format!(".fresh-{number:020}"));
+        let changed = file
+            .append(&[0; PROBE_BYTES])
+            .and_then(|()| file.sync())
+            .and_then(|()| self.fs.link(&path, &name));
+        let removed = match changed {
+            Ok(()) => self.fs.remove(&name),
+            Err(cause) => Err(cause),
+        };
+        self.fs.remove(&path).and(removed)
     }
 
     /// Ends all writing: after a failed sync nobody knows what the disk holds, and a second sync
     /// that succeeds would not say so.
     fn poison(&self, path: &Path, cause: &io::Error) -> Error {
         let why = format!("syncing {} failed: {cause}", path.display());
-        tracing::error!(path = %path.display(), %cause, "a sync failed: the store takes no more writes");
-        error::poisoned(self.poisoned.get_or_init(|| why))
+        tracing::error!(path = %path.display(), %cause, "a sync failed: the store takes no writes");
+        error::poisoned(locked(&self.poisoned).get_or_insert(why))
     }
 
     fn sync_dir(&self, path: &Path) -> Result<()> {
         self.alive()?;
-        self.fs
-            .sync_dir(path)
-            .map_err(|cause| self.poison(path, &cause))
+        let failed = |cause: io::Error| {
+            let scarce = error::is_scarce(&cause);
+            if !scarce {
+                locked(&self.doubtful).insert(path.to_path_buf());
+            }
+            if scarce || error::is_full(&cause) {
+                self.lock_ready().remove(path);
+                return error::failed_at("sync", path, cause);
+            }
+            self.poison(path, &cause)
+        };
+        if locked(&self.doubtful).contains(path) {
+            self.freshen(path).map_err(failed)?;
+        }
+        self.fs.sync_dir(path).map_err(failed)?;
+        locked(&self.doubtful).remove(path);
+        Ok(())
     }
 
     /// Syncs a directory and every name on its path once since the store was opened.
@@ -158,8 +229,8 @@ impl Disk {
         Ok(true)
     }
 
-    fn lock_ready(&self) -> std::sync::MutexGuard<'_, HashSet<PathBuf>> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_ready(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        locked(&self.ready)
     }
 
     fn directory(&self, key: &Key) -> PathBuf {
@@ -246,7 +317,7 @@ impl Disk {
         if entry.links <= 1 {
             return Ok(true);
         }
-        if self.poisoned.get().is_some() {
+        if self.poisoned().is_some() {
             return Ok(false);
         }
         self.sync_dir(directory).map(|()| true)
@@ -263,7 +334,11 @@ impl Disk {
             .map_err(|cause| error::failed("list", prefix, cause))?;
         let mut listed = Vec::with_capacity(found.len());
         let mut synced = false;
-        for entry in found {
+        // No key has a part that begins with a dot: such a name is this module's own.
+        for entry in found
+            .into_iter()
+            .filter(|entry| !entry.name.starts_with('.'))
+        {
             if synced || self.durable(&directory, &entry)? {
                 synced |= entry.links > 1;
                 listed.push(Listed {
@@ -292,7 +367,9 @@ impl Disk {
         let doubt = |cause: &dyn std::fmt::Display| error::in_doubt(key, cause);
         self.alive().map_err(|cause| doubt(&cause))?;
         self.fs.sync_file(&path).map_err(|cause| {
-            self.poison(&path, &cause);
+            if !error::is_scarce(&cause) {
+                self.poison(&path, &cause);
+            }
             doubt(&cause)
         })?;
         self.sync_dir(&self.directory(key))
@@ -339,7 +416,7 @@ impl Temporary {
             .map_err(|cause| error::stopped(key, cause))?;
         self.file.sync().map_err(|cause| {
             // Where space is reserved late, a full disk shows here: only this file has lost anything.
-            if error::is_full(&cause) {
+            if error::is_full(&cause) || error::is_scarce(&cause) {
                 error::failed("write", key, cause)
             } else {
                 disk.poison(&self.path, &cause)
@@ -351,7 +428,11 @@ impl Temporary {
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
                 return disk.existing(key).map(Created::Exists);
             }
-            Err(cause) if error::is_full(&cause) || cause.kind() == io::ErrorKind::NotFound => {
+            Err(cause)
+                if error::is_full(&cause)
+                    || error::is_scarce(&cause)
+                    || cause.kind() == io::ErrorKind::NotFound =>
+            {
                 return Err(error::failed("link", key, cause));
             }
             // The disk did not say whether the name is there.

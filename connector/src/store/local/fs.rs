@@ -76,7 +76,10 @@ impl Fs for Disk {
     }
 
     fn make_dir(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir(path)
+        let mut directory = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut directory, 0o700);
+        directory.create(path)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {

@@ -17,6 +17,8 @@ pub(crate) enum Break {
     Nothing,
     /// It fails with this and changes nothing.
     Fails(io::ErrorKind),
+    /// It fails with the system's error of this number and changes nothing.
+    Errno(i32),
     /// Power is lost before it, and with it everything that follows.
     PowerBefore,
     /// Power is lost after it.
@@ -151,6 +153,7 @@ impl Simulated {
         match (state.plan)(index, name, path) {
             Break::Nothing => work(&mut state),
             Break::Fails(kind) => Err(io::Error::new(kind, "injected")),
+            Break::Errno(code) => Err(io::Error::from_raw_os_error(code)),
             Break::PowerBefore => {
                 state.dead = true;
                 Err(io::Error::other("no power"))

@@ -139,7 +139,7 @@ async fn writers_that_race_all_commit_once() {
 #[tokio::test]
 async fn a_lost_response_ends_well_and_doubles_nothing() {
     for fault in [Fault::Lost, Fault::ResponseLost, Fault::Late] {
-        for at in 0..12 {
+        for at in 0..13 {
             let inner: Arc<dyn Store> = Arc::new(Objects::memory());
             logs_on(Arc::clone(&inner), 1).await.unwrap();
             let faulty = Faulty::new(
@@ -161,7 +161,7 @@ async fn a_lost_response_ends_well_and_doubles_nothing() {
             let fresh = dataset(&logs_on(inner, 2).await.unwrap()).await;
             let view = fresh.refresh().await.unwrap();
             assert!(
-                view.head() == 2 && view.totals().0 == 10 || at < 3,
+                view.head() == 2 && view.totals().0 == 10 || at < 4,
                 "{fault:?} at {at}: head {}",
                 view.head()
             );
@@ -351,7 +351,7 @@ async fn a_job_has_a_log_and_state_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_key_is_made_once_and_a_damaged_one_is_refused() {
+async fn the_key_is_made_once_and_a_damaged_one_gives_and_takes_no_receipt() {
     let root = tempfile::tempdir().unwrap();
     let signature = local(root.path(), 1).await.signer().sign("test", b"x");
     let again = local(root.path(), 2).await;
@@ -367,7 +367,54 @@ async fn the_key_is_made_once_and_a_damaged_one_is_refused() {
             .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
-    std::fs::write(root.path().join("key"), b"short").unwrap();
-    let store = Arc::new(Local::open(root.path()).await.unwrap());
-    assert_eq!(logs_on(store, 3).await.err().unwrap().code(), "FS1012");
+    let receipt = {
+        let dataset = dataset(&again).await;
+        dataset.append(fence(1, 0)).await.unwrap();
+        put(&dataset, 1, rows(0..10)).await.unwrap();
+        seal(&dataset, 0, &[rows(0..10)]).await.unwrap()
+    };
+    let (key, check) = (root.path().join("key"), root.path().join("key-check"));
+    let (key_bytes, check_bytes) = (std::fs::read(&key).unwrap(), std::fs::read(&check).unwrap());
+    let mut flipped = key_bytes.clone();
+    flipped[7] ^= 1;
+    for (what, damage) in [
+        ("short", Some(&b"short"[..])),
+        ("flipped", Some(&flipped)),
+        ("empty", Some(b"")),
+        ("gone", None),
+    ] {
+        match damage {
+            Some(bytes) => std::fs::write(&key, bytes).unwrap(),
+            None => std::fs::remove_file(&key).unwrap(),
+        }
+        let logs = local(root.path(), 3).await;
+        assert_eq!(logs.signer().damage().unwrap().code(), "FS1012", "{what}");
+        let dataset = dataset(&logs).await;
+        assert_eq!(read_all(&dataset).await.unwrap().len(), 1, "{what}");
+        let refused = seal(&dataset, 0, &[rows(0..10)]).await.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.code()),
+            (Kind::Data, "FS1012"),
+            "{what}"
+        );
+        let refused = logs
+            .signer()
+            .verify_receipt(LogId(id().0), &receipt)
+            .unwrap_err();
+        assert_eq!(refused.code(), "FS1012", "{what}");
+    }
+    std::fs::write(&key, &key_bytes).unwrap();
+    // What shows that the key is whole is made anew where it is damaged itself, or was never there.
+    for bytes in [Some(&check_bytes[1..]), Some(b""), None] {
+        match bytes {
+            Some(bytes) => std::fs::write(&check, bytes).unwrap(),
+            None => std::fs::remove_file(&check).unwrap(),
+        }
+        let logs = local(root.path(), 4).await;
+        assert_eq!(logs.signer().damage(), None);
+        logs.signer()
+            .verify_receipt(LogId(id().0), &receipt)
+            .unwrap();
+        assert_eq!(std::fs::read(&check).unwrap(), check_bytes);
+    }
 }

@@ -14,9 +14,10 @@ use flinkspark_model::lineage::{Edge, SlotRange};
 use flinkspark_model::log::{Commit, SegmentFormat, SegmentRef, SourceOffsets};
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{
-    Change, ChangeEvent, EventKind, Page, Reference, Registration, Update,
+    Change, ChangeEvent, Damaged, EventKind, Page, Reference, Registration, Update,
 };
 use flinkspark_model::schema::Compatibility;
+use flinkspark_model::{Error, Kind};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -248,7 +249,12 @@ proptest! {
 
     #[test]
     fn a_page_comes_back_equal(datasets in vec(datasets(), 0..3), next in option::of(names())) {
-        let page = Page { datasets, next };
+        let damaged = datasets.iter().map(|dataset: &Arc<Dataset>| Damaged {
+            id: dataset.id,
+            name: dataset.name.clone(),
+            error: Error::from_wire(Kind::Data, "FS1050".into(), "it is damaged".into()).with_detail("where"),
+        });
+        let page = Page { damaged: damaged.collect(), datasets, next };
         let wire = sent(&v1::ListResponse::try_from(&page).unwrap());
         prop_assert_eq!(Page::try_from(wire).unwrap(), page);
     }
