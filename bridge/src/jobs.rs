@@ -24,7 +24,7 @@ pub use compare::Difference;
 pub use record::{
     Counts, End, Failure, JobId, JobRecord, Options, Outcome, Pinned, Submission, Target,
 };
-pub use records::{Life, Records};
+pub use records::{DamagedJob, Found, Life, Records};
 pub use run::{Engines, Progress};
 pub use supervisor::{Retry, Snapshot, State, Supervisor};
 pub(crate) use turns::Turns;

@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod damage;
 pub mod exit;
 #[cfg(feature = "faults")]
 pub mod faults;

@@ -5,6 +5,7 @@
 use flinkspark_connector::store::Collected;
 use flinkspark_model::budget::Budget;
 use flinkspark_model::{Error, Kind, Result};
+use prometheus::core::Collector;
 use prometheus::{Encoder, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 /// The server's metrics.
@@ -80,6 +81,18 @@ impl Metrics {
             })
         };
         build().map_err(failed)
+    }
+
+    /// Registers a metric that somebody else counts.
+    pub(crate) fn keep<M: Collector + Clone + 'static>(
+        &self,
+        metric: prometheus::Result<M>,
+    ) -> Result<M> {
+        let registered = metric.and_then(|metric| {
+            self.registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        });
+        registered.map_err(failed)
     }
 
     /// Counts what a collection deleted.

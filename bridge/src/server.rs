@@ -1,35 +1,43 @@
 //! The server: wires the catalogue, the logs, the engines and the services together.
 //!
+//! One damaged object is one error: it is named, what depends on it is refused, and the rest is served.
 //! Invariant: nothing is served before every part has caught up with what is durable, and when
 //! [`Server::stop`] returns every job has let go at a checkpoint.
 
 mod catalog;
+mod catchup;
+mod connections;
 mod datadir;
 mod housekeeping;
 mod http;
+mod inspect;
 mod jobs;
+mod limits;
+mod readiness;
 
 pub use datadir::DataDir;
+pub use inspect::inspect;
 
 use crate::config::{Config, SHUTDOWN_MS};
+use crate::damage::Damage;
 use crate::jobs::{Engines, Planner, Records, Supervisor, Turns, clear_scratch};
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::system::{SystemClock, SystemEntropy};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flinkspark_connector::evolution::{self, Agreed};
+use connections::Port;
 use flinkspark_connector::flight;
 use flinkspark_connector::store::{Logs, Settings, Store, Transactions, local::Local};
 use flinkspark_engine::batch;
 use flinkspark_metadata::Catalogue;
 use flinkspark_model::budget::Budget;
-use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy};
+use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy, Heads};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::v1::catalog_server::CatalogServer;
 use flinkspark_proto::v1::jobs_server::JobsServer;
-use futures::stream::{self, TryStreamExt};
 use housekeeping::Housekeeping;
+use readiness::Readiness;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,11 +47,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-
-/// Datasets whose logs are read at once while the server starts.
-const CATCH_UP_PAGE: usize = 1000;
-/// Logs that are read at once at the start.
-const CATCH_UP_AT_ONCE: usize = 64;
+use tonic_health::pb::health_server::{Health, HealthServer};
 
 /// Where the catalogue lies in a data directory.
 pub fn catalogue_dir(data_dir: &Path) -> PathBuf {
@@ -59,6 +63,8 @@ pub struct Parts {
     pub datasets: Arc<dyn Datasets>,
     /// Runs jobs.
     pub jobs: Arc<Supervisor>,
+    /// What is damaged.
+    pub damage: Damage,
 }
 
 /// A running server.
@@ -79,27 +85,33 @@ impl Server {
         config.validate()?;
         let budget = Budget::new(config.memory.resolve(memory::machine_bytes())?);
         tracing::info!(bytes = budget.limit(), "memory budget");
+        let open_files = limits::raise_open_files();
         let mut data_dir = DataDir::open(&config.data_dir)?;
         let (grpc_listener, grpc) = bind("--grpc", config.grpc).await?;
         let (http_listener, http) = bind("--http", config.http).await?;
         data_dir.announce(&format!(
             "process {} serving http://{grpc}",
             std::process::id()
-        ))?;
+        ));
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        let store: Arc<dyn Store> = Arc::new(Local::open(data_dir.path()).await?);
-        let logs = Logs::open(
+        let damage = Damage::default();
+        let local = Local::open(data_dir.path()).await?;
+        let store: Arc<dyn Store> = Arc::new(local.clone());
+        let catalogue = open_catalogue(data_dir.path(), &clock, &entropy).await?;
+        let logs = Logs::open_known(
             Arc::clone(&store),
             Arc::clone(&clock),
             Arc::clone(&entropy),
             Settings::default(),
+            Arc::clone(&catalogue) as Arc<dyn Heads>,
         )
         .await?;
-        let catalog = open_catalogue(data_dir.path(), &clock, &entropy).await?;
+        readiness::note_wholes(&damage, &catalogue, logs.signer().damage());
+        let catalog: Arc<dyn Catalog> = Arc::clone(&catalogue) as Arc<dyn Catalog>;
         let datasets: Arc<dyn Datasets> = Arc::new(logs.clone());
-        catch_up(&catalog, &datasets).await?;
+        catchup::catch_up(&catalog, &datasets, &damage).await;
 
         let scratch = data_dir.path().join("scratch");
         clear_scratch(&scratch);
@@ -121,11 +133,18 @@ impl Server {
         };
         let planner = Planner::new(Arc::clone(&catalog), turns, batch_memory);
         let records = Records::new(store);
-        let supervisor = Supervisor::new(records.clone(), planner, engines, Arc::clone(&clock))?;
+        let supervisor = Supervisor::new(
+            records.clone(),
+            planner,
+            engines,
+            Arc::clone(&clock),
+            damage.clone(),
+        )?;
         let parts = Parts {
             catalog: Arc::clone(&catalog),
             datasets: Arc::clone(&datasets),
             jobs: Arc::clone(&supervisor),
+            damage: damage.clone(),
         };
 
         let (closing, closed) = watch::channel(false);
@@ -137,6 +156,7 @@ impl Server {
             records,
             transactions: Arc::clone(&transactions),
             metrics: Arc::clone(&metrics),
+            damage: damage.clone(),
         };
         let components = flight::Components {
             catalog,
@@ -147,19 +167,42 @@ impl Server {
         };
         let location = format!("grpc://{grpc}");
         let ready = Arc::new(AtomicBool::new(false));
+        let readiness = Readiness {
+            started: Arc::clone(&ready),
+            store: local,
+            catalogue,
+            damage,
+        };
+        let counts = connections::Counts::new(&metrics)?;
+        let grpc_port = Port::new(
+            "grpc",
+            grpc_listener,
+            limits::grpc(open_files),
+            counts.clone(),
+        );
+        let http_port = Port::new("http", http_listener, limits::http(open_files), counts);
+        let gauges = readiness::Gauges::new(&metrics)?;
+        let (reporter, health_service) = tonic_health::server::health_reporter();
         let health = http::Health {
-            ready: Arc::clone(&ready),
+            readiness: readiness.clone(),
             metrics,
         };
         let mut tasks = vec![
             tokio::spawn(serve_grpc(
-                grpc_listener,
+                grpc_port,
                 parts.clone(),
                 components,
                 location,
+                health_service,
                 closed.clone(),
             )),
-            tokio::spawn(serve_http(http_listener, health, closed.clone())),
+            tokio::spawn(serve_http(http_port, health, closed.clone())),
+            tokio::spawn(readiness::watch_over(
+                readiness,
+                gauges,
+                reporter,
+                closed.clone(),
+            )),
         ];
         let unended = supervisor.unended().await?;
         ready.store(true, Ordering::Release);
@@ -247,11 +290,12 @@ async fn open_catalogue(
     data_dir: &Path,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
-) -> Result<Arc<dyn Catalog>> {
+) -> Result<Arc<Catalogue>> {
     let options = flinkspark_metadata::Options::new(catalogue_dir(data_dir));
     let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
     let opened =
-        tokio::task::spawn_blocking(move || Catalogue::open(&options, clock, entropy)).await;
+        tokio::task::spawn_blocking(move || Catalogue::open_even_damaged(&options, clock, entropy))
+            .await;
     let opened = opened.map_err(|cause| {
         Error::new(
             Kind::Internal,
@@ -274,50 +318,23 @@ fn ticket_key(logs: &Logs) -> Result<flight::Key> {
     bytes.try_into().map(flight::Key::new).map_err(|_| broken())
 }
 
-/// Tells the catalogue of every log's head: for data the log decides.
-async fn catch_up(catalog: &Arc<dyn Catalog>, datasets: &Arc<dyn Datasets>) -> Result<()> {
-    let mut after = None;
-    loop {
-        let page = catalog.list("", after.as_ref(), CATCH_UP_PAGE).await?;
-        stream::iter(page.datasets.into_iter().map(Ok))
-            .try_for_each_concurrent(CATCH_UP_AT_ONCE, |dataset| async move {
-                let Agreed { dataset, view, .. } =
-                    evolution::repair(&**catalog, &**datasets, dataset).await?;
-                if view.head() == 0 {
-                    return Ok(());
-                }
-                let (rows, _, _) = view.totals();
-                catalog
-                    .advance(dataset.id, view.head(), rows, view.watermark_ms())
-                    .await
-            })
-            .await?;
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(()),
-        }
-    }
-}
-
 async fn closed(mut closing: watch::Receiver<bool>) {
     // An error means that the server is gone, which is a close as well.
     let _ = closing.wait_for(|closing| *closing).await;
 }
 
-async fn serve_grpc(
-    listener: TcpListener,
+async fn serve_grpc<H: Health>(
+    port: Port,
     parts: Parts,
     components: flight::Components,
     location: String,
+    health_service: HealthServer<H>,
     closing: watch::Receiver<bool>,
 ) -> Result<()> {
-    let (health, health_service) = tonic_health::server::health_reporter();
-    health
-        .set_service_status("", tonic_health::ServingStatus::Serving)
-        .await;
     let catalog = catalog::Service {
         catalog: Arc::clone(&parts.catalog),
         datasets: Arc::clone(&parts.datasets),
+        damage: parts.damage,
         location,
     };
     let served = flight::limits::server(tonic::transport::Server::builder())
@@ -328,7 +345,7 @@ async fn serve_grpc(
         )
         .add_service(JobsServer::new(jobs::Service { jobs: parts.jobs }))
         .add_service(health_service)
-        .serve_with_incoming_shutdown(flight::limits::incoming(listener), closed(closing));
+        .serve_with_incoming_shutdown(port.incoming(), closed(closing));
     served.await.map_err(|cause| {
         Error::new(
             Kind::Unavailable,
@@ -340,12 +357,11 @@ async fn serve_grpc(
 }
 
 async fn serve_http(
-    listener: TcpListener,
+    port: Port,
     health: http::Health,
     closing: watch::Receiver<bool>,
 ) -> Result<()> {
-    let served =
-        axum::serve(listener, http::router(health)).with_graceful_shutdown(closed(closing));
+    let served = axum::serve(port, http::router(health)).with_graceful_shutdown(closed(closing));
     served.await.map_err(|cause| {
         Error::new(
             Kind::Unavailable,

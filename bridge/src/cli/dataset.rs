@@ -9,11 +9,12 @@ use flinkspark_connector::format;
 use flinkspark_model::dataset::{Boundedness, Dataset, TimeAttribute, TimePrecision, Traits};
 use flinkspark_model::handle::Handle;
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::{ChangeEvent, EventKind, Reference, Registration, Update};
+use flinkspark_model::port::{ChangeEvent, Damaged, EventKind, Reference, Registration, Update};
 use flinkspark_model::{Error, Kind, Result, schema};
 use flinkspark_proto::error::from_status;
 use flinkspark_proto::v1;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
 /// Runs one of the commands.
@@ -151,7 +152,8 @@ async fn put_schema(
 }
 
 async fn list(client: &mut Client, output: Format, prefix: String) -> Result<()> {
-    let mut listing = Listing::new(&["name", "id", "version", "columns", "flink", "spark"]);
+    let mut rows = Vec::new();
+    let mut is_damaged = false;
     let mut after = String::new();
     loop {
         let request = v1::ListRequest {
@@ -160,6 +162,12 @@ async fn list(client: &mut Client, output: Format, prefix: String) -> Result<()>
             limit: 0,
         };
         let page = answer(client.catalog.list(request).await)?;
+        is_damaged |= !page.damaged.is_empty();
+        let mut damaged: BTreeMap<String, Damaged> = BTreeMap::new();
+        for one in page.damaged {
+            let one = Damaged::try_from(one)?;
+            damaged.insert(one.id.to_string(), one);
+        }
         for dataset in page.datasets {
             let dataset = Dataset::try_from(dataset)?;
             let mut row = record(&dataset);
@@ -167,13 +175,43 @@ async fn list(client: &mut Client, output: Format, prefix: String) -> Result<()>
             for handle in &dataset.handles {
                 row.insert(handle.engine().name().into(), handle.identifier().into());
             }
-            listing.push(row.into());
+            if let Some(one) = damaged.remove(&dataset.id.to_string()) {
+                row.insert("damaged".into(), why(&one.error).into());
+            }
+            rows.push(row);
+        }
+        // Those of which not even the record can be read.
+        for (id, one) in damaged {
+            let mut row = Map::new();
+            row.insert("id".into(), id.into());
+            row.insert("name".into(), one.name.to_string().into());
+            row.insert("damaged".into(), why(&one.error).into());
+            rows.push(row);
         }
         match page.next {
             Some(next) => after = next,
-            None => return render::listing(output, &listing),
+            None => break,
         }
     }
+    let mut listing = if is_damaged {
+        Listing::new(&[
+            "name", "id", "version", "columns", "flink", "spark", "damaged",
+        ])
+    } else {
+        Listing::new(&["name", "id", "version", "columns", "flink", "spark"])
+    };
+    rows.into_iter().for_each(|row| listing.push(row.into()));
+    render::listing(output, &listing)
+}
+
+/// Why a dataset cannot be used, in one line.
+fn why(error: &Error) -> String {
+    format!(
+        "{}: {}: {}",
+        error.code(),
+        error.message(),
+        error.detail().unwrap_or_default()
+    )
 }
 
 fn record(dataset: &Dataset) -> Map<String, Value> {
@@ -370,9 +408,19 @@ fn text(line: &Value) -> String {
 }
 
 async fn forget(client: &mut Client, reference: &str, yes: bool) -> Result<()> {
-    let view = look_up(client, reference).await?;
-    let dataset = view.dataset.unwrap_or_default();
-    if !yes && !confirmed(&dataset.name, view.head.unwrap_or_default().rows)? {
+    let (dataset, rows) = match look_up(client, reference).await {
+        Ok(view) => (
+            view.dataset.unwrap_or_default(),
+            view.head.unwrap_or_default().rows,
+        ),
+        // One that is damaged can be given up; its files stay.
+        Err(error) if error.kind() == Kind::Data => {
+            eprintln!("{error}");
+            (listed(client, reference).await?.ok_or(error)?, 0)
+        }
+        Err(error) => return Err(error),
+    };
+    if !yes && !confirmed(&dataset.name, rows)? {
         return Err(Error::new(Kind::Invalid, "FS0015", "nothing was dropped")
             .with_detail("the question was not answered with yes")
             .with_hint("add --yes to drop without a question"));
@@ -391,6 +439,41 @@ async fn forget(client: &mut Client, reference: &str, yes: bool) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A dataset's record from the listing, which gives it whatever became of its log. Of one whose record is
+/// damaged too the version is 0.
+async fn listed(client: &mut Client, reference: &str) -> Result<Option<v1::Dataset>> {
+    let wanted = reference.parse::<Reference>()?.to_string();
+    let mut after = String::new();
+    loop {
+        let request = v1::ListRequest {
+            after,
+            ..v1::ListRequest::default()
+        };
+        let page = answer(client.catalog.list(request).await)?;
+        for dataset in page.datasets {
+            let known = Dataset::try_from(dataset.clone())?;
+            let handles = known.handles.iter().map(|handle| handle.key().to_string());
+            let names = [known.id.to_string(), known.name.to_string()];
+            if names.into_iter().chain(handles).any(|name| name == wanted) {
+                return Ok(Some(dataset));
+            }
+        }
+        let damaged = page.damaged.into_iter();
+        let mut damaged = damaged.filter(|one| one.id == wanted || one.name == wanted);
+        if let Some(one) = damaged.next() {
+            return Ok(Some(v1::Dataset {
+                id: one.id,
+                name: one.name,
+                ..v1::Dataset::default()
+            }));
+        }
+        match page.next {
+            Some(next) => after = next,
+            None => return Ok(None),
+        }
+    }
 }
 
 fn confirmed(name: &str, rows: u64) -> Result<bool> {

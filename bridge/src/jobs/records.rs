@@ -11,8 +11,15 @@ use flinkspark_model::log::LogId;
 use flinkspark_model::{Error, Kind, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// The list of submissions: made before a record, so that every record is found.
+const INDEX: &str = "jobs-index";
+
+/// The list of accepted jobs: made after a record, so that a lost one is missed.
+const KEPT: &str = "jobs-kept";
 
 /// The object that holds the first request to stop.
 const STOP_REQUEST: &str = "stop-request";
@@ -45,6 +52,24 @@ struct StopRequest {
     drain: bool,
 }
 
+/// A job that is there and whose record cannot be used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DamagedJob {
+    /// Its id; where nothing says it any more, its log's.
+    pub id: String,
+    /// What is damaged.
+    pub error: Error,
+}
+
+/// Every job that was accepted.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Found {
+    /// The records that are whole, in no particular order.
+    pub records: Vec<JobRecord>,
+    /// The others.
+    pub damaged: Vec<DamagedJob>,
+}
+
 /// The records of all jobs, in a store.
 #[derive(Clone)]
 pub struct Records {
@@ -64,18 +89,27 @@ impl Records {
         let log = record.id.log();
         self.store
             .create(
-                &Key::new(&format!("jobs-index/{}", log.0))?,
+                &Key::new(INDEX)?.join(log.0)?,
                 record.id.as_str().to_owned().into(),
             )
             .await?;
-        match self
+        let created = self
             .store
             .create(&key(log, "record")?, encode(record)?.into())
-            .await?
-        {
-            Created::New => Ok(Ok(())),
-            Created::Exists(bytes) => decode(&bytes).map(Err),
-        }
+            .await?;
+        let there = match created {
+            Created::New => Ok(()),
+            Created::Exists(bytes) => Err(decode(&bytes)?),
+        };
+        self.mark_kept(record).await?;
+        Ok(there)
+    }
+
+    /// Says that a record was made, apart from the record: one that vanishes later is missed.
+    async fn mark_kept(&self, record: &JobRecord) -> Result<()> {
+        let key = Key::new(KEPT)?.join(record.id.log().0)?;
+        let id = record.id.as_str().to_owned();
+        self.store.create(&key, id.into()).await.map(drop)
     }
 
     /// The record of an id.
@@ -173,16 +207,82 @@ impl Records {
         Ok(request.map(|request| request.drain))
     }
 
-    /// Every job, in no particular order.
-    pub async fn all(&self) -> Result<Vec<JobRecord>> {
-        let mut records = Vec::new();
-        for entry in self.store.list(&Key::new("jobs-index")?).await? {
-            let log = Uuid::parse_str(&entry.name)
-                .map(LogId)
-                .map_err(|cause| damaged(cause.to_string()))?;
-            records.extend(self.read(log, "record").await?);
+    /// Every job that was accepted. Two lists know of them, so that no lost file takes a job from both.
+    ///
+    /// Errors: what may pass; a damaged record is one job's.
+    pub async fn all(&self) -> Result<Found> {
+        let kept = self.logs_in(KEPT).await?;
+        let submitted = self.logs_in(INDEX).await?;
+        let mut found = Found::default();
+        for log in submitted.union(&kept).copied() {
+            match self.read::<JobRecord>(log, "record").await {
+                Ok(Some(record)) if record.id.log() == log => {
+                    if !kept.contains(&log)
+                        && let Err(error) = self.mark_kept(&record).await
+                    {
+                        tracing::debug!(job = %record.id, %error, "the next start marks it");
+                    }
+                    found.records.push(record);
+                }
+                Ok(Some(record)) => {
+                    let why = format!("it is the record of job {}", record.id);
+                    found.damaged.push(self.broken(log, damaged(why)).await);
+                }
+                Ok(None) if kept.contains(&log) => {
+                    let gone = damaged("it is gone, and the job was accepted".into());
+                    found.damaged.push(self.broken(log, gone).await);
+                }
+                // A submission that was never acknowledged.
+                Ok(None) => {}
+                Err(error) if error.kind() == Kind::Data => {
+                    found.damaged.push(self.broken(log, error).await);
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(records)
+        Ok(found)
+    }
+
+    async fn logs_in(&self, list: &str) -> Result<BTreeSet<LogId>> {
+        let mut logs = BTreeSet::new();
+        for entry in self.store.list(&Key::new(list)?).await? {
+            match Uuid::parse_str(&entry.name) {
+                Ok(log) => {
+                    logs.insert(LogId(log));
+                }
+                Err(_) => tracing::warn!(list, name = entry.name, "not a job: left alone"),
+            }
+        }
+        Ok(logs)
+    }
+
+    /// A damaged job by the id that its marks still say.
+    async fn broken(&self, log: LogId, error: Error) -> DamagedJob {
+        let mut id = log.0.to_string();
+        for list in [KEPT, INDEX] {
+            let Ok(key) = Key::new(list).and_then(|list| list.join(log.0)) else {
+                continue;
+            };
+            let Ok(Some(bytes)) = self.store.read(&key).await else {
+                continue;
+            };
+            let said = std::str::from_utf8(&bytes).ok().map(JobId::new);
+            if let Some(Ok(said)) = said
+                && said.log() == log
+            {
+                id = said.to_string();
+                break;
+            }
+        }
+        let detail = format!(
+            "jobs/{}/record: {}",
+            log.0,
+            error.detail().unwrap_or_default()
+        );
+        DamagedJob {
+            id,
+            error: error.with_detail(detail),
+        }
     }
 
     async fn read<T: DeserializeOwned>(&self, log: LogId, what: &str) -> Result<Option<T>> {
@@ -303,7 +403,77 @@ mod tests {
             "FS0902"
         );
         assert_eq!(submission("a", "x").matches(&there), Ok(()));
-        assert_eq!(records.all().await.unwrap(), [there]);
+        let found = records.all().await.unwrap();
+        assert_eq!((found.records, found.damaged), (vec![there], vec![]));
+    }
+
+    #[tokio::test]
+    async fn a_damaged_or_vanished_job_is_one_job_and_keeps_its_name() {
+        let three = ["a", "b", "c"];
+        let at = |list: &str, id: &str| {
+            Key::new(list)
+                .unwrap()
+                .join(JobId::new(id).unwrap().log().0)
+                .unwrap()
+        };
+        for (what, lost, written) in [
+            (
+                "flipped record",
+                key(JobId::new("b").unwrap().log(), "record").unwrap(),
+                Some("x"),
+            ),
+            (
+                "lost record",
+                key(JobId::new("b").unwrap().log(), "record").unwrap(),
+                None,
+            ),
+            ("lost submission", at(INDEX, "b"), None),
+            ("lost acceptance", at(KEPT, "b"), None),
+            ("flipped submission", at(INDEX, "b"), Some("q")),
+        ] {
+            let store = Arc::new(Objects::memory());
+            let records = Records::new(Arc::clone(&store) as Arc<dyn Store>);
+            for id in three {
+                records.create(&record(id, "x")).await.unwrap().unwrap();
+            }
+            store.delete(&lost).await.unwrap();
+            if let Some(text) = written {
+                store.create(&lost, text.to_owned().into()).await.unwrap();
+            }
+            let found = records.all().await.unwrap();
+            let names = found.records.iter().map(|record| record.id.to_string());
+            let damaged = found.damaged.iter().map(|damaged| {
+                assert_eq!(
+                    (damaged.error.kind(), damaged.error.code()),
+                    (Kind::Data, "FS0905")
+                );
+                damaged.id.clone()
+            });
+            assert_eq!(
+                found.damaged.len(),
+                usize::from(what.ends_with("record")),
+                "{what}"
+            );
+            let all: BTreeSet<String> = names.chain(damaged).collect();
+            assert_eq!(all, three.map(String::from).into(), "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_submission_that_was_never_acknowledged_is_no_job() {
+        let store = Arc::new(Objects::memory());
+        let records = Records::new(Arc::clone(&store) as Arc<dyn Store>);
+        let log = JobId::new("a").unwrap().log();
+        let mark = Key::new(INDEX).unwrap().join(log.0).unwrap();
+        store.create(&mark, "a".to_owned().into()).await.unwrap();
+        assert_eq!(records.all().await.unwrap(), Found::default());
+        // Jobs from before the second list are put into it when they are found.
+        let record_at = key(log, "record").unwrap();
+        let bytes = encode(&record("a", "x")).unwrap();
+        store.create(&record_at, bytes.into()).await.unwrap();
+        assert_eq!(records.all().await.unwrap().records.len(), 1);
+        store.delete(&record_at).await.unwrap();
+        assert_eq!(records.all().await.unwrap().damaged.len(), 1);
     }
 
     #[tokio::test]

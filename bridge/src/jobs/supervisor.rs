@@ -8,8 +8,9 @@ use super::bind::Planner;
 use super::build::Explained;
 use super::pace::{self, Next};
 use super::record::{Counts, End, JobId, JobRecord, Options, Outcome, Submission, Target};
-use super::records::Records;
+use super::records::{DamagedJob, Records};
 use super::run::{Ended, Engines, Incarnation, Progress, Signal};
+use crate::damage::{Damage, Object};
 use crate::workers::{Work, Workers, cores};
 use flinkspark_model::port::Clock;
 use flinkspark_model::{Error, Kind, Result, fault};
@@ -88,6 +89,7 @@ pub struct Supervisor {
     planning: Workers,
     engines: Engines,
     clock: Arc<dyn Clock>,
+    damage: Damage,
     closing: watch::Sender<bool>,
     running: Mutex<Jobs>,
 }
@@ -114,6 +116,7 @@ impl Supervisor {
         planner: Planner,
         engines: Engines,
         clock: Arc<dyn Clock>,
+        damage: Damage,
     ) -> Result<Arc<Self>> {
         Ok(Arc::new(Self {
             records,
@@ -121,6 +124,7 @@ impl Supervisor {
             planning: Workers::start(cores())?,
             engines,
             clock,
+            damage,
             closing: watch::Sender::new(false),
             running: Mutex::default(),
         }))
@@ -139,9 +143,21 @@ impl Supervisor {
     /// Every job that has no end, to be started once the server answers.
     pub async fn unended(&self) -> Result<Vec<JobRecord>> {
         let mut unended = Vec::new();
-        for record in self.records.all().await? {
-            if self.records.life(&record.id).await?.end.is_none() {
-                unended.push(record);
+        let found = self.records.all().await?;
+        // One that is damaged is noted, and not started.
+        for job in found.damaged {
+            self.damage.note(Object::Job(job.id), &job.error);
+        }
+        for record in found.records {
+            let life = self.records.life(&record.id).await;
+            match self
+                .damage
+                .seen(|| Object::Job(record.id.to_string()), life)
+            {
+                Ok(life) if life.end.is_none() => unended.push(record),
+                Ok(_) => {}
+                Err(error) if error.kind() == Kind::Data => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(unended)
@@ -232,15 +248,24 @@ impl Supervisor {
     }
 
     /// Every job, the latest submission first.
-    pub async fn list(&self) -> Result<Vec<Snapshot>> {
+    pub async fn list(&self) -> Result<(Vec<Snapshot>, Vec<DamagedJob>)> {
         let mut jobs = Vec::new();
-        for record in self.records.all().await? {
-            jobs.push(self.get(&record.id).await?);
+        let found = self.records.all().await?;
+        let mut damaged = found.damaged;
+        for record in found.records {
+            match self.get(&record.id).await {
+                Ok(job) => jobs.push(job),
+                Err(error) if error.kind() == Kind::Data => damaged.push(DamagedJob {
+                    id: record.id.to_string(),
+                    error,
+                }),
+                Err(error) => return Err(error),
+            }
         }
         jobs.sort_by(|a, b| {
             (b.record.submitted_at_ms, &b.record.id).cmp(&(a.record.submitted_at_ms, &a.record.id))
         });
-        Ok(jobs)
+        Ok((jobs, damaged))
     }
 
     /// Follows a job: the receiver sees each change; it is closed once the job has ended.

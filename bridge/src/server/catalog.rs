@@ -2,13 +2,14 @@
 //!
 //! Invariant: a dataset's record comes from the catalogue, its totals from its log, never mixed.
 
+use crate::damage::{Damage, Object};
 use flinkspark_connector::evolution::{self, Agreed};
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::handle::RddPartition;
 use flinkspark_model::log::{LiveEpoch, Replacement, Slot, View};
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::{Catalog, Datasets, Leaving, Reference, Update};
+use flinkspark_model::port::{Catalog, Damaged, Datasets, Leaving, Reference, Update};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::convert;
 use flinkspark_proto::error::to_status;
@@ -27,6 +28,7 @@ const EVENTS_MAX: usize = 256;
 pub(super) struct Service {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) datasets: Arc<dyn Datasets>,
+    pub(super) damage: Damage,
     /// Where clients read: the preferred location of every partition.
     pub(super) location: String,
 }
@@ -51,8 +53,9 @@ impl Service {
 
     async fn view(&self, reference: Option<v1::Reference>) -> Result<v1::DatasetView> {
         let dataset = self.find(reference).await?;
-        let Agreed { dataset, log, view } =
-            evolution::agree(&*self.catalog, &*self.datasets, dataset).await?;
+        let object = || Object::Dataset(dataset.id, dataset.name.to_string());
+        let agreed = evolution::agree(&*self.catalog, &*self.datasets, Arc::clone(&dataset));
+        let Agreed { dataset, log, view } = self.damage.seen(object, agreed.await)?;
         let epochs = log.at_schema(view.live().cloned().collect()).await?;
         let mut rows: BTreeMap<u32, u64> = BTreeMap::new();
         for segment in view.live().flat_map(|epoch| &epoch.segments) {
@@ -80,7 +83,18 @@ impl Service {
             .catalog
             .list(&request.prefix, after.as_ref(), limit(request.limit))
             .await?;
-        v1::ListResponse::try_from(&page)
+        let mut response = v1::ListResponse::try_from(&page)?;
+        for dataset in &page.datasets {
+            if let Some(error) = self.damage.of(dataset.id) {
+                let damaged = Damaged {
+                    id: dataset.id,
+                    name: dataset.name.clone(),
+                    error,
+                };
+                response.damaged.push((&damaged).into());
+            }
+        }
+        Ok(response)
     }
 
     async fn epochs_after(&self, request: v1::EpochsRequest) -> Result<v1::EpochsResponse> {

@@ -3,6 +3,7 @@
 //! It decides nothing: the connector does, and may be asked at any time. Invariant: what one dataset
 //! or job runs into keeps no other from its turn.
 
+use crate::damage::{Damage, Object};
 use crate::jobs::{JobId, Records};
 use crate::metrics::Metrics;
 use async_trait::async_trait;
@@ -31,6 +32,7 @@ pub(super) struct Housekeeping {
     pub(super) records: Records,
     pub(super) transactions: Arc<Transactions>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) damage: Damage,
 }
 
 impl Housekeeping {
@@ -60,7 +62,11 @@ impl Housekeeping {
     /// What the jobs that go on hold.
     async fn held(&self) -> Result<Held<'_>> {
         let (mut pins, mut ids) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::new());
-        for job in self.records.all().await? {
+        let found = self.records.all().await?;
+        if let Some(job) = found.damaged.into_iter().next() {
+            return Err(job.error);
+        }
+        for job in found.records {
             if !self.records.ended_for_good(&job.id).await? {
                 for input in &job.inputs {
                     pins.entry(input.dataset).or_default().push(input.through);
@@ -115,7 +121,7 @@ impl Housekeeping {
 
     async fn jobs(&self) {
         let jobs = match self.records.all().await {
-            Ok(jobs) => jobs,
+            Ok(found) => found.records,
             Err(error) => return tracing::warn!(%error, "the jobs could not be listed"),
         };
         for job in jobs {
@@ -140,7 +146,8 @@ impl Housekeeping {
                 }
             };
             for dataset in &page.datasets {
-                match self.dataset(dataset, held).await {
+                let object = || Object::Dataset(dataset.id, dataset.name.to_string());
+                match self.damage.seen(object, self.dataset(dataset, held).await) {
                     Ok(collected) => {
                         waiting += collected.waiting_bytes;
                         self.metrics.collected(collected);

@@ -1,20 +1,22 @@
 //! The HTTP port: `/healthz`, `/readyz` and `/metrics`.
 //!
-//! Invariant: `/readyz` answers 200 only after every service was started and before the first is stopped.
+//! Invariant: `/readyz` answers 200 only after every service was started, before the first is stopped, and
+//! while every part takes writes; its body says in JSON why not, and what is damaged.
 
+use super::readiness::Readiness;
 use crate::metrics::Metrics;
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::Value;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the handlers look at.
 #[derive(Clone)]
 pub(super) struct Health {
-    pub(super) ready: Arc<AtomicBool>,
+    pub(super) readiness: Readiness,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -27,12 +29,14 @@ pub(super) fn router(health: Health) -> Router {
         .with_state(health)
 }
 
-async fn ready(State(health): State<Health>) -> (StatusCode, &'static str) {
-    if health.ready.load(Ordering::Acquire) {
-        (StatusCode::OK, "ready\n")
+async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
+    let (ready, report) = health.readiness.report();
+    let status = if ready {
+        StatusCode::OK
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
-    }
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(report))
 }
 
 async fn metrics(State(health): State<Health>) -> Response {

@@ -31,13 +31,17 @@ fn answer<T>(result: Result<T>) -> Answer<T> {
 impl Service {
     async fn list_after(&self, request: v1::ListJobsRequest) -> Result<v1::ListJobsResponse> {
         let wanted = request.state;
-        let jobs = self
-            .jobs
-            .list()
-            .await?
-            .into_iter()
-            .map(|snapshot| wire(&snapshot));
+        let (jobs, damaged) = self.jobs.list().await?;
+        let jobs = jobs.iter().map(wire);
+        // A job whose record is damaged has nothing but a name, and cannot go on.
+        let damaged = damaged.into_iter().map(|job| v1::Job {
+            id: job.id,
+            state: v1::JobState::Failed.into(),
+            error: Some(detail(&job.error)),
+            ..v1::Job::default()
+        });
         let mut jobs: Vec<v1::Job> = jobs
+            .chain(damaged)
             .filter(|job| wanted == 0 || job.state == wanted)
             .collect();
         if !request.after.is_empty() {

@@ -8,6 +8,7 @@ use flinkspark_integration_tests::server::{Server, serve};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Less than the flights need, in MiB.
 const SMALL: u32 = 16;
@@ -54,6 +55,20 @@ impl Disk {
         let data = self.at.join("data");
         let mut command = self.command(&binary(Build::Plain)?);
         Server::launch(command.args(serve(&data, "127.0.0.1:0")?))?.ready()
+    }
+
+    /// Leaves no room at all, or gives it back.
+    fn fill(&self, full: bool) -> Step {
+        let filler = self.at.join("filler");
+        let script = if full {
+            "head -c 1G /dev/zero > \"$0\" 2>/dev/null; test -s \"$0\""
+        } else {
+            "rm \"$0\""
+        };
+        let mut command = self.command(Path::new("sh"));
+        let status = command.args(["-c", script]).arg(&filler).status()?;
+        assert!(status.success(), "{status}");
+        Ok(())
     }
 
     fn enlarge(&self) -> Step {
@@ -120,5 +135,82 @@ fn a_full_disk_is_said_and_loses_nothing() -> Step {
     let server = disk.serve()?;
     assert_eq!(state(&server, "airports")?, small);
     assert_eq!(state(&server, "flights")?, whole);
+    Ok(())
+}
+
+/// A command that is refused while the disk is full, and says that nothing can be written.
+fn refused(server: &Server, command: &[&str]) -> Step {
+    let said = server.run(command)?;
+    let full = ["FS1001", "FS0222", "FS0506", "FS0505", "FS1003"];
+    assert!(said.code != Some(0), "{said:?}");
+    assert!(full.iter().any(|code| said.err.contains(code)), "{said:?}");
+    Ok(())
+}
+
+/// Repeats a command until it succeeds: what had failed is tried again at intervals.
+fn succeeds_soon(server: &Server, command: &[&str]) -> Step {
+    let until = Instant::now() + Duration::from_secs(120);
+    loop {
+        let said = server.run(command)?;
+        if said.code == Some(0) {
+            return Ok(());
+        }
+        assert!(Instant::now() < until, "{said:?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn a_disk_that_fills_up_and_is_freed_needs_no_restart() -> Step {
+    let dir = tempfile::tempdir()?;
+    let mount = dir.path().join("disk");
+    std::fs::create_dir(&mount)?;
+    let disk = Disk::new(&mount)?;
+    disk.enlarge()?;
+    let flights = crate::file("data/flights.parquet")?;
+    let airports = dir.path().join("airports.csv");
+    std::fs::write(&airports, "faa,lat\nJFK,40.6\nLGA,40.7\nEWR,40.6\n")?;
+    let airports = airports.to_str().ok_or("the path is text")?;
+    let server = disk.serve()?;
+    server.must(&["dataset", "register", "airports", "--like", airports])?;
+    server.must(&["transfer", airports, "dataset://airports", "--id", "before"])?;
+    let before = state(&server, "airports")?;
+
+    // During a put, a commit and a registration.
+    disk.fill(true)?;
+    let put = ["transfer", airports, "dataset://airports", "--id", "during"];
+    let register = ["dataset", "register", "flights", "--like", &flights];
+    refused(&server, &put)?;
+    refused(&server, &register)?;
+    assert_eq!(state(&server, "airports")?, before);
+    disk.fill(false)?;
+    succeeds_soon(&server, &put)?;
+    succeeds_soon(&server, &register)?;
+    assert_eq!(state(&server, "airports")?.0, 6);
+    server.must(&["transfer", &flights, "dataset://flights", "--id", "once"])?;
+    let after = (state(&server, "airports")?, state(&server, "flights")?);
+
+    // During a start: what is there is served, and changes are taken once there is room.
+    disk.fill(true)?;
+    server.kill()?;
+    let server = disk.serve()?;
+    assert_eq!(
+        (state(&server, "airports")?, state(&server, "flights")?),
+        after
+    );
+    let rename = ["dataset", "register", "more", "--like", airports];
+    refused(&server, &rename)?;
+    disk.fill(false)?;
+    succeeds_soon(&server, &rename)?;
+    succeeds_soon(&server, &["transfer", airports, "dataset://more"])?;
+    let ready = crate::server::get(server.http(), "/readyz")?;
+    assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    server.kill()?;
+    let server = disk.serve()?;
+    assert_eq!(
+        (state(&server, "airports")?, state(&server, "flights")?),
+        after
+    );
+    assert_eq!(state(&server, "more")?.0, 3);
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! The server's own surface.
 
 use flinkspark_integration_tests::Step;
-use flinkspark_integration_tests::server::Flights;
+use flinkspark_integration_tests::command::{Build, binary};
+use flinkspark_integration_tests::server::{Flights, Server, serve};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
 
-fn get(address: &str, path: &str) -> Step<String> {
+pub(crate) fn get(address: &str, path: &str) -> Step<String> {
     let mut stream = TcpStream::connect(address)?;
     write!(
         stream,
@@ -39,6 +42,44 @@ fn health_and_metrics_are_served() -> Step {
         metrics.contains("flinkspark_job_rows_in{job=\"seen\"}"),
         "{metrics}"
     );
+    Ok(())
+}
+
+/// More connections than 1,024 descriptors allow, and nobody behind them.
+const IDLE: usize = 700;
+
+#[test]
+fn idle_connections_keep_nobody_out_and_do_not_exhaust_1024_descriptors() -> Step {
+    let dir = tempfile::tempdir()?;
+    let mut command = Command::new("prlimit");
+    command.arg("--nofile=1024:1024").arg("--");
+    command.arg(binary(Build::Plain)?);
+    command.args(serve(&dir.path().join("data"), "127.0.0.1:0")?);
+    let server = Server::launch(&mut command)?.ready()?;
+    let flights = crate::file("data/flights.parquet")?;
+    server.must(&["dataset", "register", "flights", "--like", &flights])?;
+    let grpc = server.url().trim_start_matches("http://").to_owned();
+    let mut idle = Vec::new();
+    for _ in 0..IDLE {
+        idle.push(TcpStream::connect(&grpc)?);
+    }
+    server.must(&["transfer", &flights, "dataset://flights", "--id", "once"])?;
+    server.must(&["dataset", "verify", "flights"])?;
+    let metrics = get(server.http(), "/metrics")?;
+    let of = |name: &str| {
+        let mut lines = metrics.lines();
+        let line = lines.find(|line| line.starts_with(name));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+    };
+    let open = of("flinkspark_connections_open{port=\"grpc\"}").ok_or("it is counted")?;
+    assert!(open <= 512, "{open} connections");
+    let closed = of("flinkspark_connections_closed_total{port=\"grpc\",why=\"idle\"}");
+    assert!(closed.is_some_and(|closed| closed > 0), "{metrics}");
+    assert!(get(server.http(), "/readyz")?.starts_with("HTTP/1.1 200"));
+    // Who never says a word is gone soon, whether or not others need the room.
+    let mut last = idle.pop().ok_or("there is one")?;
+    last.set_read_timeout(Some(Duration::from_secs(120)))?;
+    assert!(matches!(last.read(&mut [0; 1]), Ok(0) | Err(_)));
     Ok(())
 }
 

@@ -252,7 +252,7 @@ proptest! {
         let damaged = datasets.iter().map(|dataset: &Arc<Dataset>| Damaged {
             id: dataset.id,
             name: dataset.name.clone(),
-            error: Error::from_wire(Kind::Data, "FS1050".into(), "it is damaged".into()).with_detail("where"),
+            error: Error::from_wire(Kind::Data, "FS1050", "it is damaged").with_detail("where"),
         });
         let page = Page { damaged: damaged.collect(), datasets, next };
         let wire = sent(&v1::ListResponse::try_from(&page).unwrap());
