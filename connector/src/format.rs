@@ -38,7 +38,6 @@ mod parquet;
 mod tests;
 
 pub(crate) use civil::per_second;
-pub(crate) use conform::plain_type;
 pub use conform::stored_schema;
 pub use csv::CsvOptions;
 pub use parquet::ROW_GROUP_BYTES_MAX;

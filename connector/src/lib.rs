@@ -1,7 +1,11 @@
 //! Moves datasets: formats, the dataset log's stores, Arrow Flight.
 
+mod blocking;
+pub mod decoders;
 pub mod evolution;
+mod fit;
 pub mod flight;
 pub mod format;
+mod ipc;
 pub mod store;
 pub mod transfer;

@@ -18,7 +18,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod blocking;
 mod dataset;
 mod error;
 mod garbage;
@@ -47,7 +46,9 @@ pub mod faulty;
 #[cfg(test)]
 mod property;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+
+use crate::blocking;
 
 pub use dataset::LogDataset;
 pub use garbage::{Collected, Holders, Nobody};
@@ -62,6 +63,7 @@ pub use transactions::{TRANSACTIONS_OPEN_MAX, TRANSACTIONS_OPEN_PEER_MAX, Transa
 use async_trait::async_trait;
 use bytes::Bytes;
 use flinkspark_model::Result;
+use flinkspark_model::log::{LogId, SegmentRef};
 use std::io::{Read, Seek};
 
 /// The largest object that [`Store::create`] writes and [`Store::read`] reads, in bytes.
@@ -134,4 +136,14 @@ pub trait Staging: Send {
 
     /// Makes the object durable and visible under its key, never over another (`Internal`).
     async fn publish(self: Box<Self>) -> Result<()>;
+}
+
+/// Reads the file of a segment and compares its rows with the digest that was sealed.
+pub(crate) fn decode_segment(log: LogId, segment: &SegmentRef, file: Vec<u8>) -> Result<()> {
+    let opened = Opened {
+        bytes: file.len() as u64,
+        content: Box::new(std::io::Cursor::new(file)),
+    };
+    let digest = segment::SegmentFile::open(log, segment.clone(), opened, None)?.digest()?;
+    segment::check_digest(log, segment, digest)
 }

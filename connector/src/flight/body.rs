@@ -108,7 +108,7 @@ pub struct InfoMetadata {
     pub watermark_ms: Option<i64>,
 }
 
-/// The app metadata of an endpoint: one segment.
+/// The app metadata of an endpoint: one segment, or several that follow one another in log order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointMetadata {
     /// The slot.
@@ -119,7 +119,10 @@ pub struct EndpointMetadata {
     pub name: SegmentName,
     /// The partition whose rows it holds.
     pub partition: u32,
-    /// Rows.
+    /// How many segments it has; slot, segment, name and partition are the first one's.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub segments: u64,
+    /// Rows of all of them.
     pub rows: u64,
     /// Its size in the store.
     pub bytes: u64,
@@ -127,10 +130,18 @@ pub struct EndpointMetadata {
     pub digest: Digest,
 }
 
+fn one() -> u64 {
+    1
+}
+
+fn is_one(segments: &u64) -> bool {
+    *segments == 1
+}
+
 /// The app metadata of each batch of a `DoGet`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchMetadata {
-    /// Stored rows of the segment that the reader has behind it after this batch.
+    /// Stored rows of the endpoint that the reader has behind it after this batch.
     pub row: u64,
     /// Stored rows that this batch consumed.
     pub rows: u64,
@@ -226,4 +237,19 @@ pub(super) fn write<T: Serialize>(body: &T) -> Result<bytes::Bytes> {
         )
         .with_source(cause)
     })
+}
+
+/// How many of the kinds of bodies the bytes are.
+pub(crate) fn decode_all(json: &[u8]) -> usize {
+    fn is<T: DeserializeOwned>(json: &[u8]) -> usize {
+        usize::from(parse::<T>("body", json).is_ok())
+    }
+    is::<ReadCommand>(json)
+        + is::<PutCommand>(json)
+        + is::<Closing>(json)
+        + is::<Ack>(json)
+        + is::<BeginRequest>(json)
+        + is::<CommitRequest>(json)
+        + is::<TransactionRequest>(json)
+        + is::<Renewal>(json)
 }

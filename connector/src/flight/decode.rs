@@ -1,27 +1,25 @@
 //! Decodes Flight data from a peer that is not trusted.
 //!
-//! arrow-ipc asserts what a well-meaning writer guarantees. So every message is checked against
-//! the limits first (header size, flatbuffer tables, rows, unpacked bytes) and then decoded behind
-//! a boundary that turns a panic into `FS0406`. Invariant: whatever bytes arrive, the outcome is
-//! a value or an error, in memory bounded by the message's own size.
+//! [`crate::ipc`] decodes each message; here is what order they come in, and the words for what was
+//! refused. Invariant: whatever bytes arrive, the outcome is a value or an error, in memory bounded by
+//! the message's own size.
 
-use super::limits;
-use arrow_array::{ArrayRef, RecordBatch};
+use super::wire;
+use crate::blocking::blocking;
+use crate::ipc::{self, Refusal};
+use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_flight::FlightData;
-use arrow_ipc::reader::RecordBatchDecoder;
-use arrow_ipc::{Endianness, Message, MessageHeader, root_as_message_with_opts};
-use arrow_schema::{ArrowError, Schema, SchemaRef};
+use arrow_ipc::{Message, MessageHeader};
+use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
-use flatbuffers::VerifierOptions;
 use flinkspark_model::digest::Digester;
 use flinkspark_model::{Error, Kind, Result};
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Flatbuffer nesting: a level of a schema takes two tables.
-const HEADER_DEPTH_MAX: usize = 2 * flinkspark_model::schema::DEPTH_MAX + 8;
+/// A message that is decoded where it is: going to another thread takes longer.
+const INLINE_BYTES_MAX: usize = 16 << 10;
 
 /// What one message says.
 #[derive(Debug)]
@@ -41,27 +39,28 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
+    /// Decodes the next message, a large one off the runtime's workers.
+    pub(super) async fn decode_apart(&mut self, data: FlightData) -> Result<Decoded> {
+        if data.data_header.len() + data.data_body.len() <= INLINE_BYTES_MAX {
+            return self.decode(data);
+        }
+        let mut decoder = std::mem::take(self);
+        let decode = move || {
+            let decoded = decoder.decode(data)?;
+            Ok((decoder, decoded))
+        };
+        let (decoder, decoded) = blocking(decode).await?;
+        *self = decoder;
+        Ok(decoded)
+    }
+
     /// Decodes the next message.
     pub(super) fn decode(&mut self, data: FlightData) -> Result<Decoded> {
         if data.data_header.is_empty() {
             return Ok(Decoded::Metadata(data.app_metadata));
         }
-        if data.data_header.len() > limits::HEADER_BYTES_MAX {
-            return Err(too_large(format!(
-                "its header has {} bytes; the limit is {}",
-                data.data_header.len(),
-                limits::HEADER_BYTES_MAX
-            )));
-        }
         let header = data.data_header.clone();
-        let options = VerifierOptions {
-            max_depth: HEADER_DEPTH_MAX,
-            max_tables: limits::HEADER_TABLES_MAX,
-            max_apparent_size: 8 * limits::HEADER_BYTES_MAX,
-            ..VerifierOptions::default()
-        };
-        let message = root_as_message_with_opts(&options, &header)
-            .map_err(|cause| damaged(cause.to_string()))?;
+        let message = ipc::message(&header).map_err(refused)?;
         match (message.header_type(), &self.schema) {
             (MessageHeader::Schema, None) => {
                 let schema = Arc::new(schema(message)?);
@@ -98,96 +97,67 @@ pub(super) fn schema_of_info(bytes: &Bytes) -> Result<Schema> {
     }
 }
 
+/// Decodes framed messages one after another and makes their rows plain, as a put does.
+pub(crate) fn decode_messages(mut bytes: &[u8]) -> Result<u64> {
+    fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = bytes.split_at_checked(length)?;
+        *bytes = rest;
+        Some(taken)
+    }
+    fn length(bytes: &mut &[u8]) -> Option<usize> {
+        let length = take(bytes, 4)?.first_chunk()?;
+        Some(u32::from_le_bytes(*length) as usize)
+    }
+    let mut decoder = Decoder::default();
+    let mut rows = 0;
+    while !bytes.is_empty() {
+        let mut frame = || {
+            let (header, body) = (length(&mut bytes)?, length(&mut bytes)?);
+            Some((take(&mut bytes, header)?, take(&mut bytes, body)?))
+        };
+        let (header, body) = frame().ok_or_else(|| damaged("a frame is torn".into()))?;
+        let data = FlightData::new()
+            .with_data_header(Bytes::copy_from_slice(header))
+            .with_data_body(Bytes::copy_from_slice(body));
+        if let Decoded::Batch(batch, _) = decoder.decode(data)? {
+            let plain = wire::plain(batch.schema_ref())?;
+            for piece in wire::pieces(&batch)? {
+                rows += wire::conform(&piece, &plain)?.num_rows() as u64;
+            }
+        }
+    }
+    Ok(rows)
+}
+
 fn schema(message: Message<'_>) -> Result<Schema> {
-    let schema = message
-        .header_as_schema()
-        .ok_or_else(|| damaged("its schema is missing".into()))?;
-    if schema.fields().is_none() {
-        return Err(damaged("its schema has no list of fields".into()));
-    }
-    if schema.endianness() != Endianness::Little {
-        return Err(damaged("its numbers are in big-endian byte order".into())
-            .with_hint("swap the bytes before the put, or put from a little-endian machine"));
-    }
-    let schema = guarded(|| Ok(arrow_ipc::convert::fb_to_schema(schema)))?;
+    let schema = ipc::schema(message).map_err(refused)?;
     // Refuses, by column, the types and the nesting that no dataset holds.
     Digester::new(&schema)?;
     Ok(schema)
 }
 
 fn batch(message: Message<'_>, schema: &SchemaRef, body: Bytes) -> Result<RecordBatch> {
-    let header = message
-        .header_as_record_batch()
-        .ok_or_else(|| damaged("its rows are missing".into()))?;
-    let rows = header.length();
-    if usize::try_from(rows).is_err() {
-        return Err(damaged(format!("it states {rows} rows")));
-    }
-    if rows > limits::PUT_ROWS_MAX as i64 {
-        return Err(too_large(format!(
-            "it has {rows} rows; the limit is {}",
-            limits::PUT_ROWS_MAX
-        )));
-    }
-    if header.compression().is_some() {
-        check_unpacked(header, &body)?;
-    }
     // Arrow wants 64-byte alignment, which gRPC's buffers do not have by themselves.
     let aligned = body.as_ptr().align_offset(64) == 0;
-    let buffer = if aligned {
+    let body = if aligned {
         Buffer::from(body)
     } else {
         Buffer::from(body.as_ref())
     };
-    let dictionaries: HashMap<i64, ArrayRef> = HashMap::new();
-    guarded(|| {
-        RecordBatchDecoder::try_new(
-            &buffer,
-            header,
-            Arc::clone(schema),
-            &dictionaries,
-            &message.version(),
-        )?
-        .read_record_batch()
-    })
+    ipc::rows(message, schema, &HashMap::new(), &body, None).map_err(refused)
 }
 
-/// Each compressed buffer begins with the size that it unpacks to: believed only up to a limit.
-fn check_unpacked(header: arrow_ipc::RecordBatch<'_>, body: &Bytes) -> Result<()> {
-    let mut total: u64 = 0;
-    for buffer in header.buffers().into_iter().flatten() {
-        let prefix = usize::try_from(buffer.offset())
-            .ok()
-            .and_then(|at| body.get(at..at.checked_add(8)?));
-        let Some(prefix) = prefix.filter(|_| buffer.length() > 0) else {
-            continue;
-        };
-        let unpacked = prefix
-            .try_into()
-            .map(i64::from_le_bytes)
-            .unwrap_or_default();
-        // -1 says that the buffer is stored as it is.
-        total = total.saturating_add(u64::try_from(unpacked).unwrap_or(0));
-    }
-    if total > limits::UNPACKED_BYTES_MAX {
-        return Err(too_large(format!(
-            "its buffers unpack to {total} bytes; the limit is {}",
-            limits::UNPACKED_BYTES_MAX
-        )));
-    }
-    Ok(())
-}
-
-/// Runs arrow-ipc where its assertions cannot take the process along.
-fn guarded<T>(decode: impl FnOnce() -> Result<T, ArrowError>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(decode)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(cause)) => Err(damaged(cause.to_string())),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(damaged(text.unwrap_or("it contradicts itself").into()))
-        }
+fn refused(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Damaged(why) => damaged(why),
+        Refusal::TooLarge(why) => too_large(why),
+        Refusal::Bug(why) => Error::new(
+            Kind::Internal,
+            "FS0437",
+            "a message passed every check and could not be decoded",
+        )
+        .with_detail(format!("a bug of this build: {why}"))
+        .with_hint("report it with the server's log; nothing of the message was kept"),
     }
 }
 

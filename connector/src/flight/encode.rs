@@ -6,7 +6,8 @@
 //! [`limits::MESSAGE_BYTES_MAX`].
 
 use super::limits;
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use crate::fit::{self, Cut};
+use arrow_array::RecordBatch;
 use arrow_flight::{FlightData, FlightDescriptor, SchemaAsIpc};
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow_schema::{ArrowError, Schema};
@@ -74,30 +75,15 @@ fn not_encoded(cause: ArrowError) -> Error {
 }
 
 /// Cuts a batch into pieces that make messages of bounded rows and bytes; an empty batch has none.
-pub(super) fn pieces(batch: &RecordBatch) -> Vec<RecordBatch> {
-    let mut pieces = Vec::new();
-    // The latter half waits on the stack, so its depth is the logarithm of the rows.
-    let mut waiting = vec![batch.clone()];
-    while let Some(piece) = waiting.pop() {
-        let rows = piece.num_rows();
-        let fits = rows <= limits::GET_ROWS_MAX && slice_bytes(&piece) <= limits::GET_BYTES_TARGET;
-        if fits || rows == 1 {
-            pieces.extend((rows > 0).then_some(piece));
-        } else {
-            waiting.push(piece.slice(rows / 2, rows - rows / 2));
-            waiting.push(piece.slice(0, rows / 2));
-        }
-    }
-    pieces
+pub(super) fn pieces(batch: &RecordBatch, bytes_target: usize) -> Vec<RecordBatch> {
+    let cut = Cut {
+        rows_max: limits::GET_ROWS_MAX,
+        bytes_max: bytes_target as u64,
+    };
+    fit::cut(batch, cut)
 }
 
 /// Bytes that the rows take on the wire, without framing.
 pub(crate) fn slice_bytes(batch: &RecordBatch) -> usize {
-    let column = |column: &ArrayRef| {
-        column
-            .to_data()
-            .get_slice_memory_size()
-            .unwrap_or_else(|_| column.get_array_memory_size())
-    };
-    batch.columns().iter().map(column).sum()
+    usize::try_from(fit::bytes_of(batch)).unwrap_or(usize::MAX)
 }

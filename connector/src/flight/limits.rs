@@ -13,25 +13,35 @@ use tonic::transport::{Endpoint, Server};
 pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 /// The largest Arrow IPC header of a message, in bytes: schemas and buffer lists, not data.
-pub const HEADER_BYTES_MAX: usize = 4 << 20;
+pub const HEADER_BYTES_MAX: usize = crate::ipc::HEADER_BYTES_MAX;
 
 /// The most flatbuffer tables in one IPC header; a schema has about three for each column.
-pub const HEADER_TABLES_MAX: usize = 128 << 10;
+pub const HEADER_TABLES_MAX: usize = crate::ipc::HEADER_TABLES_MAX;
 
 /// The most bytes that the compressed buffers of one message may unpack to.
-pub const UNPACKED_BYTES_MAX: u64 = 4 * MESSAGE_BYTES_MAX as u64;
+pub const UNPACKED_BYTES_MAX: u64 = crate::ipc::UNPACKED_BYTES_MAX;
 
-/// The most rows in one message that arrives.
-pub const PUT_ROWS_MAX: usize = 16 << 20;
+/// The most rows in one message that arrives, and the most elements in it that take no bits.
+pub const PUT_ROWS_MAX: u64 = crate::ipc::ROWS_MAX;
 
 /// The most rows in one message that is sent.
 pub const GET_ROWS_MAX: usize = 64 << 10;
 
-/// The size that a message that is sent stays below unless a single row is larger, in bytes.
-pub const GET_BYTES_TARGET: usize = 4 << 20;
+/// The size that a message that is sent stays below unless a single row is larger, in bytes. Two of them
+/// are what a reader holds that takes nothing.
+pub const GET_BYTES_TARGET: usize = 256 << 10;
 
-/// The most endpoints in one `FlightInfo`; more segments are read by slot ranges.
+/// The size that a message of a put by the Rust client stays below unless a single row is larger, in bytes.
+pub const PUT_BYTES_TARGET: usize = 4 << 20;
+
+/// The most endpoints in one `FlightInfo`; of more segments each endpoint has several.
 pub const ENDPOINTS_MAX: usize = 16 << 10;
+
+/// The most bytes that the endpoints of one `FlightInfo` take, as long as each has one segment.
+pub const ENDPOINTS_BYTES_MAX: usize = 24 << 20;
+
+/// The most columns that a ticket names.
+pub const COLUMNS_MAX: usize = 128 << 10;
 
 /// Datasets that `ListFlights` reads from the catalogue at a time.
 pub const LIST_PAGE: usize = 256;
@@ -39,8 +49,8 @@ pub const LIST_PAGE: usize = 256;
 /// The largest JSON body, descriptor command or closing message, in bytes.
 pub const BODY_BYTES_MAX: usize = 4 << 20;
 
-/// The largest ticket, in bytes.
-pub const TICKET_BYTES_MAX: usize = 64 << 10;
+/// The largest ticket, in bytes: it may name every column of a wide dataset in any order.
+pub const TICKET_BYTES_MAX: usize = 1 << 20;
 
 /// How long a ticket can be redeemed, in milliseconds; it can be renewed before and after.
 pub const TICKET_LIFE_MS: u64 = 15 * 60 * 1000;
@@ -49,7 +59,7 @@ pub const TICKET_LIFE_MS: u64 = 15 * 60 * 1000;
 pub const PUT_IDLE_MAX: Duration = Duration::from_secs(600);
 
 /// Messages that wait between the decoder of a get and the network.
-pub const GET_MESSAGES_QUEUED: usize = 2;
+pub const GET_MESSAGES_QUEUED: usize = 1;
 
 /// Messages that wait between a client's producer and the network.
 pub const PUT_MESSAGES_QUEUED: usize = 2;

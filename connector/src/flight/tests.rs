@@ -1,5 +1,6 @@
 //! Tests of the service and the client together, over loopback.
 
+mod extremes;
 pub(crate) mod fake;
 mod hostile;
 mod property;
@@ -8,7 +9,8 @@ mod read;
 mod schema;
 
 use super::body::{BeginRequest, PutCommand, ReadCommand};
-use super::{Client, Components, Key, limits, service};
+use super::encode::{self, Encoder};
+use super::{Client, Components, Key, limits, service, wire};
 use arrow_array::{Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use fake::Fake;

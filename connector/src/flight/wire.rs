@@ -1,24 +1,33 @@
-//! Schemas at the border: what is sent, what is accepted, and the cast between them.
+//! Schemas at the border: what is sent and what is accepted, in Flight's words.
 //!
 //! A dataset's rows are sent without dictionaries, run ends or views: Spark's and Flink's readers do
 //! not take them, and a slice of a view carries all of its buffers. Rows that arrive must have the
 //! dataset's columns; text, binary and lists may come with 32-bit or 64-bit offsets or as views.
 //! Invariant: a batch that passed [`conform`] has exactly the dataset's schema, null-checked.
 
+use super::limits;
+use crate::fit::{self, Accept, Cut, TooLarge};
 use crate::format::{self, leaves};
 use arrow_array::types::{
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
 };
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_cast::{CastOptions, cast_with_options};
-use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
+use flinkspark_model::digest::Digester;
 use flinkspark_model::schema::{names, type_name};
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
 
+/// How rows that arrive are cut before they are made plain.
+const PIECES: Cut = Cut {
+    rows_max: 64 << 10,
+    bytes_max: 8 << 20,
+};
+
 /// The schema that is sent for rows of `schema`: plain columns only.
 pub(super) fn plain(schema: &Schema) -> Result<SchemaRef> {
-    format::stored_schema(schema)
+    Digester::new(schema)?;
+    Ok(fit::plain_schema(schema))
 }
 
 /// Refuses a schema that is not the dataset's, before anything is staged.
@@ -39,7 +48,9 @@ pub(crate) fn check(dataset: &str, expected: &Schema, given: &Schema) -> Result<
                 let why = format!("expected \"{}\", got \"{name}\"", field.name());
                 (format!("column {} is named \"{name}\"", index + 1), why)
             }
-            (Some(field), Some(came)) if !fits(field.data_type(), came.data_type()) => {
+            (Some(field), Some(came))
+                if !fit::encodes(field.data_type(), came.data_type(), Accept::Wire) =>
+            {
                 let (wanted, got) = (type_name(field.data_type()), type_name(came.data_type()));
                 let message = format!("column \"{}\" has another type", field.name());
                 (message, format!("expected {wanted}, got {got}"))
@@ -55,49 +66,52 @@ pub(crate) fn check(dataset: &str, expected: &Schema, given: &Schema) -> Result<
     Ok(())
 }
 
-/// Whether rows of type `given` can be stored as `expected` without a change of any value.
-fn fits(expected: &DataType, given: &DataType) -> bool {
-    use DataType as D;
-    match (expected, given) {
-        (D::Utf8 | D::LargeUtf8, D::Utf8 | D::LargeUtf8 | D::Utf8View)
-        | (D::Binary | D::LargeBinary, D::Binary | D::LargeBinary | D::BinaryView) => true,
-        (
-            D::List(expected) | D::LargeList(expected),
-            D::List(given) | D::LargeList(given) | D::ListView(given) | D::LargeListView(given),
-        ) => fits(expected.data_type(), given.data_type()),
-        (D::FixedSizeList(expected, length), D::FixedSizeList(given, got)) => {
-            length == got && fits(expected.data_type(), given.data_type())
-        }
-        (D::Struct(expected), D::Struct(given)) => {
-            let named = |(e, g): (&FieldRef, &FieldRef)| {
-                e.name() == g.name() && fits(e.data_type(), g.data_type())
-            };
-            expected.len() == given.len() && expected.iter().zip(given).all(named)
-        }
-        // The names of a map's entries are a convention of each writer, not part of the type.
-        (D::Map(expected, _), D::Map(given, _)) => {
-            match (expected.data_type(), given.data_type()) {
-                (D::Struct(expected), D::Struct(given)) => {
-                    expected.len() == given.len()
-                        && expected
-                            .iter()
-                            .zip(given)
-                            .all(|(e, g)| fits(e.data_type(), g.data_type()))
-                }
-                _ => false,
-            }
-        }
-        (expected, given) => expected == given,
+/// The rows in pieces that [`conform`] makes plain in bounded memory: what a few bytes stand for is
+/// bounded before any of it is made.
+pub(super) fn pieces(batch: &RecordBatch) -> Result<Vec<RecordBatch>> {
+    let bytes = fit::bytes_of(batch);
+    if bytes > limits::UNPACKED_BYTES_MAX {
+        return Err(
+            Error::new(Kind::Invalid, "FS0407", "a message is too large")
+                .with_detail(format!(
+                    "its rows take {bytes} bytes once they are plain; the limit is {}",
+                    limits::UNPACKED_BYTES_MAX
+                ))
+                .with_hint(
+                    "write smaller batches, or plain columns in place of views and run ends",
+                ),
+        );
     }
+    fit::cut_checked(batch, PIECES).map_err(too_large)
+}
+
+fn too_large(cause: TooLarge) -> Error {
+    let TooLarge {
+        column,
+        row,
+        bytes,
+        limit,
+    } = cause;
+    let what = match column {
+        Some(column) => format!("a cell of column \"{column}\" is too large"),
+        None => "a row is too large".into(),
+    };
+    Error::new(Kind::Invalid, "FS0426", what)
+        .with_detail(format!(
+            "row {row} of its message takes {bytes} bytes; the limit is {limit}"
+        ))
+        .with_hint(
+            "store such values outside and their address in the dataset, or split them over rows",
+        )
 }
 
 /// The batch at `schema`; a null where the schema allows none is refused.
 pub(super) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let columns = batch
-        .columns()
-        .iter()
-        .zip(schema.fields())
-        .map(|(column, field)| cast(column, field));
+    if batch.schema_ref() == schema {
+        return Ok(batch.clone());
+    }
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(column, field)| cast(column, field));
     let columns = columns.collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(|cause| {
@@ -115,13 +129,7 @@ fn cast(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
     if column.data_type() == field.data_type() {
         return Ok(Arc::clone(column));
     }
-    let options = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
-    let floored = floored(column, field.data_type());
-    let cast = floored.and_then(|column| cast_with_options(&column, field.data_type(), &options));
-    cast.map_err(|cause| {
+    let refuse = |why: String| {
         Error::new(
             Kind::Invalid,
             "FS0409",
@@ -131,15 +139,19 @@ fn cast(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
             ),
         )
         .with_detail(format!(
-            "from {} to {}: {cause}",
+            "from {} to {}: {why}",
             type_name(column.data_type()),
             type_name(field.data_type())
         ))
         .with_hint("cast the column, or choose another profile")
-    })
+    };
+    let plain = Field::new(field.name(), fit::plain(column.data_type()), true);
+    let plain = fit::column(column, &plain).map_err(|misfit| refuse(misfit.why))?;
+    let floored = floored(&plain, field.data_type()).map_err(|cause| refuse(cause.to_string()))?;
+    fit::column(&floored, field).map_err(|misfit| refuse(misfit.why))
 }
 
-/// The column with moments that a coarser unit does not hold rounded down, in their own unit: the
+/// The plain column with moments that a coarser unit does not hold rounded down, in their own unit: the
 /// cast alone would round toward 1970, and a moment before it into the next unit.
 fn floored(column: &ArrayRef, to: &DataType) -> std::result::Result<ArrayRef, ArrowError> {
     let mut targets = Vec::new();
@@ -147,10 +159,8 @@ fn floored(column: &ArrayRef, to: &DataType) -> std::result::Result<ArrayRef, Ar
         targets.push(leaf.clone());
         leaf.clone()
     });
-    let from = format::plain_type(column.data_type());
-    let column = arrow_cast::cast(column, &from)?;
     let mut targets = targets.into_iter();
-    let floored = leaves::change(&column, None, &from, &mut |leaf| {
+    let floored = leaves::change(column, None, column.data_type(), &mut |leaf| {
         use {DataType as D, TimeUnit as U};
         let (D::Timestamp(fine, _), Some(D::Timestamp(coarse, _))) = (leaf.to, targets.next())
         else {

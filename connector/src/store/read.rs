@@ -6,7 +6,7 @@
 use super::blocking::blocking;
 use super::log::Driver;
 use super::names;
-use super::segment::{SegmentFile, damaged, missing};
+use super::segment::{SegmentFile, check_digest, missing};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use flinkspark_model::digest::Digest;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Batches that are read ahead of the consumer, for each stream.
-const BATCHES_AHEAD_MAX: usize = 2;
+const BATCHES_AHEAD_MAX: usize = 1;
 
 /// What to read.
 pub(super) struct Request {
@@ -48,7 +48,11 @@ pub(super) fn partition(driver: Arc<Driver>, view: &View, request: Request) -> R
     let rows_max = request.options.batch_rows_max.max(1);
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD_MAX);
     tokio::spawn(async move {
-        let ended = send_pieces(&driver, pieces, &output, rows_max, &sender).await;
+        let ended = tokio::select! {
+            ended = send_pieces(&driver, pieces, &output, rows_max, &sender) => ended,
+            // The consumer has gone: a block that is being read is read to its end and dropped.
+            () = sender.closed() => return,
+        };
         // Where the consumer has gone nobody is left to tell.
         let _gone = sender.send(ended.map(|()| None)).await;
     });
@@ -310,12 +314,5 @@ pub(super) async fn verify(driver: &Driver, segment: &SegmentRef) -> Result<()> 
     }
     let mut file = open(driver, segment, None).await?;
     let digest = blocking(move || file.digest()).await?;
-    if digest == segment.digest {
-        return Ok(());
-    }
-    let why = format!(
-        "its rows have the digest {digest}, {} was sealed",
-        segment.digest
-    );
-    Err(damaged(driver.id(), segment, &why))
+    check_digest(driver.id(), segment, digest)
 }

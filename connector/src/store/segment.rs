@@ -2,10 +2,13 @@
 //!
 //! Owns how rows are laid out in a segment, and what is checked when one is opened: its size, its
 //! footer, that every block lies within it, and that it is the segment of the log that its name
-//! says. Invariant: a damaged or foreign file is `Data`, never a wrong row count and never a panic.
+//! says. Version 2 keeps a checksum of each block in the footer, and one of the footer before it; version
+//! 1, which has none, is read. Invariant: a damaged or foreign file is `Data`, never other rows than were
+//! sealed, never a wrong row count and never a panic.
 
 mod file;
 mod fit;
+mod footer;
 mod writer;
 
 pub(super) use file::SegmentFile;
@@ -13,21 +16,16 @@ pub(super) use fit::Fit;
 pub use writer::Compression;
 pub(super) use writer::Writer;
 
+use crate::ipc::Refusal;
+use flinkspark_model::digest::Digest;
 use flinkspark_model::log::{LogId, SegmentFormat, SegmentRef};
-use flinkspark_model::{Error, Kind};
+use flinkspark_model::{Error, Kind, Result};
 
 /// The most rows in one stored batch: what a reader holds in memory at least.
 pub const STORED_BATCH_ROWS_MAX: usize = 64 << 10;
 
-/// Keys of the footer's metadata.
-mod metadata {
-    pub(super) const VERSION: &str = "flinkspark.segment";
-    pub(super) const LOG: &str = "flinkspark.log";
-    pub(super) const NAME: &str = "flinkspark.name";
-    /// The rows of each stored batch, joined by commas: the format keeps them in the batches' heads alone.
-    pub(super) const ROWS: &str = "flinkspark.rows";
-    pub(super) const CURRENT: &str = "1";
-}
+/// The most bytes of rows in one stored batch, unless a single row is larger.
+pub const STORED_BATCH_BYTES_MAX: u64 = 8 << 20;
 
 /// The segment's file is not there.
 pub(super) fn missing(log: LogId, segment: &SegmentRef) -> Error {
@@ -48,6 +46,33 @@ pub(super) fn damaged(log: LogId, segment: &SegmentRef, why: &str) -> Error {
     Error::new(Kind::Data, "FS1006", format!("segment {} is damaged", segment.name))
         .with_detail(format!("dataset {log}: {why}"))
         .with_hint("restore the file below datasets/ID/segments from a backup, or write the epoch's rows again")
+}
+
+/// Refuses rows that are not the ones that were sealed.
+pub(super) fn check_digest(log: LogId, segment: &SegmentRef, digest: Digest) -> Result<()> {
+    if digest == segment.digest {
+        return Ok(());
+    }
+    let sealed = segment.digest;
+    let why = format!("its rows have the digest {digest}, {sealed} was sealed");
+    Err(damaged(log, segment, &why))
+}
+
+/// A message of the segment's file that was not decoded.
+fn refused(log: LogId, segment: &SegmentRef, refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Damaged(why) | Refusal::TooLarge(why) => damaged(log, segment, &why),
+        Refusal::Bug(why) => Error::new(
+            Kind::Internal,
+            "FS1033",
+            format!(
+                "segment {} passed every check and could not be decoded",
+                segment.name
+            ),
+        )
+        .with_detail(format!("dataset {log}: a bug of this build: {why}"))
+        .with_hint("report it with the server's log; the file is as it was"),
+    }
 }
 
 /// The segment's file is another segment's.

@@ -1,6 +1,9 @@
 //! The driver, segments and reading, on memory and on a local disk.
 
+pub(crate) mod columns;
 pub(crate) mod fixture;
 mod logs;
+mod old;
+mod readable;
 mod segments;
 mod tails;

@@ -86,9 +86,9 @@ async fn produce(
         return Ok(());
     }
     while let Some(batch) = rows.next().await.transpose()? {
-        let batch = wire::conform(&batch, &plain)?;
-        digester.update(&batch)?;
-        for piece in encode::pieces(&batch) {
+        for piece in encode::pieces(&batch, limits::PUT_BYTES_TARGET) {
+            let piece = wire::conform(&piece, &plain)?;
+            digester.update(&piece)?;
             if messages.send(encoder.encode(&piece)?).await.is_err() {
                 return Ok(());
             }

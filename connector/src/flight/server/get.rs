@@ -1,6 +1,7 @@
 //! `DoGet`: the rows of one ticket.
 //!
-//! Invariant: a stream that ends without an error carried exactly the ticket's rows, in stored
+//! A reader that takes nothing holds a message or two: what was read ahead for it is given up and read again
+//! when it goes on. Invariant: a stream that ends without an error carried exactly the ticket's rows, in stored
 //! order; the metadata of each batch counts stored rows, so a reader that was cut off knows where
 //! to go on.
 
@@ -13,14 +14,18 @@ use arrow_array::RecordBatch;
 use arrow_flight::FlightData;
 use arrow_schema::SchemaRef;
 use flinkspark_model::dataset::Dataset;
-use flinkspark_model::log::{LiveEpoch, SegmentRef};
-use flinkspark_model::port::{BatchStream, ReadOptions, Reference};
+use flinkspark_model::log::View;
+use flinkspark_model::port::{self, ReadOptions, Reference};
 use flinkspark_model::position::Position;
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// How long a reader may take nothing before what was read ahead for it is given up.
+const STALL: Duration = Duration::from_secs(1);
 
 /// `DoGet`.
 pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answers<FlightData>> {
@@ -37,33 +42,26 @@ pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answer
     }
     let log = components.open(&dataset).await?;
     let view = log.refresh().await?;
-    let held = (ticket.slot > view.horizon()).then(|| view.as_of(ticket.slot, ticket.slot));
-    let epoch = held.as_ref().and_then(|epochs| epochs.first());
-    let partition = segment(epoch, &dataset, &ticket)?.partition;
+    let parts = parts(&view, &dataset, &ticket)?;
     let columns = ticket.columns.as_deref();
     let schema = read::result_schema(&dataset.schema, columns, ticket.profile, ticket.lossy)?;
-    let from = Position {
-        slot: ticket.slot,
-        segment: ticket.segment,
-        row: ticket.first_row,
-    };
-    let (columns, order) = sorted(ticket.columns.as_deref());
-    let options = ReadOptions {
-        columns,
-        batch_rows_max: limits::GET_ROWS_MAX,
-    };
-    let rows = log.read(partition, from, ticket.slot, options).await?;
+    let (columns, order) = sorted(columns);
     components.unchanged(&dataset, &*log).await?;
     let (messages, mut queue) = mpsc::channel(limits::GET_MESSAGES_QUEUED);
+    let mut sender = Sender {
+        messages,
+        components: components.clone(),
+        dataset,
+        log,
+        schema,
+        columns,
+        order,
+        ticket,
+        encoder: Encoder::new(),
+        sent: 0,
+    };
     tokio::spawn(async move {
-        let mut sender = Sender {
-            messages,
-            schema,
-            order,
-            ticket,
-            encoder: Encoder::new(),
-        };
-        if let Err(error) = sender.send(rows).await {
+        if let Err(error) = sender.send(parts).await {
             // The reader may be gone; then nobody is left to tell.
             let _ = sender.messages.send(Err(to_status(&error))).await;
         }
@@ -71,28 +69,48 @@ pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answer
     Ok(stream::poll_fn(move |context| queue.poll_recv(context)).boxed())
 }
 
-/// The segment that the ticket names, as long as the log holds it.
-fn segment<'a>(
-    epoch: Option<&'a Arc<LiveEpoch>>,
-    dataset: &Dataset,
-    ticket: &Ticket,
-) -> Result<&'a SegmentRef> {
-    let index = usize::try_from(ticket.segment).unwrap_or(usize::MAX);
-    let segment = epoch
-        .and_then(|epoch| epoch.segments.get(index))
-        .filter(|segment| segment.name == ticket.name);
-    let Some(segment) = segment else {
-        return Err(stale(dataset, ticket, "its slot has expired".into()));
-    };
-    let end = ticket.first_row.checked_add(ticket.rows);
-    if end.is_none_or(|end| end > segment.rows) {
-        return Err(stale(
-            dataset,
-            ticket,
-            format!("the segment has {} rows", segment.rows),
-        ));
+/// Rows of one segment that are to be sent.
+struct Part {
+    partition: u32,
+    from: Position,
+    rows: u64,
+}
+
+/// The ticket's segments, as long as the log holds them, without the rows that are not wanted.
+fn parts(view: &View, dataset: &Dataset, ticket: &Ticket) -> Result<Vec<Part>> {
+    let (mut skip, mut left) = (ticket.first_row, ticket.rows);
+    let mut parts = Vec::with_capacity(1 + ticket.more.len());
+    let first = (ticket.slot, ticket.segment);
+    for (slot, index) in [first].iter().chain(&ticket.more).copied() {
+        let expired = || stale(dataset, ticket, format!("slot {slot} has expired"));
+        let held = (slot > view.horizon()).then(|| view.as_of(slot, slot));
+        let epoch = held.as_ref().and_then(|epochs| epochs.first());
+        let at = usize::try_from(index).unwrap_or(usize::MAX);
+        let segment = epoch.and_then(|epoch| epoch.segments.get(at));
+        let segment = segment.ok_or_else(expired)?;
+        if (slot, index) == first && segment.name != ticket.name {
+            return Err(expired());
+        }
+        let row = skip.min(segment.rows);
+        let rows = left.min(segment.rows - row);
+        (skip, left) = (skip - row, left - rows);
+        let partition = segment.partition;
+        let from = Position {
+            slot,
+            segment: index,
+            row,
+        };
+        parts.push(Part {
+            partition,
+            from,
+            rows,
+        });
     }
-    Ok(segment)
+    if left > 0 {
+        let why = format!("its segments have {left} rows less than it names");
+        return Err(stale(dataset, ticket, why));
+    }
+    Ok(parts)
 }
 
 fn stale(dataset: &Dataset, ticket: &Ticket, why: String) -> Error {
@@ -122,63 +140,93 @@ fn sorted(columns: Option<&[usize]>) -> (Option<Vec<usize>>, Option<Vec<usize>>)
     (Some(sorted), Some(order))
 }
 
+/// How sending a part of the rows ended.
+enum Ended {
+    Sent,
+    /// The reader takes nothing for now.
+    Stalled,
+    /// The reader has gone.
+    Gone,
+}
+
 struct Sender {
     messages: mpsc::Sender<Result<FlightData, tonic::Status>>,
+    components: Components,
+    dataset: Arc<Dataset>,
+    log: Arc<dyn port::Dataset>,
     schema: SchemaRef,
+    columns: Option<Vec<usize>>,
     order: Option<Vec<usize>>,
     ticket: Ticket,
     encoder: Encoder,
+    /// Of the ticket's rows.
+    sent: u64,
 }
 
 impl Sender {
-    async fn send(&mut self, mut rows: BatchStream) -> Result<()> {
-        if !self.push(encode::schema(&self.schema, None)).await {
+    async fn send(&mut self, parts: Vec<Part>) -> Result<()> {
+        let schema = encode::schema(&self.schema, None);
+        if self.messages.send(Ok(schema)).await.is_err() {
             return Ok(());
         }
-        let mut left = self.ticket.rows;
-        while left > 0 {
-            let Some(next) = rows.next().await.transpose()? else {
-                return Err(self.short(left));
-            };
-            // The partition may go on beyond the segment that the ticket names.
-            let keep = next
-                .batch
-                .num_rows()
-                .min(usize::try_from(left).unwrap_or(usize::MAX));
-            let batch = self.shape(&next.batch.slice(0, keep))?;
-            for piece in encode::pieces(&batch) {
-                left -= piece.num_rows() as u64;
-                let mut message = self.encoder.encode(&piece)?;
-                let row = self.ticket.first_row + self.ticket.rows - left;
-                message.app_metadata = body::write(&BatchMetadata {
-                    row,
-                    rows: piece.num_rows() as u64,
-                })?;
-                if !self.push(message).await {
-                    return Ok(());
+        for mut part in parts {
+            while part.rows > 0 {
+                match self.send_part(&mut part).await? {
+                    Ended::Sent => {}
+                    Ended::Gone => return Ok(()),
+                    // Nothing is held while it waits; what comes next is read again.
+                    Ended::Stalled if self.messages.reserve().await.is_err() => return Ok(()),
+                    Ended::Stalled => {}
                 }
             }
         }
         Ok(())
     }
 
-    /// The columns in the order that was asked for, cast to what the reader holds.
-    fn shape(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        match &self.order {
-            None => wire::conform(batch, &self.schema),
-            Some(order) => {
-                let batch = batch.project(order).map_err(|cause| {
-                    Error::new(Kind::Internal, "FS0499", "columns could not be chosen")
-                        .with_source(cause)
+    /// Sends rows of the part, and takes from it those that were sent.
+    async fn send_part(&mut self, part: &mut Part) -> Result<Ended> {
+        let options = ReadOptions {
+            columns: self.columns.clone(),
+            batch_rows_max: limits::GET_ROWS_MAX,
+        };
+        let rows = self
+            .log
+            .read(part.partition, part.from, part.from.slot, options);
+        let mut rows = rows.await?;
+        // It may be a while since the columns were looked up.
+        self.components.unchanged(&self.dataset, &*self.log).await?;
+        while part.rows > 0 {
+            let next = tokio::select! {
+                next = rows.next() => next.transpose()?,
+                () = self.messages.closed() => return Ok(Ended::Gone),
+            };
+            let Some(next) = next else {
+                return Err(self.short(self.ticket.rows - self.sent));
+            };
+            // The partition may go on beyond the segment that the ticket names.
+            let keep = usize::try_from(part.rows).unwrap_or(usize::MAX);
+            let batch = next.batch.slice(0, next.batch.num_rows().min(keep));
+            for piece in encode::pieces(&batch, limits::GET_BYTES_TARGET) {
+                let permit = match tokio::time::timeout(STALL, self.messages.reserve()).await {
+                    Ok(Ok(permit)) => permit,
+                    Ok(Err(_)) => return Ok(Ended::Gone),
+                    Err(_) => return Ok(Ended::Stalled),
+                };
+                let rows = piece.num_rows() as u64;
+                let mut message =
+                    self.encoder
+                        .encode(&shape(&piece, &self.order, &self.schema)?)?;
+                self.sent += rows;
+                message.app_metadata = body::write(&BatchMetadata {
+                    row: self.ticket.first_row + self.sent,
+                    rows,
                 })?;
-                wire::conform(&batch, &self.schema)
+                permit.send(Ok(message));
+                part.from.row += rows;
+                part.rows -= rows;
             }
         }
-    }
-
-    /// False when the reader has gone away.
-    async fn push(&self, message: FlightData) -> bool {
-        self.messages.send(Ok(message)).await.is_ok()
+        Ok(Ended::Sent)
     }
 
     fn short(&self, left: u64) -> Error {
@@ -196,4 +244,19 @@ impl Sender {
         ))
         .with_hint("run `flinkspark dataset verify NAME`")
     }
+}
+
+/// The columns in the order that was asked for, cast to what the reader holds.
+fn shape(
+    batch: &RecordBatch,
+    order: &Option<Vec<usize>>,
+    schema: &SchemaRef,
+) -> Result<RecordBatch> {
+    let Some(order) = order else {
+        return wire::conform(batch, schema);
+    };
+    let batch = batch.project(order).map_err(|cause| {
+        Error::new(Kind::Internal, "FS0499", "columns could not be chosen").with_source(cause)
+    })?;
+    wire::conform(&batch, schema)
 }

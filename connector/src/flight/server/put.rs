@@ -11,9 +11,11 @@ mod plain;
 pub(super) use plain::Stated;
 
 use super::{Answers, Components, to_its_end};
+use crate::blocking::blocking;
 use crate::flight::body::{self, Ack, Closing, PutCommand};
 use crate::flight::decode::{Decoded, Decoder};
 use crate::flight::{limits, wire};
+use arrow_array::RecordBatch;
 use arrow_flight::flight_descriptor::DescriptorType;
 use arrow_flight::{FlightData, FlightDescriptor, PutResult};
 use arrow_schema::{Schema, SchemaRef};
@@ -130,7 +132,7 @@ async fn open(
         }
     };
     let mut put = Put {
-        schema: Arc::clone(&dataset.schema),
+        schema: wire::plain(&dataset.schema)?,
         components,
         dataset,
         txn,
@@ -187,7 +189,7 @@ impl Put {
             if self.closing.is_some() {
                 return Err(misplaced("a message came after the closing message"));
             }
-            match self.decoder.decode(data)? {
+            match self.decoder.decode_apart(data).await? {
                 Decoded::Schema(_) => return Err(misplaced("a second schema came")),
                 Decoded::Metadata(json) => {
                     self.closing = Some(body::parse("closing message", &json)?)
@@ -197,7 +199,7 @@ impl Put {
                         "metadata came beside rows; the closing message has none",
                     ));
                 }
-                Decoded::Batch(batch, _) => self.write(&batch).await?,
+                Decoded::Batch(batch, _) => self.write(batch).await?,
             }
             if let (Some(closing), End::Receipt) = (self.closing, &self.end) {
                 return self.receipt(closing).await;
@@ -225,14 +227,18 @@ impl Put {
         }
     }
 
-    async fn write(&mut self, batch: &arrow_array::RecordBatch) -> Result<()> {
-        let conformed = wire::conform(batch, &self.schema)?;
-        match (&mut self.writer, &mut self.end) {
-            (Some(writer), _) => writer.write(&conformed).await?,
-            (None, End::Replay { digester, .. }) => digester.update(&conformed)?,
-            (None, _) => {}
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        let rows = batch.num_rows() as u64;
+        for piece in blocking(move || wire::pieces(&batch)).await? {
+            let schema = Arc::clone(&self.schema);
+            let piece = blocking(move || wire::conform(&piece, &schema)).await?;
+            match (&mut self.writer, &mut self.end) {
+                (Some(writer), _) => writer.write(&piece).await?,
+                (None, End::Replay { digester, .. }) => digester.update(&piece)?,
+                (None, _) => {}
+            }
         }
-        self.rows += batch.num_rows() as u64;
+        self.rows += rows;
         self.acks.send_replace(Some(Ack {
             rows: self.rows,
             receipt: None,

@@ -21,6 +21,7 @@ use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result, profile};
 use flinkspark_proto::error::to_status;
 use futures::stream::{self, StreamExt, TryStreamExt};
+use prost::Message;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -142,25 +143,25 @@ pub(super) async fn info(
     components.unchanged(&selection.dataset, &*log).await?;
     let metadata = metadata(&selection.dataset, view.head(), slots, &epochs);
     let segments: Vec<_> = segments(&epochs).collect();
-    if segments.len() > limits::ENDPOINTS_MAX {
-        return Err(Error::new(Kind::Invalid, "FS0412", "the dataset has too many segments for one flight")
-            .with_detail(format!("{} segments; the limit is {}", segments.len(), limits::ENDPOINTS_MAX))
-            .with_hint("read it by ranges: a descriptor with {\"dataset\": NAME, \"slots\": {\"first\": 1, \"last\": N}}"));
-    }
     let expires_at_ms = components
         .clock
         .now_ms()
         .saturating_add(limits::TICKET_LIFE_MS);
-    let mint = |(epoch, index, segment): &(&LiveEpoch, u32, &SegmentRef)| {
-        endpoint(
-            components,
-            &selection,
-            (epoch, *index, segment),
-            expires_at_ms,
-        )
-    };
-    let endpoints = segments.iter().map(mint).collect::<Result<Vec<_>>>()?;
+    let mint = |group: &[Found<'_>]| endpoint(components, &selection, group, expires_at_ms);
+    let first = segments
+        .first()
+        .map(|first| mint(std::slice::from_ref(first)));
+    let size = first.transpose()?.map_or(0, |first| first.encoded_len());
+    let endpoints = segments.chunks(group(segments.len(), size)).map(mint);
+    let endpoints = endpoints.collect::<Result<Vec<_>>>()?;
     Ok(flight(&selection.schema, descriptor, &metadata)?.with_endpoints(endpoints))
+}
+
+/// How many segments an endpoint has, so that the flight keeps its limits.
+fn group(segments: usize, endpoint_bytes: usize) -> usize {
+    let most = limits::ENDPOINTS_BYTES_MAX / endpoint_bytes.max(1);
+    let most = most.clamp(1, limits::ENDPOINTS_MAX);
+    segments.div_ceil(most).max(1)
 }
 
 fn flight(
@@ -224,8 +225,11 @@ fn unexpired(view: &View) -> Option<Slots> {
     (all.first <= all.last).then_some(all)
 }
 
+/// A segment, its epoch and its index there.
+type Found<'a> = (&'a LiveEpoch, u32, &'a SegmentRef);
+
 /// The segments of epochs, each with its epoch and its index there.
-fn segments(epochs: &[Arc<LiveEpoch>]) -> impl Iterator<Item = (&LiveEpoch, u32, &SegmentRef)> {
+fn segments(epochs: &[Arc<LiveEpoch>]) -> impl Iterator<Item = Found<'_>> {
     epochs.iter().flat_map(|epoch| {
         (0..)
             .zip(&epoch.segments)
@@ -259,20 +263,33 @@ fn metadata(
     metadata
 }
 
+/// One or more segments that follow one another in log order.
 fn endpoint(
     components: &Components,
     selection: &Selection,
-    (epoch, index, segment): (&LiveEpoch, u32, &SegmentRef),
+    group: &[Found<'_>],
     expires_at_ms: u64,
 ) -> Result<FlightEndpoint> {
+    let Some(((epoch, index, segment), more)) = group.split_first() else {
+        return Err(Error::new(
+            Kind::Internal,
+            "FS0499",
+            "an endpoint without segments was asked for",
+        ));
+    };
+    let rows = group.iter().map(|(_, _, segment)| segment.rows).sum();
     let ticket = Ticket {
         dataset: selection.dataset.id,
         schema_version: selection.dataset.schema_version,
         slot: epoch.slot,
-        segment: index,
+        segment: *index,
         name: segment.name.clone(),
+        more: more
+            .iter()
+            .map(|(epoch, index, _)| (epoch.slot, *index))
+            .collect(),
         first_row: 0,
-        rows: segment.rows,
+        rows,
         columns: selection.columns.clone(),
         profile: selection.command.profile,
         lossy: selection.command.lossy,
@@ -280,12 +297,13 @@ fn endpoint(
     };
     let metadata = EndpointMetadata {
         slot: epoch.slot,
-        segment: index,
+        segment: *index,
         name: segment.name.clone(),
         partition: segment.partition,
-        rows: segment.rows,
-        bytes: segment.bytes,
-        digest: segment.digest,
+        segments: group.len() as u64,
+        rows,
+        bytes: group.iter().map(|(_, _, segment)| segment.bytes).sum(),
+        digest: group.iter().map(|(_, _, segment)| segment.digest).sum(),
     };
     let expires = prost_types::Timestamp {
         seconds: i64::try_from(expires_at_ms / 1000).unwrap_or(i64::MAX),

@@ -3,7 +3,6 @@
 use super::read::raw;
 use super::*;
 use crate::flight::decode::Decoder;
-use crate::flight::encode::{self, Encoder};
 use arrow_flight::{FlightData, Ticket};
 use flinkspark_model::Kind;
 use flinkspark_proto::error::from_status;

@@ -1,39 +1,45 @@
 //! Reads a segment's file, batch by batch, believing nothing of it.
 //!
-//! Invariant: nothing is allocated by a number from the file that the file's size does not bear out.
+//! Invariant: nothing is decoded before its checksum was compared, where it has one, and nothing is
+//! allocated by a number from the file that the file's size does not bear out.
 
-use super::{damaged, fit, foreign, metadata};
+use super::footer::{END_OF_STREAM, Parsed, SEAL_BYTES, StoredBlock, TRAILER_BYTES, parse};
+use super::{damaged, fit, refused};
+use crate::ipc;
 use crate::store::{Opened, ReadSeek};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_buffer::Buffer;
-use arrow_ipc::reader::{FileDecoder, read_footer_length};
-use arrow_ipc::{Block, Footer, convert::fb_to_schema, root_as_footer};
+use arrow_ipc::Block;
+use arrow_ipc::reader::read_footer_length;
 use arrow_schema::{Field, Schema, SchemaRef};
-use flinkspark_model::Result;
 use flinkspark_model::digest::{Digest, Digester};
 use flinkspark_model::log::{LogId, SegmentFormat, SegmentRef};
-use std::collections::BTreeMap;
+use flinkspark_model::{Error, Result};
+use std::collections::HashMap;
 use std::io::{self, Read, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// The trailer: the footer's length and the magic.
-const TRAILER_BYTES: u64 = 10;
+/// What a block begins with: a marker, and the length of its header.
+const BLOCK_PREFIX_BYTES: usize = 8;
 
 /// An open segment.
 pub(in crate::store) struct SegmentFile {
     log: LogId,
     segment: SegmentRef,
-    bytes: u64,
     content: Box<dyn ReadSeek>,
-    blocks: Vec<(Block, u64)>,
-    decoder: FileDecoder,
+    blocks: Vec<StoredBlock>,
+    /// The checksum of what lies before the first block.
+    head: Option<u32>,
+    /// Where the seal begins, or the footer of a file without one.
+    end: u64,
+    stored: SchemaRef,
+    dictionaries: HashMap<i64, ArrayRef>,
     /// What callers get.
     output: SchemaRef,
     /// For each output column its place in a decoded batch.
     sources: Vec<Option<usize>>,
-    /// How many columns are decoded.
-    decoded: usize,
+    /// The stored columns that are decoded.
+    projection: Vec<usize>,
 }
 
 impl SegmentFile {
@@ -48,56 +54,48 @@ impl SegmentFile {
         if segment.format != SegmentFormat::Arrow {
             return Err(super::unsupported(segment.format));
         }
-        guarded(
-            log,
-            &segment.clone(),
-            AssertUnwindSafe(move || Self::parse(log, segment, opened, output)),
-        )
-    }
-
-    fn parse(
-        log: LogId,
-        segment: SegmentRef,
-        opened: Opened,
-        output: Option<SchemaRef>,
-    ) -> Result<Self> {
         let Opened { bytes, mut content } = opened;
+        let torn = |why: String| damaged(log, &segment, &why);
         if bytes != segment.bytes {
             let why = format!("it has {bytes} bytes, {} were sealed", segment.bytes);
-            return Err(damaged(log, &segment, &why));
+            return Err(torn(why));
         }
-        let torn = |why: String| damaged(log, &segment, &why);
         let footer = read_footer(&mut *content, bytes).map_err(|why| torn(why.to_string()))?;
-        let footer =
-            root_as_footer(&footer).map_err(|cause| torn(format!("its footer: {cause}")))?;
-        let blocks = rows_and_blocks(log, &segment, &footer, bytes)?;
-        let stored = footer
-            .schema()
-            .map(fb_to_schema)
-            .ok_or_else(|| torn("it has no schema".into()))?;
-        let output = output.unwrap_or_else(|| Arc::new(stored.clone()));
+        let parsed = parse(log, &segment, &footer.seal, &footer.bytes)?;
+        let stored = Arc::new(parsed.schema.clone());
+        let output = output.unwrap_or_else(|| Arc::clone(&stored));
         let (projection, sources) = sources(&stored, &output).map_err(torn)?;
-        let decoded = projection.len();
-        let mut decoder =
-            FileDecoder::new(Arc::new(stored), footer.version()).with_projection(projection);
-        for block in footer.dictionaries().iter().flatten() {
-            let buffer =
-                read_block(&mut *content, block, bytes).map_err(|cause| torn(cause.to_string()))?;
-            decoder
-                .read_dictionary(block, &buffer)
-                .map_err(|cause| torn(cause.to_string()))?;
-        }
-        Ok(Self {
+        let mut file = Self {
             log,
-            bytes,
+            segment,
             content,
-            blocks,
-            decoder,
+            head: parsed.head,
+            end: footer.start - footer.seal.len() as u64,
+            blocks: Vec::new(),
+            stored,
+            dictionaries: HashMap::new(),
             output,
             sources,
-            decoded,
-            segment,
-        })
+            projection,
+        };
+        file.read_dictionaries(&parsed)?;
+        file.blocks = parsed.blocks;
+        Ok(file)
+    }
+
+    /// Version 1 has dictionaries where they are nested.
+    fn read_dictionaries(&mut self, parsed: &Parsed) -> Result<()> {
+        for block in &parsed.dictionaries {
+            let bytes = self.read_block(block)?;
+            let (message, body) = self.message(block, &bytes)?;
+            ipc::dictionary(message, &parsed.schema, &mut self.dictionaries, &body)
+                .map_err(|refusal| refused(self.log, &self.segment, refusal))?;
+        }
+        Ok(())
+    }
+
+    fn torn(&self, why: &str) -> Error {
+        damaged(self.log, &self.segment, why)
     }
 
     /// The schema of what is read.
@@ -107,89 +105,146 @@ impl SegmentFile {
 
     /// The rows of each stored batch.
     pub(in crate::store) fn batch_rows(&self) -> impl ExactSizeIterator<Item = u64> + '_ {
-        self.blocks.iter().map(|(_, rows)| *rows)
+        self.blocks.iter().map(|block| block.rows)
     }
 
     /// The stored batch with this index, at the output schema.
     pub(in crate::store) fn read(&mut self, index: usize) -> Result<RecordBatch> {
-        let (log, segment) = (self.log, self.segment.clone());
-        guarded(log, &segment, AssertUnwindSafe(|| self.decode(index)))
-    }
-
-    fn decode(&mut self, index: usize) -> Result<RecordBatch> {
-        let torn = |why: String| damaged(self.log, &self.segment, &why);
-        let Some((block, rows)) = self.blocks.get(index) else {
-            return Err(torn(format!("it has no batch {index}")));
+        let Some(stored) = self.blocks.get(index).copied() else {
+            return Err(self.torn(&format!("it has no batch {index}")));
         };
-        let rows = *rows as usize;
-        let mut columns: Vec<ArrayRef> = Vec::new();
-        if self.decoded > 0 {
-            let buffer = read_block(&mut *self.content, block, self.bytes)
-                .map_err(|cause| torn(cause.to_string()))?;
-            let batch = self.decoder.read_record_batch(block, &buffer);
-            let batch = batch.map_err(|cause| torn(cause.to_string()))?;
-            let batch = batch.ok_or_else(|| torn(format!("batch {index} is empty")))?;
-            if batch.num_rows() != rows {
-                return Err(torn(format!(
-                    "batch {index} has {} rows, {rows} were sealed",
-                    batch.num_rows()
-                )));
-            }
-            columns = batch.columns().to_vec();
-        }
+        let rows = stored.rows as usize;
+        let columns = if self.projection.is_empty() {
+            Vec::new()
+        } else {
+            self.decode(index, stored)?.columns().to_vec()
+        };
         let pick = |(field, source): (&Arc<Field>, &Option<usize>)| match source
             .and_then(|at| columns.get(at))
         {
             Some(column) => fit::widen(field, column),
             None => Ok(new_null_array(field.data_type(), rows)),
         };
-        let picked = self
-            .output
-            .fields()
-            .iter()
-            .zip(&self.sources)
-            .map(pick)
-            .collect::<Result<Vec<_>>>()?;
+        let picked = self.output.fields().iter().zip(&self.sources).map(pick);
+        let picked = picked.collect::<Result<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(&self.output), picked, &options)
-            .map_err(|cause| torn(cause.to_string()))
+            .map_err(|cause| self.torn(&cause.to_string()))
     }
 
-    /// The digest of all rows, computed from them.
+    fn decode(&mut self, index: usize, stored: StoredBlock) -> Result<RecordBatch> {
+        let bytes = self.read_block(&stored.block)?;
+        if stored
+            .checksum
+            .is_some_and(|sum| sum != crc32c::crc32c(&bytes))
+        {
+            let why = format!("batch {index} does not have the checksum that was sealed");
+            return Err(self.torn(&why));
+        }
+        let (message, body) = self.message(&stored.block, &bytes)?;
+        let all = self.projection.len() == self.stored.fields().len();
+        let projection = (!all).then_some(self.projection.as_slice());
+        let batch = ipc::rows(message, &self.stored, &self.dictionaries, &body, projection);
+        let batch = batch.map_err(|refusal| refused(self.log, &self.segment, refusal))?;
+        if batch.num_rows() as u64 != stored.rows {
+            let (found, sealed) = (batch.num_rows(), stored.rows);
+            let why = format!("batch {index} has {found} rows, {sealed} were sealed");
+            return Err(self.torn(&why));
+        }
+        Ok(batch)
+    }
+
+    fn read_block(&mut self, block: &Block) -> Result<Buffer> {
+        let bytes = self.segment.bytes;
+        read_block(&mut *self.content, block, bytes).map_err(|cause| self.torn(&cause.to_string()))
+    }
+
+    /// A block's message and its body.
+    fn message<'a>(
+        &self,
+        block: &Block,
+        bytes: &'a Buffer,
+    ) -> Result<(arrow_ipc::Message<'a>, Buffer)> {
+        let head = usize::try_from(block.metaDataLength()).unwrap_or(usize::MAX);
+        let Some(header) = bytes.get(BLOCK_PREFIX_BYTES..head) else {
+            return Err(self.torn("a block ends before its header does"));
+        };
+        let message =
+            ipc::message(header).map_err(|refusal| refused(self.log, &self.segment, refusal))?;
+        Ok((message, bytes.slice(head)))
+    }
+
+    /// The digest of all rows, computed from them, after every byte of the file was checked.
     pub(in crate::store) fn digest(&mut self) -> Result<Digest> {
+        if let Some(head) = self.head {
+            self.check_rest(head)?;
+        }
         let mut digester = Digester::new(&self.output)?;
         for index in 0..self.blocks.len() {
             digester.update(&self.read(index)?)?;
         }
         Ok(digester.finish())
     }
+
+    /// Checks what no block holds: the beginning of the file, and the end of its messages.
+    fn check_rest(&mut self, head: u32) -> Result<()> {
+        let torn = |file: &Self, cause: io::Error| file.torn(&cause.to_string());
+        let tail = self.end.saturating_sub(END_OF_STREAM.len() as u64);
+        let first = self.blocks.first().map_or(tail, |first| {
+            u64::try_from(first.block.offset()).unwrap_or(u64::MAX)
+        });
+        let begin =
+            read_range(&mut *self.content, 0, first.min(tail)).map_err(|c| torn(self, c))?;
+        if crc32c::crc32c(&begin) != head {
+            return Err(self.torn("its beginning does not have the checksum that was sealed"));
+        }
+        let mut end = first;
+        for StoredBlock { block, .. } in &self.blocks {
+            let length = i64::from(block.metaDataLength()).saturating_add(block.bodyLength());
+            let follows = u64::try_from(block.offset()).is_ok_and(|offset| offset == end);
+            if !follows {
+                return Err(self.torn("its batches do not follow one another"));
+            }
+            end = end.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+        }
+        let eos = read_range(&mut *self.content, tail, self.end).map_err(|c| torn(self, c))?;
+        if end != tail || eos != END_OF_STREAM {
+            return Err(self.torn("the end of its batches is torn"));
+        }
+        Ok(())
+    }
 }
 
-/// Runs decoding that may panic on bytes that nobody has checked.
-fn guarded<T>(
-    log: LogId,
-    segment: &SegmentRef,
-    work: AssertUnwindSafe<impl FnOnce() -> Result<T>>,
-) -> Result<T> {
-    catch_unwind(work).unwrap_or_else(|_| Err(damaged(log, segment, "it could not be decoded")))
+/// The end of a file.
+struct FooterBytes {
+    /// Where the footer begins.
+    start: u64,
+    /// What lies before it, where the seal would be.
+    seal: Vec<u8>,
+    /// The footer and the trailer.
+    bytes: Vec<u8>,
 }
 
-fn read_footer(content: &mut dyn ReadSeek, bytes: u64) -> io::Result<Vec<u8>> {
+fn read_footer(content: &mut dyn ReadSeek, bytes: u64) -> io::Result<FooterBytes> {
     let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
     let body = bytes
-        .checked_sub(TRAILER_BYTES)
+        .checked_sub(TRAILER_BYTES as u64)
         .ok_or_else(|| invalid("it is too short"))?;
-    let mut trailer = [0; TRAILER_BYTES as usize];
+    let mut trailer = [0; TRAILER_BYTES];
     content.seek(SeekFrom::Start(body))?;
     content.read_exact(&mut trailer)?;
     let length = read_footer_length(trailer).map_err(|cause| invalid(&cause.to_string()))?;
     let start = body
         .checked_sub(length as u64)
         .ok_or_else(|| invalid("its footer is longer than it"))?;
-    let mut footer = vec![0; length];
-    content.seek(SeekFrom::Start(start))?;
-    content.read_exact(&mut footer)?;
-    Ok(footer)
+    let before = start.min(SEAL_BYTES as u64);
+    let mut all = read_range(content, start - before, bytes)?;
+    let footer = all.split_off(before as usize);
+    Ok(FooterBytes {
+        start,
+        seal: all,
+        bytes: footer,
+    })
 }
 
 fn read_block(content: &mut dyn ReadSeek, block: &Block, bytes: u64) -> io::Result<Buffer> {
@@ -198,69 +253,24 @@ fn read_block(content: &mut dyn ReadSeek, block: &Block, bytes: u64) -> io::Resu
     let head = u64::try_from(block.metaDataLength()).map_err(|_| invalid())?;
     let body = u64::try_from(block.bodyLength()).map_err(|_| invalid())?;
     let length = head.checked_add(body).ok_or_else(invalid)?;
-    if head < 8 || offset.checked_add(length).is_none_or(|end| end > bytes) {
+    let end = offset.checked_add(length).ok_or_else(invalid)?;
+    if head < BLOCK_PREFIX_BYTES as u64 || end > bytes {
         return Err(invalid());
     }
-    content.seek(SeekFrom::Start(offset))?;
-    // Read into room that nobody has cleared: a block is some megabytes.
-    let mut buffer = Vec::with_capacity(length as usize);
-    content.take(length).read_to_end(&mut buffer)?;
-    if buffer.len() as u64 != length {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(buffer.into())
+    read_range(content, offset, end).map(Buffer::from)
 }
 
-/// Every stored batch's block and rows, after the footer's metadata was found to be this segment's.
-fn rows_and_blocks(
-    log: LogId,
-    segment: &SegmentRef,
-    footer: &Footer<'_>,
-    bytes: u64,
-) -> Result<Vec<(Block, u64)>> {
-    let torn = |why: &str| damaged(log, segment, why);
-    let entries = footer.custom_metadata().into_iter().flatten();
-    let entries: BTreeMap<&str, &str> = entries
-        .filter_map(|entry| Some((entry.key()?, entry.value()?)))
-        .collect();
-    let entry = |name: &str| {
-        entries
-            .get(name)
-            .copied()
-            .ok_or_else(|| torn(&format!("its footer lacks {name}")))
-    };
-    if entry(metadata::VERSION)? != metadata::CURRENT {
-        return Err(torn("it has a newer format")
-            .with_hint("start a build at least as new as the one that wrote it"));
+/// The bytes from `start` to `end`, which lies within the file, in room that nobody has cleared: a block is
+/// some megabytes.
+fn read_range(content: &mut dyn ReadSeek, start: u64, end: u64) -> io::Result<Vec<u8>> {
+    let length = end.saturating_sub(start);
+    content.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::with_capacity(length as usize);
+    content.take(length).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 != length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    let (its_log, its_name) = (entry(metadata::LOG)?, entry(metadata::NAME)?);
-    if its_log != log.to_string() || its_name != segment.name.as_str() {
-        return Err(foreign(
-            log,
-            segment,
-            &format!("the file is segment {its_name} of dataset {its_log}"),
-        ));
-    }
-    let rows = entry(metadata::ROWS)?
-        .split(',')
-        .filter(|text| !text.is_empty());
-    let rows: Vec<u64> = rows
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .map_err(|_| torn("its row counts are torn"))?;
-    let blocks = footer
-        .recordBatches()
-        .ok_or_else(|| torn("its footer has no batches"))?;
-    let sum = rows
-        .iter()
-        .try_fold(0_u64, |sum, rows| sum.checked_add(*rows));
-    if rows.len() != blocks.len()
-        || sum != Some(segment.rows)
-        || rows.iter().any(|rows| *rows > bytes)
-    {
-        return Err(torn("its row counts are not the ones that were sealed"));
-    }
-    Ok(blocks.iter().copied().zip(rows).collect())
+    Ok(bytes)
 }
 
 /// Which stored columns to decode, and where each output column is among them.

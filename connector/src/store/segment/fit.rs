@@ -1,21 +1,29 @@
-//! Brings batches to the dataset's schema, or refuses them by column.
+//! Brings batches to the schema that is stored, or refuses them by column.
 //!
-//! Invariant: it changes encodings, never values: a batch that fits has the same digest after.
+//! What fits is decided by [`crate::fit`]; here are the store's words for it. Rows are stored plain: an Arrow
+//! file holds one dictionary per column and batches bring many, and a slice of a view carries all of its
+//! buffers. Invariant: it changes encodings, never values, and what it lets through can be brought back
+//! to the dataset's schema.
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_cast::{CastOptions, cast_with_options};
+use crate::fit::{self, Accept, Misfit, TooLarge};
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use flinkspark_model::digest::Digester;
 use flinkspark_model::schema::{type_name, widens};
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
 
 /// Fits batches of one schema to the dataset's, as it is stored.
 pub(in crate::store) struct Fit {
+    dataset: SchemaRef,
     stored: SchemaRef,
+    /// Whether bringing rows back may fail: keys or run ends of 8 or 16 bits.
+    narrow: bool,
 }
 
 impl Fit {
-    /// Refuses (`FS1009`) a schema whose columns are not the dataset's, by name and logical type.
+    /// Refuses (`FS1009`) a schema whose columns are not the dataset's, by name and logical type, and
+    /// (`FS1030`) one whose rows could not be read back.
     pub(in crate::store) fn new(dataset: &Schema, given: &Schema) -> Result<Self> {
         if dataset.fields().len() != given.fields().len() {
             return Err(refuse(&format!(
@@ -34,32 +42,61 @@ impl Fit {
             }
             check_type(ours, theirs.data_type())?;
         }
-        Ok(Self {
-            stored: stored(dataset),
-        })
+        // Refuses what no dataset holds before it is told apart further.
+        Digester::new(dataset)?;
+        let fields = dataset.fields().iter();
+        let fit = Self {
+            dataset: Arc::new(dataset.clone()),
+            stored: fit::plain_schema(dataset),
+            narrow: fields.clone().any(|field| is_narrow(field.data_type())),
+        };
+        fit.check_readable(&RecordBatch::new_empty(Arc::clone(&fit.stored)))?;
+        Ok(fit)
     }
 
-    /// The schema in which rows are stored: dictionaries of columns are resolved, because an Arrow
-    /// file holds one dictionary per column and batches bring many.
+    /// The schema in which rows are stored.
     pub(in crate::store) fn stored(&self) -> &SchemaRef {
         &self.stored
     }
 
     /// The same rows at the stored schema.
     pub(in crate::store) fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        if batch.num_columns() != self.stored.fields().len() {
-            return Err(refuse(&format!(
-                "a batch has {} columns",
-                batch.num_columns()
-            )));
+        fit::apply(batch, &self.stored).map_err(misfit)
+    }
+
+    /// The stored rows in pieces that can be brought back to the dataset's schema: a dictionary with keys
+    /// of 8 bits names 128 values of a batch.
+    pub(in crate::store) fn readable(&self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {
+        if !self.narrow {
+            return Ok(vec![batch]);
         }
-        let columns = self.stored.fields().iter().zip(batch.columns());
-        let columns = columns
-            .map(|(field, column)| convert(field, column))
-            .collect::<Result<Vec<_>>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::clone(&self.stored), columns, &options)
-            .map_err(|cause| refuse(&cause.to_string()))
+        let mut pieces = Vec::new();
+        let mut waiting = vec![batch];
+        while let Some(piece) = waiting.pop() {
+            let rows = piece.num_rows();
+            match self.check_readable(&piece) {
+                Ok(()) => pieces.push(piece),
+                Err(error) if rows <= 1 => return Err(error),
+                Err(_) => {
+                    waiting.push(piece.slice(rows / 2, rows - rows / 2));
+                    waiting.push(piece.slice(0, rows / 2));
+                }
+            }
+        }
+        Ok(pieces)
+    }
+
+    fn check_readable(&self, stored: &RecordBatch) -> Result<()> {
+        fit::apply(stored, &self.dataset).map(|_| ()).map_err(|misfit| {
+            let column = misfit.column.unwrap_or_default();
+            Error::new(
+                Kind::Invalid,
+                "FS1030",
+                format!("column \"{column}\" could not be read back"),
+            )
+            .with_detail(misfit.why)
+            .with_hint("write fewer different values in one cell, or register the dataset with wider keys or the plain type")
+        })
     }
 }
 
@@ -69,12 +106,48 @@ pub(in crate::store) fn convert(field: &Field, column: &ArrayRef) -> Result<Arra
         return Ok(Arc::clone(column));
     }
     check_type(field, column.data_type())?;
-    let strict = CastOptions {
-        safe: false,
-        ..CastOptions::default()
+    fit::column(column, field).map_err(misfit)
+}
+
+/// A cell or a row that no reader could be sent.
+pub(in crate::store) fn too_large(cause: TooLarge) -> Error {
+    let TooLarge {
+        column,
+        row,
+        bytes,
+        limit,
+    } = cause;
+    let (code, what) = match column {
+        Some(column) => (
+            "FS1031",
+            format!("a cell of column \"{column}\" is too large"),
+        ),
+        None => ("FS1032", "a row is too large".into()),
     };
-    cast_with_options(column, field.data_type(), &strict)
-        .map_err(|cause| refuse(&format!("column \"{}\": {cause}", field.name())))
+    Error::new(Kind::Invalid, code, what)
+        .with_detail(format!(
+            "row {row} of its batch takes {bytes} bytes; the limit is {limit}"
+        ))
+        .with_hint(
+            "store such values outside and their address in the dataset, or split them over rows",
+        )
+}
+
+fn is_narrow(data_type: &DataType) -> bool {
+    use DataType as D;
+    let narrow = |width: Option<usize>| width.is_none_or(|width| width <= 2);
+    match data_type {
+        D::Dictionary(keys, values) => narrow(keys.primitive_width()) || is_narrow(values),
+        D::RunEndEncoded(ends, values) => {
+            narrow(ends.data_type().primitive_width()) || is_narrow(values.data_type())
+        }
+        D::List(item) | D::LargeList(item) | D::FixedSizeList(item, _) | D::Map(item, _) => {
+            is_narrow(item.data_type())
+        }
+        D::ListView(item) | D::LargeListView(item) => is_narrow(item.data_type()),
+        D::Struct(fields) => fields.iter().any(|field| is_narrow(field.data_type())),
+        _ => false,
+    }
 }
 
 /// One column as it was stored, at the type that its field has now: the same, or wider.
@@ -82,19 +155,11 @@ pub(in crate::store) fn widen(field: &Field, column: &ArrayRef) -> Result<ArrayR
     if !widens(column.data_type(), field.data_type()) {
         return convert(field, column);
     }
-    cast_with_options(
-        column,
-        field.data_type(),
-        &CastOptions {
-            safe: false,
-            ..CastOptions::default()
-        },
-    )
-    .map_err(|cause| refuse(&format!("column \"{}\": {cause}", field.name())))
+    fit::widened(column, field).map_err(misfit)
 }
 
 fn check_type(field: &Field, given: &DataType) -> Result<()> {
-    if logical(field.data_type()) == logical(given) {
+    if fit::encodes(field.data_type(), given, Accept::Any) {
         return Ok(());
     }
     let (ours, theirs) = (type_name(field.data_type()), type_name(given));
@@ -104,31 +169,11 @@ fn check_type(field: &Field, given: &DataType) -> Result<()> {
     )))
 }
 
-/// The type's name without the encodings of text, binary and dictionaries.
-fn logical(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Dictionary(_, values) => logical(values),
-        DataType::LargeUtf8 | DataType::Utf8View => type_name(&DataType::Utf8),
-        DataType::LargeBinary | DataType::BinaryView => type_name(&DataType::Binary),
-        other => type_name(other),
+fn misfit(misfit: Misfit) -> Error {
+    match misfit.column {
+        Some(column) => refuse(&format!("column \"{column}\": {}", misfit.why)),
+        None => refuse(&misfit.why),
     }
-}
-
-fn stored(dataset: &Schema) -> SchemaRef {
-    let resolve = |field: &Arc<Field>| match field.data_type() {
-        DataType::Dictionary(_, values) => Arc::new(
-            field
-                .as_ref()
-                .clone()
-                .with_data_type(values.as_ref().clone()),
-        ),
-        _ => Arc::clone(field),
-    };
-    let fields: Vec<Arc<Field>> = dataset.fields().iter().map(resolve).collect();
-    Arc::new(Schema::new_with_metadata(
-        fields,
-        dataset.metadata().clone(),
-    ))
 }
 
 fn refuse(why: &str) -> Error {

@@ -4,7 +4,10 @@
 //! writer's rhythm was. Invariant: the digest is computed from the rows as they come, before they
 //! are encoded.
 
-use super::{Fit, STORED_BATCH_ROWS_MAX, metadata};
+use super::fit::too_large;
+use super::{Fit, STORED_BATCH_BYTES_MAX, STORED_BATCH_ROWS_MAX, footer};
+use crate::fit::{self, Cut};
+use crate::ipc::{self, Refusal};
 use crate::store::Staging;
 use crate::store::blocking::blocking;
 use crate::store::log::Driver;
@@ -24,8 +27,11 @@ use std::sync::Arc;
 
 /// Rows that small batches are joined to.
 const JOINED_BATCH_ROWS: usize = 8192;
-/// Bytes of joined rows after which a batch is stored although it is short.
-const JOINED_BATCH_BYTES_MAX: usize = 8 << 20;
+/// How what comes is cut before it is joined and stored.
+const PIECES: Cut = Cut {
+    rows_max: STORED_BATCH_ROWS_MAX,
+    bytes_max: STORED_BATCH_BYTES_MAX,
+};
 /// Rows of a batch that is encoded where it is: going to another thread takes longer.
 const INLINE_ROWS_MAX: usize = 256;
 /// Encoded bytes that are kept before they are handed to the store.
@@ -158,10 +164,16 @@ impl SegmentWriter for Writer {
 
 struct Encoder {
     fit: Fit,
+    log: LogId,
+    name: SegmentName,
     digester: Digester,
     joiner: BatchCoalescer,
+    /// Bytes of the rows that the joiner holds, at most.
+    joined: u64,
     file: FileWriter<Vec<u8>>,
     rows: Vec<usize>,
+    /// Of what lies before the first block, then of each block.
+    checksums: Vec<u32>,
 }
 
 impl Encoder {
@@ -174,60 +186,81 @@ impl Encoder {
         let options = IpcWriteOptions::default()
             .try_with_compression(compression)
             .map_err(encoding)?;
-        let mut file =
+        let file =
             FileWriter::try_new_with_options(Vec::new(), schema, options).map_err(encoding)?;
-        file.write_metadata(metadata::VERSION, metadata::CURRENT);
-        file.write_metadata(metadata::LOG, log.to_string());
-        file.write_metadata(metadata::NAME, name.as_str());
+        ipc::check_width(file.get_ref().len(), schema).map_err(too_wide)?;
         let joiner = BatchCoalescer::new(Arc::clone(schema), JOINED_BATCH_ROWS)
             .with_biggest_coalesce_batch_size(Some(JOINED_BATCH_ROWS / 2));
         Ok(Self {
             digester: Digester::new(schema)?,
             fit,
+            log,
+            name: name.clone(),
             joiner,
+            joined: 0,
+            checksums: vec![crc32c::crc32c(file.get_ref())],
             file,
             rows: Vec::new(),
         })
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let batch = self.fit.apply(batch)?;
-        self.digester.update(&batch)?;
-        if batch.num_columns() == 0 {
-            return self.store(&batch);
-        }
-        let mut first = 0;
-        while first < batch.num_rows() {
-            let rows = STORED_BATCH_ROWS_MAX.min(batch.num_rows() - first);
-            self.joiner
-                .push_batch(batch.slice(first, rows))
-                .map_err(encoding)?;
-            first += rows;
-        }
-        if self.joiner.size() > JOINED_BATCH_BYTES_MAX {
-            self.joiner.finish_buffered_batch().map_err(encoding)?;
-        }
-        self.store_completed()
-    }
-
-    fn store_completed(&mut self) -> Result<()> {
-        while let Some(batch) = self.joiner.next_completed_batch() {
-            self.store(&batch)?;
+        for piece in fit::cut_checked(batch, PIECES).map_err(too_large)? {
+            let piece = self.fit.apply(&piece)?;
+            self.digester.update(&piece)?;
+            if piece.num_columns() == 0 {
+                self.store(&piece)?;
+            } else {
+                self.join(piece)?;
+            }
         }
         Ok(())
     }
 
+    /// Joins small pieces. What is joined stays below a stored batch's bytes.
+    fn join(&mut self, piece: RecordBatch) -> Result<()> {
+        let bytes = fit::bytes_of(&piece);
+        if self.joined.saturating_add(bytes) > STORED_BATCH_BYTES_MAX {
+            self.joiner.finish_buffered_batch().map_err(encoding)?;
+            self.joined = 0;
+        }
+        self.joined += bytes;
+        self.joiner.push_batch(piece).map_err(encoding)?;
+        if self.store_completed()? {
+            self.joined = self.joined.min(bytes);
+        }
+        Ok(())
+    }
+
+    fn store_completed(&mut self) -> Result<bool> {
+        let mut any = false;
+        while let Some(batch) = self.joiner.next_completed_batch() {
+            for batch in self.fit.readable(batch)? {
+                self.store(&batch)?;
+            }
+            any = true;
+        }
+        Ok(any)
+    }
+
     fn store(&mut self, batch: &RecordBatch) -> Result<()> {
+        let before = self.file.get_ref().len();
+        self.file.write(batch).map_err(encoding)?;
         self.rows.push(batch.num_rows());
-        self.file.write(batch).map_err(encoding)
+        self.checksums
+            .push(crc32c::crc32c(&self.file.get_ref()[before..]));
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<()> {
         self.joiner.finish_buffered_batch().map_err(encoding)?;
         self.store_completed()?;
-        let rows: Vec<String> = self.rows.iter().map(usize::to_string).collect();
-        self.file.write_metadata(metadata::ROWS, rows.join(","));
-        self.file.finish().map_err(encoding)
+        for (key, value) in footer::metadata(self.log, &self.name, &self.rows, &self.checksums) {
+            self.file.write_metadata(key, value);
+        }
+        self.file.finish().map_err(encoding)?;
+        footer::seal(self.file.get_mut());
+        Ok(())
     }
 
     /// The bytes encoded so far, if they are at least so many.
@@ -237,6 +270,18 @@ impl Encoder {
         }
         std::mem::take(self.file.get_mut()).into()
     }
+}
+
+/// Rows of a schema that no message could carry to a reader.
+fn too_wide(refusal: Refusal) -> Error {
+    let (Refusal::Damaged(why) | Refusal::TooLarge(why) | Refusal::Bug(why)) = refusal;
+    Error::new(
+        Kind::Invalid,
+        "FS1034",
+        "the schema is too wide to be read back",
+    )
+    .with_detail(why)
+    .with_hint("split the columns over several datasets, or keep them as one map or list")
 }
 
 fn encoding(cause: ArrowError) -> Error {

@@ -1,6 +1,7 @@
 //! Segments and reading.
 
 use super::fixture::*;
+use crate::store::{LogDataset, Logs};
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema};
 use flinkspark_model::Kind;
@@ -9,6 +10,7 @@ use flinkspark_model::port::{Dataset, Log, ReadOptions, SegmentSpec};
 use flinkspark_model::position::Position;
 use flinkspark_model::schema::to_json;
 use futures::StreamExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 fn rows_max(batch_rows_max: usize) -> ReadOptions {
@@ -322,35 +324,90 @@ async fn a_missing_a_torn_and_a_foreign_segment_are_named() {
         .unwrap();
 }
 
-#[tokio::test]
-async fn every_flipped_byte_of_a_segment_is_caught_by_reading_or_by_its_digest() {
-    let root = tempfile::tempdir().unwrap();
-    let logs = local(root.path(), 1).await;
+/// A dataset on a disk with one committed segment, and the segment's file.
+async fn on_disk(root: &Path, batch: RecordBatch) -> (Logs, LogDataset, Receipt, PathBuf) {
+    let logs = local(root, 1).await;
     let dataset = dataset(&logs).await;
-    let receipt = seal(&dataset, 0, &[rows(0..20)]).await.unwrap();
-    let path = root.path().join(format!(
-        "datasets/{}/segments/{}.arrow",
-        id(),
-        receipt.segment.name
-    ));
+    dataset.append(fence(1, 0)).await.unwrap();
+    let receipt = seal(&dataset, 0, &[batch]).await.unwrap();
+    let receipts = std::slice::from_ref(&receipt);
+    let commit = Intent::Commit(commit(1, 1, receipts));
+    dataset.append(commit).await.unwrap();
+    let name = receipt.segment.name.to_string();
+    let path = root.join(format!("datasets/{}/segments/{name}.arrow", id()));
+    (logs, dataset, receipt, path)
+}
+
+#[tokio::test]
+async fn every_flipped_byte_of_a_segment_is_caught_by_verifying_it() {
+    let root = tempfile::tempdir().unwrap();
+    let (logs, _, receipt, path) = on_disk(root.path(), rows(0..20)).await;
+    let good = std::fs::read(&path).unwrap();
+    for at in 0..good.len() {
+        for flips in [0x55, 0x01, 0x03] {
+            let mut bad = good.clone();
+            bad[at] ^= flips;
+            std::fs::write(&path, &bad).unwrap();
+            let error = logs
+                .verify_segment(id(), &receipt.segment)
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind(), Kind::Data, "byte {at}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_flipped_byte_of_a_segment_changes_what_is_read() {
+    let root = tempfile::tempdir().unwrap();
+    let (_, dataset, _, path) = on_disk(root.path(), rows(0..20)).await;
     let good = std::fs::read(&path).unwrap();
     let mut harmless = 0;
     for at in 0..good.len() {
         let mut bad = good.clone();
         bad[at] ^= 0x55;
         std::fs::write(&path, &bad).unwrap();
-        match logs.verify_segment(id(), &receipt.segment).await {
-            Ok(()) => harmless += 1,
-            Err(error) => assert!(
-                matches!(error.kind(), Kind::Data | Kind::Invalid),
-                "byte {at}: {error}"
-            ),
+        match read_all(&dataset).await {
+            Ok(read) => {
+                harmless += 1;
+                assert_eq!(digest_of(&read), digest_of(&[rows(0..20)]), "byte {at}");
+            }
+            Err(error) => assert_eq!(error.kind(), Kind::Data, "byte {at}: {error}"),
         }
     }
-    // Padding, and heads that the footer repeats.
-    assert!(
-        harmless < good.len() / 2,
-        "{harmless} of {} flips change nothing",
-        good.len()
-    );
+    // What comes before the first batch, and the mark after the last one, are not read.
+    assert!(harmless < good.len() / 2, "{harmless} of {}", good.len());
+    // Without columns no batch is read, and what is counted stands in the footer.
+    std::fs::write(&path, &good).unwrap();
+    let none = ReadOptions {
+        columns: Some(vec![]),
+        ..ReadOptions::default()
+    };
+    let counted = read(&dataset, 0, Position::START, 2, none).await.unwrap();
+    assert_eq!(counted[0].batch.num_rows(), 20);
+}
+
+#[tokio::test]
+async fn a_flipped_value_is_refused_before_anything_of_its_batch_is_given_out() {
+    let root = tempfile::tempdir().unwrap();
+    let (_, dataset, receipt, path) = on_disk(root.path(), rows(0..100_000)).await;
+    let mut bad = std::fs::read(&path).unwrap();
+    let value = 99_999_i64.to_le_bytes();
+    let at = bad.windows(8).position(|window| window == value).unwrap();
+    bad[at] ^= 1;
+    std::fs::write(&path, &bad).unwrap();
+    let mut stream = dataset
+        .read(0, Position::START, 2, rows_max(1 << 20))
+        .await
+        .unwrap();
+    let mut sound = 0;
+    let error = loop {
+        match stream.next().await.unwrap() {
+            Ok(batch) => sound += batch.batch.num_rows(),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((error.kind(), error.code()), (Kind::Data, "FS1006"));
+    assert!(error.message().contains(receipt.segment.name.as_str()));
+    assert!(sound < 100_000, "{sound}");
 }

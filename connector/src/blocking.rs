@@ -5,16 +5,14 @@
 use flinkspark_model::{Error, Kind, Result};
 
 /// Runs `work` on a thread that may block. A panic there is `Internal`, not a hang.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|cause| {
-            Err(
-                Error::new(Kind::Internal, "FS1020", "a worker of the store stopped")
-                    .with_source(cause)
-                    .with_hint("report it with the server's log"),
-            )
+            Err(Error::new(Kind::Internal, "FS1020", "a worker stopped")
+                .with_source(cause)
+                .with_hint("report it with the server's log"))
         })
 }

@@ -1,0 +1,110 @@
+//! Unpacks the buffers of a compressed message.
+//!
+//! arrow-ipc reserves what a buffer states and then takes whatever comes out of it. Invariant: a buffer
+//! unpacks to exactly what it states, and what it states was checked before.
+
+use super::layout::Layout;
+use super::{Refusal, Result, damaged};
+use arrow_buffer::Buffer;
+use arrow_ipc::{RecordBatch, RecordBatchArgs};
+use flatbuffers::FlatBufferBuilder;
+use lz4_flex::frame::FrameDecoder;
+use std::io::Read;
+
+/// The alignment of a buffer.
+const ALIGNMENT: usize = 64;
+
+/// A message as it would have come without compression.
+pub(super) struct Unpacked {
+    header: Vec<u8>,
+    pub(super) body: Buffer,
+}
+
+impl Unpacked {
+    /// Its header.
+    pub(super) fn header(&self) -> Result<RecordBatch<'_>> {
+        flatbuffers::root::<RecordBatch<'_>>(&self.header)
+            .map_err(|cause| Refusal::Bug(format!("the header of what was unpacked: {cause}")))
+    }
+}
+
+/// The message without compression, where it had any; of columns that are not wanted nothing is unpacked.
+pub(super) fn unpack(
+    header: RecordBatch<'_>,
+    layout: &Layout,
+    packed: &[u8],
+    wanted: impl Fn(usize) -> bool,
+) -> Result<Option<Unpacked>> {
+    if header.compression().is_none() {
+        return Ok(None);
+    }
+    let columns = layout.columns.iter().enumerate();
+    let needed: Vec<bool> = columns
+        .flat_map(|(index, buffers)| buffers.clone().map(move |_| index))
+        .map(&wanted)
+        .collect();
+    let room = layout
+        .buffers
+        .iter()
+        .zip(&needed)
+        .filter(|(_, needed)| **needed);
+    let room = room.fold(0, |sum, (span, _)| {
+        (sum as usize).next_multiple_of(ALIGNMENT) + span.bytes as usize
+    });
+    let mut body = Vec::with_capacity(room);
+    let mut places = Vec::with_capacity(layout.buffers.len());
+    for (span, needed) in layout.buffers.iter().zip(&needed) {
+        body.resize(body.len().next_multiple_of(ALIGNMENT), 0);
+        let start = body.len();
+        if *needed {
+            let stored = &packed[span.stored.clone()];
+            if span.packed {
+                let decoder = FrameDecoder::new(stored);
+                // One byte more than is stated shows that there is more.
+                let read = decoder
+                    .take(span.bytes.saturating_add(1))
+                    .read_to_end(&mut body);
+                read.map_err(|cause| Refusal::Damaged(format!("a compressed buffer: {cause}")))?;
+            } else {
+                body.extend_from_slice(stored);
+            }
+            if (body.len() - start) as u64 != span.bytes {
+                return damaged(format!(
+                    "a buffer unpacks to another size than the {} bytes that it states",
+                    span.bytes
+                ));
+            }
+        }
+        places.push(arrow_ipc::Buffer::new(
+            start as i64,
+            (body.len() - start) as i64,
+        ));
+    }
+    let body = Buffer::from_vec(body);
+    Ok(Some(Unpacked {
+        header: rebuilt(header, &places),
+        body,
+    }))
+}
+
+/// The header with other places and without compression.
+fn rebuilt(header: RecordBatch<'_>, places: &[arrow_ipc::Buffer]) -> Vec<u8> {
+    let mut builder = FlatBufferBuilder::new();
+    let nodes: Vec<arrow_ipc::FieldNode> = header.nodes().into_iter().flatten().copied().collect();
+    let nodes = builder.create_vector(&nodes);
+    let buffers = builder.create_vector(places);
+    let counts: Option<Vec<i64>> = header
+        .variadicBufferCounts()
+        .map(|counts| counts.iter().collect());
+    let counts = counts.map(|counts| builder.create_vector(&counts));
+    let arguments = RecordBatchArgs {
+        length: header.length(),
+        nodes: Some(nodes),
+        buffers: Some(buffers),
+        compression: None,
+        variadicBufferCounts: counts,
+    };
+    let root = RecordBatch::create(&mut builder, &arguments);
+    builder.finish(root, None);
+    builder.finished_data().to_vec()
+}
