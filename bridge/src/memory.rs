@@ -125,6 +125,11 @@ pub fn batch(budget: &Budget) -> Share {
     budget.share("batch", budget.limit() / 10 * 7)
 }
 
+/// What the state of stream jobs and what waits between their tasks may hold: as much.
+pub fn stream(budget: &Budget) -> Share {
+    budget.share("stream", budget.limit() / 10 * 7)
+}
+
 /// What the machine or the process's cgroup gives, in bytes.
 pub fn machine_bytes() -> u64 {
     let read = |path: &Path| std::fs::read_to_string(path).ok();

@@ -125,6 +125,7 @@ impl Server {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             metrics: Arc::clone(&metrics),
+            stream_memory: memory::stream(&budget),
             scratch,
         };
         let batch_memory = batch::Memory {

@@ -20,6 +20,7 @@
 
 use crate::error::{Error, Kind, Result};
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,6 +55,14 @@ struct ShareState {
 pub struct Share {
     budget: Budget,
     index: usize,
+}
+
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.budget.lock();
+        let part = self.part(&state);
+        write!(f, "{}: {} of {} bytes", part.name, part.used, part.limit)
+    }
 }
 
 /// Bytes that are reserved; dropping it gives them back.
@@ -126,7 +135,7 @@ impl Share {
         let mut state = self.budget.lock();
         self.admit(&mut state, bytes)?;
         drop(state);
-        Ok(self.holding(bytes))
+        Ok(self.admitted(bytes))
     }
 
     /// Reserves bytes, waiting in line until there is room.
@@ -142,7 +151,14 @@ impl Share {
 
     /// A reservation of nothing yet, to grow.
     pub fn empty(&self) -> Reservation {
-        self.holding(0)
+        self.admitted(0)
+    }
+
+    /// Reserves bytes whether there is room or not: for what is allocated already.
+    pub fn holding(&self, bytes: u64) -> Reservation {
+        let mut held = self.empty();
+        held.grow(bytes);
+        held
     }
 
     /// The most that can ever be reserved, in bytes.
@@ -150,7 +166,7 @@ impl Share {
         self.part(&self.budget.lock()).limit
     }
 
-    fn holding(&self, bytes: u64) -> Reservation {
+    fn admitted(&self, bytes: u64) -> Reservation {
         Reservation {
             share: self.clone(),
             bytes,
@@ -269,7 +285,7 @@ impl Future for Waiting {
             Ok(()) => {
                 forget(&mut state, self.ticket.take());
                 drop(state);
-                Poll::Ready(Ok(share.holding(bytes)))
+                Poll::Ready(Ok(share.admitted(bytes)))
             }
             Err(error) if error.kind() == Kind::Unavailable => {
                 let waker = context.waker().clone();

@@ -9,6 +9,7 @@ use crate::metrics::Metrics;
 use crate::workers::Workers;
 use flinkspark_engine::{batch, stream};
 use flinkspark_model::Result;
+use flinkspark_model::budget::Share;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::lineage::{Edge, SlotRange};
 use flinkspark_model::log::{Slot, View, WriterName};
@@ -42,6 +43,8 @@ pub struct Engines {
     pub entropy: Arc<dyn Entropy>,
     /// Shows how far jobs are.
     pub metrics: Arc<Metrics>,
+    /// The part of the process's memory that stream jobs share.
+    pub stream_memory: Share,
     /// A folder for what lives no longer than a comparison.
     pub scratch: PathBuf,
 }
@@ -212,7 +215,11 @@ impl Incarnation<'_> {
         report: &(impl Fn(Progress) + Sync),
     ) -> Result<Ended> {
         let engines = self.engines;
-        let job = self.record.options.stream(&self.record.id).build(
+        let options = stream::Options {
+            memory: engines.stream_memory.clone(),
+            ..self.record.options.stream(&self.record.id)
+        };
+        let job = options.build(
             program,
             Arc::clone(&engines.datasets),
             Arc::clone(&engines.clock),

@@ -16,7 +16,7 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use flinkspark_adapter::plan::order;
 use flinkspark_connector::store::{Logs, Settings, local::Local};
-use flinkspark_engine::batch;
+use flinkspark_engine::{batch, stream};
 use flinkspark_model::dataset::{Dataset, DatasetId, Traits};
 use flinkspark_model::digest::Digest;
 use flinkspark_model::log::LogId;
@@ -221,8 +221,11 @@ impl Scratch {
                 let settings = Options {
                     parallelism: options.parallelism,
                     ..Options::default()
-                }
-                .stream(&id);
+                };
+                let settings = stream::Options {
+                    memory: engines.stream_memory.clone(),
+                    ..settings.stream(&id)
+                };
                 let (clock, entropy) = (Arc::clone(&engines.clock), Arc::clone(&engines.entropy));
                 let job = settings.build(program, Arc::new(overlay), clock, entropy)?;
                 let handle = job.handle();

@@ -1,11 +1,14 @@
 //! Bounded channels between tasks: by rows and by bytes, so that neither wide rows nor many marks
 //! can fill the memory.
 //!
+//! What waits is counted in the process's memory budget too, whether there is room or not: the rows
+//! are there already, and the channel's own limits bound them.
 //! Invariant: what is in a channel has paid for its rows and bytes, and pays back when received.
 //! A peer that is gone never makes this side fail: the task that failed says why, and the job
 //! stops all of them.
 
 use super::message::Message;
+use flinkspark_model::budget::{Reservation, Share};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -20,6 +23,7 @@ struct Paid {
     message: Message,
     _rows: Option<OwnedSemaphorePermit>,
     _kib: Option<OwnedSemaphorePermit>,
+    _memory: Reservation,
 }
 
 /// The sending end.
@@ -27,6 +31,7 @@ pub(crate) struct Sender {
     queue: mpsc::UnboundedSender<Paid>,
     rows: Arc<Semaphore>,
     kib: Arc<Semaphore>,
+    memory: Share,
 }
 
 /// The receiving end.
@@ -34,13 +39,14 @@ pub(crate) struct Receiver {
     queue: mpsc::UnboundedReceiver<Paid>,
 }
 
-/// A channel between two tasks.
-pub(crate) fn channel() -> (Sender, Receiver) {
+/// A channel between two tasks, counted in this part of the process's memory.
+pub(crate) fn channel(memory: &Share) -> (Sender, Receiver) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let sender = Sender {
         queue: sender,
         rows: Arc::new(Semaphore::new(CHANNEL_ROWS_MAX)),
         kib: Arc::new(Semaphore::new(CHANNEL_KIB_MAX)),
+        memory: memory.clone(),
     };
     (sender, Receiver { queue: receiver })
 }
@@ -49,10 +55,12 @@ impl Sender {
     /// Sends when there is room; waits for ever when the receiver is gone.
     pub(crate) async fn send(&self, message: Message) {
         let rows = message.rows().min(CHANNEL_ROWS_MAX);
-        let kib = message.bytes().div_ceil(1024).min(CHANNEL_KIB_MAX);
+        let bytes = message.bytes();
+        let kib = bytes.div_ceil(1024).min(CHANNEL_KIB_MAX);
         let paid = Paid {
             _rows: acquire(&self.rows, rows).await,
             _kib: acquire(&self.kib, kib).await,
+            _memory: self.memory.holding(bytes as u64),
             message,
         };
         if self.queue.send(paid).is_err() {
@@ -80,11 +88,12 @@ impl Receiver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flinkspark_model::budget::Budget;
     use futures::FutureExt;
 
     #[tokio::test]
     async fn a_full_channel_takes_the_next_message_when_one_is_received() {
-        let (sender, mut receiver) = channel();
+        let (sender, mut receiver) = channel(&Budget::unlimited().share("stream", 0));
         for _ in 0..CHANNEL_ROWS_MAX {
             sender.send(Message::Watermark(1)).await;
         }

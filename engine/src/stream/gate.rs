@@ -155,6 +155,7 @@ mod tests {
     use super::super::channel::channel;
     use super::super::message::After;
     use super::*;
+    use flinkspark_model::budget::{Budget, Share};
     use futures::FutureExt;
 
     fn barrier(checkpoint: u64) -> Message {
@@ -164,10 +165,14 @@ mod tests {
         })
     }
 
+    fn memory() -> Share {
+        Budget::unlimited().share("stream", 0)
+    }
+
     #[tokio::test]
     async fn an_aligned_channel_waits_for_the_others() {
-        let (left, left_end) = channel();
-        let (right, right_end) = channel();
+        let (left, left_end) = channel(&memory());
+        let (right, right_end) = channel(&memory());
         let mut gate = Gate::new(vec![left_end, right_end]);
         left.send(Message::Watermark(1)).await;
         left.send(barrier(1)).await;
@@ -182,8 +187,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_ended_channel_counts_as_aligned() {
-        let (left, left_end) = channel();
-        let (right, right_end) = channel();
+        let (left, left_end) = channel(&memory());
+        let (right, right_end) = channel(&memory());
         let mut gate = Gate::new(vec![left_end, right_end]);
         left.send(Message::EndOfData).await;
         left.send(Message::End).await;

@@ -13,6 +13,7 @@ use super::recovery::Restore;
 use super::source::Progress;
 use super::takeover::{Output, Owned, keep_promises};
 use super::wiring::{Input, Wiring, load_states};
+use flinkspark_model::budget::{Budget, Share};
 use flinkspark_model::log::{Generation, LogId, WriterName};
 use flinkspark_model::port::{Clock, Datasets, Entropy, Log};
 use flinkspark_model::position::Position;
@@ -41,10 +42,13 @@ pub struct Options {
     pub checkpoint_interval: Duration,
     /// Rows a second, of the whole source; `None` for as fast as it goes.
     pub rate: Option<u64>,
+    /// The part of the process's memory that stream jobs share: their state, and what waits between
+    /// their tasks.
+    pub memory: Share,
 }
 
 impl Options {
-    /// Options with a parallelism of 1, a checkpoint a second and no rate.
+    /// Options with a parallelism of 1, a checkpoint a second, no rate and as much memory as there is.
     pub fn new(run_id: impl Into<String>, log: LogId) -> Self {
         Self {
             run_id: run_id.into(),
@@ -52,6 +56,7 @@ impl Options {
             parallelism: 1,
             checkpoint_interval: Duration::from_secs(1),
             rate: None,
+            memory: Budget::unlimited().share("stream", u64::MAX),
         }
     }
 
@@ -273,6 +278,7 @@ impl Job {
         let wiring = Wiring {
             program: &self.program,
             rate: self.options.rate,
+            memory: &self.options.memory,
             meters: &self.handle.meters,
             graph: &graph,
             log: &log,

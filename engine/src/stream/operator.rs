@@ -84,6 +84,11 @@ pub(crate) trait Operator: Send {
         Ok(None)
     }
 
+    /// Roughly the bytes that its state holds.
+    fn state_bytes(&self) -> usize {
+        0
+    }
+
     /// Takes over the state of these key groups from a frozen state, which may hold others.
     fn restore(&mut self, _state: &RecordBatch, _groups: &RangeInclusive<u8>) -> Result<()> {
         Ok(())
@@ -109,6 +114,12 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
+    /// Roughly the bytes that the state of all operators holds.
+    pub(crate) fn state_bytes(&self) -> usize {
+        let operators = self.operators.iter();
+        operators.map(|(_, operator)| operator.state_bytes()).sum()
+    }
+
     /// Sends an event through all operators.
     pub(crate) fn push(&mut self, event: Event, out: &mut Output) -> Result<()> {
         push(&mut self.operators, event, out)

@@ -13,15 +13,19 @@ use super::operator::{Chain, Counts, Event, Output};
 use super::sink::Writer;
 use super::source::Reader;
 use arrow_array::RecordBatch;
+use flinkspark_model::budget::{Reservation, Share};
 use flinkspark_model::log::SegmentRef;
 use flinkspark_model::port::{Log, SegmentWriter};
-use flinkspark_model::{Result, fault};
+use flinkspark_model::{Error, Kind, Result, fault};
 use futures::FutureExt;
 use std::ops::RangeInclusive;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+
+/// Rows after which a subtask looks at what its state holds.
+const STATE_ROWS_BETWEEN: usize = 64 << 10;
 
 /// What a subtask tells the coordinator.
 pub(crate) enum Report {
@@ -49,6 +53,7 @@ pub(crate) struct Subtask {
     pub(crate) key_groups: RangeInclusive<u8>,
     pub(crate) head: Head,
     pub(crate) chain: Chain,
+    pub(crate) state: State,
     pub(crate) tail: Tail,
     pub(crate) late: Option<Writer>,
     pub(crate) log: Arc<dyn Log>,
@@ -58,6 +63,43 @@ pub(crate) struct Subtask {
     /// The combined watermark of the input.
     pub(crate) watermark: Watermark,
     pub(crate) acks: JoinSet<()>,
+}
+
+/// What the state of a subtask's operators holds of the process's memory.
+pub(crate) struct State {
+    held: Reservation,
+    /// Rows since it was looked at.
+    rows: usize,
+}
+
+impl State {
+    pub(crate) fn new(memory: &Share) -> Self {
+        Self {
+            held: memory.empty(),
+            // What was restored is looked at with the first rows.
+            rows: STATE_ROWS_BETWEEN,
+        }
+    }
+
+    /// Counts what `rows` more have made of the state. Not `Unavailable` where it does not fit: the
+    /// same rows would ask for the same memory again.
+    fn admit(&mut self, rows: usize, chain: &Chain) -> Result<()> {
+        self.rows += rows;
+        if self.rows < STATE_ROWS_BETWEEN {
+            return Ok(());
+        }
+        self.rows = 0;
+        let bytes = chain.state_bytes() as u64;
+        self.held.try_resize(bytes).map_err(|refused| {
+            let message = "a job's state does not fit the memory budget";
+            Error::new(Kind::Invalid, "FS0034", message)
+                .with_detail(refused.detail().unwrap_or_else(|| refused.message()))
+                .with_hint(
+                    "group by fewer keys or close windows earlier, give the server more with --memory, or \
+                     resume the job when others have ended",
+                )
+        })
+    }
 }
 
 /// What a subtask has counted since it started.
@@ -103,7 +145,12 @@ impl Subtask {
 
     async fn push(&mut self, event: Event) -> Result<()> {
         let mut out = Output::default();
+        let rows = match &event {
+            Event::Batch(batch) => batch.rows.num_rows(),
+            Event::Watermark(_) => 0,
+        };
         self.chain.push(event, &mut out)?;
+        self.state.admit(rows, &self.chain)?;
         self.deliver(out).await
     }
 

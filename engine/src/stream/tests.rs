@@ -8,6 +8,7 @@ pub(super) mod support;
 
 use super::*;
 use flinkspark_model::Kind;
+use flinkspark_model::budget::Budget;
 use memory::Store;
 use std::time::Duration;
 use support::*;
@@ -41,6 +42,33 @@ async fn closed_windows_are_committed_while_the_job_still_runs() {
         "{watermarks:?}"
     );
     assert_eq!(watermarks.last(), Some(&Some(i64::MAX)));
+}
+
+#[tokio::test]
+async fn a_state_that_does_not_fit_its_memory_ends_the_job_by_name() {
+    let input = Input::generate(5, 1, 2000);
+    for (bytes, fits) in [(1 << 10, false), (64 << 20, true)] {
+        let store = Store::default();
+        input.load(&store, 1);
+        let budget = Budget::new(bytes);
+        let memory = budget.share("stream", bytes);
+        let job = job(
+            &store,
+            &input,
+            Options {
+                memory,
+                ..options()
+            },
+        );
+        match job.run(std::future::pending()).await {
+            Ok(ended) => assert!(fits && ended == Ended::Finished, "{bytes}"),
+            Err(error) => {
+                assert_eq!((error.code(), error.kind()), ("FS0034", Kind::Invalid));
+                assert!(!fits, "{error}");
+            }
+        }
+        assert_eq!(budget.used(), 0, "what a job held it gives back");
+    }
 }
 
 #[tokio::test]

@@ -17,8 +17,9 @@ use super::program::{Operator, Program, Sink};
 use super::sink::Writer;
 use super::source::{Order, Progress, Reader, Settings};
 use super::takeover::{Output, Owned};
-use super::task::{Counters, Head, Report, Subtask, Tail};
+use super::task::{Counters, Head, Report, State, Subtask, Tail};
 use arrow_array::RecordBatch;
+use flinkspark_model::budget::Share;
 use flinkspark_model::port::{Dataset, Log};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result};
@@ -59,6 +60,7 @@ pub(crate) async fn load_states(log: &dyn Log, body: Option<&Body>) -> Result<St
 pub(crate) struct Wiring<'a> {
     pub(crate) program: &'a Program,
     pub(crate) rate: Option<u64>,
+    pub(crate) memory: &'a Share,
     pub(crate) meters: &'a Arc<Meters>,
     pub(crate) graph: &'a JobGraph,
     pub(crate) log: &'a Arc<dyn Log>,
@@ -78,7 +80,7 @@ impl Wiring<'_> {
         let mut receivers: Vec<Vec<Receiver>> = Vec::new();
         for (number, chain) in chains.iter().enumerate() {
             let targets = chains.get(number + 1).map_or(0, |next| next.parallelism);
-            let (senders, next_receivers) = mesh(chain.parallelism, targets);
+            let (senders, next_receivers) = mesh(chain.parallelism, targets, self.memory);
             let mut heads = std::mem::replace(&mut receivers, next_receivers).into_iter();
             for (index, to_next) in senders.into_iter().enumerate() {
                 let head = match heads.next() {
@@ -123,6 +125,7 @@ impl Wiring<'_> {
             key_groups,
             head,
             chain: Chain { operators },
+            state: State::new(self.memory),
             tail,
             late,
             log: Arc::clone(self.log),
@@ -210,12 +213,16 @@ impl Wiring<'_> {
 }
 
 /// A channel from each sender to each receiver: senders by sending subtask, receivers by receiving.
-fn mesh(senders: usize, receivers: usize) -> (Vec<Vec<Sender>>, Vec<Vec<Receiver>>) {
+fn mesh(
+    senders: usize,
+    receivers: usize,
+    memory: &Share,
+) -> (Vec<Vec<Sender>>, Vec<Vec<Receiver>>) {
     let mut sending: Vec<Vec<Sender>> = (0..senders).map(|_| Vec::new()).collect();
     let mut receiving: Vec<Vec<Receiver>> = (0..receivers).map(|_| Vec::new()).collect();
     for from in &mut sending {
         for to in &mut receiving {
-            let (sender, receiver) = channel();
+            let (sender, receiver) = channel(memory);
             from.push(sender);
             to.push(receiver);
         }

@@ -83,6 +83,13 @@ impl Bucket {
         self.groups.len()
     }
 
+    fn bytes(&self) -> usize {
+        self.table.allocation_size()
+            + self.keys.capacity()
+            + self.ends.capacity() * size_of::<usize>()
+            + self.groups.capacity() * size_of::<GroupId>()
+    }
+
     fn keys(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.len()).map(|index| self.key(index))
     }
@@ -266,6 +273,13 @@ impl Grouped {
         let parser = self.converter.parser();
         let rows: Vec<_> = keys.map(|key| parser.parse(key)).collect();
         self.converter.convert_rows(rows).map_err(broken)
+    }
+
+    /// Roughly the bytes that all groups hold.
+    pub(super) fn bytes(&self) -> usize {
+        let buckets = self.buckets.values().map(Bucket::bytes).sum::<usize>();
+        let calls = self.calls.iter().map(|call| call.accumulator.size());
+        buckets + calls.sum::<usize>() + self.free.capacity() * size_of::<GroupId>()
     }
 
     /// Everything, as one batch: bucket, keys, states.

@@ -48,6 +48,10 @@ impl Operator for KeyedAggregate {
         self.state.snapshot().map(Some)
     }
 
+    fn state_bytes(&self) -> usize {
+        self.state.bytes()
+    }
+
     fn restore(&mut self, state: &RecordBatch, groups: &RangeInclusive<u8>) -> Result<()> {
         self.state.restore(state, groups)
     }
