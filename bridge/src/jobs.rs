@@ -12,6 +12,7 @@ mod pace;
 mod record;
 mod records;
 mod run;
+mod snapshot;
 mod supervisor;
 mod tolerance;
 mod turns;
@@ -26,7 +27,8 @@ pub use record::{
 };
 pub use records::{DamagedJob, Found, Life, Records};
 pub use run::{Engines, Progress};
-pub use supervisor::{Retry, Snapshot, State, Supervisor};
+pub use snapshot::{Retry, Snapshot, State};
+pub use supervisor::Supervisor;
 pub(crate) use turns::Turns;
 pub(crate) use verify::clear_scratch;
 pub use verify::{Answer, Verified};

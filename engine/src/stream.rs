@@ -9,6 +9,8 @@
 mod channel;
 mod checkpoint;
 mod coordinator;
+mod counts;
+mod error;
 mod exchange;
 mod gate;
 mod graph;
@@ -19,6 +21,7 @@ pub(crate) mod message;
 mod operator;
 pub mod program;
 mod recovery;
+mod report;
 mod sink;
 mod source;
 mod takeover;
@@ -30,8 +33,8 @@ mod wiring;
 #[cfg(test)]
 mod tests;
 
-pub use checkpoint::Totals;
 pub use coordinator::Ended;
+pub use counts::Totals;
 pub use graph::{ExecutionGraph, JobGraph, PARALLELISM_MAX};
 pub use handle::{Handle, Phase, Status};
 pub use job::{CHECKPOINT_INTERVAL_MIN, Job, Options, Settled};

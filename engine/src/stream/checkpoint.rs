@@ -5,13 +5,13 @@
 //! commits. Invariant: a body and the state files that it names bring back exactly the rows
 //! before its barrier.
 
+use super::counts::Totals;
+use super::error::damaged;
 use super::source::Progress;
-use super::task::Counters;
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::FileReader;
 use arrow_ipc::writer::FileWriter;
 use bytes::Bytes;
-use flinkspark_model::fault::Injected;
 use flinkspark_model::log::{SegmentRef, SourceOffsets};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result};
@@ -21,31 +21,6 @@ use std::ops::RangeInclusive;
 
 /// The version of the body that this build writes and the newest that it reads.
 pub(crate) const BODY_VERSION: u32 = 2;
-
-/// What a run has counted since its first start: a part of every checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Totals {
-    /// Rows that the source read.
-    pub rows_read: u64,
-    /// Rows that were late for their window.
-    pub rows_late: u64,
-    /// Results of windows that fired.
-    pub windows_fired: u64,
-    /// Rows that went to the sink.
-    pub rows_written: u64,
-}
-
-impl Totals {
-    pub(crate) fn plus(self, counters: &Counters) -> Self {
-        Self {
-            rows_read: self.rows_read + counters.rows_read,
-            rows_late: self.rows_late + counters.operators.late,
-            windows_fired: self.windows_fired + counters.operators.fired,
-            rows_written: self.rows_written + counters.rows_written,
-        }
-    }
-}
 
 /// Whose state it is.
 #[derive(Debug, Clone)]
@@ -77,20 +52,6 @@ impl StateFile {
     pub(crate) fn overlaps(&self, groups: &RangeInclusive<u8>) -> bool {
         self.first_group <= *groups.end() && *groups.start() <= self.last_group
     }
-}
-
-/// One subtask's part of a checkpoint; everything that it names is durable.
-#[derive(Debug)]
-pub(crate) struct Ack {
-    pub(crate) checkpoint: u64,
-    pub(crate) is_sink: bool,
-    /// A sink's input watermark at the barrier.
-    pub(crate) sink_watermark_ms: Option<i64>,
-    pub(crate) progress: Vec<Progress>,
-    pub(crate) counters: Counters,
-    pub(crate) states: Vec<StateFile>,
-    /// Output index and segment.
-    pub(crate) segments: Vec<(usize, SegmentRef)>,
 }
 
 /// What the engine keeps in a manifest for itself.
@@ -174,15 +135,4 @@ pub(crate) fn decode_state(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
     reader
         .collect::<std::result::Result<_, _>>()
         .map_err(|cause| damaged(cause.to_string()))
-}
-
-pub(crate) fn damaged(why: String) -> Error {
-    Error::new(Kind::Data, "FS0611", "a checkpoint cannot be read")
-        .with_detail(why)
-        .with_hint("restore the job's log from a backup, or start a new run of the job")
-}
-
-/// A fail point fired: the same for the job as a store that did not answer.
-pub(crate) fn injected(cause: Injected) -> Error {
-    Error::new(Kind::Unavailable, "FS0621", "a fail point stopped the job").with_source(cause)
 }

@@ -5,12 +5,14 @@
 //! committed when every subtask has acknowledged, and epochs are committed only after their
 //! manifest.
 
-use super::checkpoint::{Ack, BODY_VERSION, Body, Totals, injected};
+use super::checkpoint::{BODY_VERSION, Body};
+use super::counts::Totals;
+use super::error::{gone, injected, panicked};
 use super::handle::{Meters, Phase, Stop};
 use super::message::{After, Barrier};
+use super::report::{Ack, Report};
 use super::source::{Order, Progress};
 use super::takeover::{Output, output_of};
-use super::task::Report;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::lineage::SlotRange;
 use flinkspark_model::log::{
@@ -18,7 +20,7 @@ use flinkspark_model::log::{
 };
 use flinkspark_model::port::{Clock, Log};
 use flinkspark_model::position::SlotNo;
-use flinkspark_model::{Error, Kind, Result, fault};
+use flinkspark_model::{Result, fault};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -297,22 +299,4 @@ fn sink_watermark(acks: &[Ack]) -> Option<i64> {
 
 fn failure(ended: std::result::Result<Result<()>, JoinError>) -> Result<()> {
     ended.unwrap_or_else(|cause| Err(panicked().with_source(cause)))
-}
-
-pub(crate) fn panicked() -> Error {
-    Error::new(
-        Kind::Internal,
-        "FS0620",
-        "a subtask of the stream engine panicked",
-    )
-    .with_hint("report it, with the job's text and the server's log")
-}
-
-fn gone() -> Error {
-    Error::new(
-        Kind::Internal,
-        "FS0620",
-        "every subtask of the job is gone before its end",
-    )
-    .with_hint("report it, with the job's text")
 }

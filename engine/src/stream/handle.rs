@@ -2,7 +2,7 @@
 //!
 //! Invariant: a status is a reading, never a promise: what is committed is in the logs.
 
-use super::checkpoint::Totals;
+use super::counts::Totals;
 use super::message::{NO_WATERMARK, Watermark};
 use super::operator::Counts;
 use flinkspark_model::log::Generation;

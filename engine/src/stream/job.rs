@@ -4,8 +4,8 @@
 //! task per subtask, coordinate. Invariant: nothing is read before the take-over is complete, and
 //! when `run` returns or is dropped no task of it goes on.
 
-use super::checkpoint::Totals;
 use super::coordinator::{Coordinator, Ended, Facts};
+use super::counts::Totals;
 use super::graph::{JobGraph, PARALLELISM_MAX};
 use super::handle::{Handle, Phase};
 use super::program::{Program, Source};

@@ -7,6 +7,7 @@
 //! started with, or not at all.
 
 use super::checkpoint::Body;
+use super::error::damaged;
 use super::program::Identity;
 use flinkspark_model::log::{Commit, Generation, LogId, Manifest};
 use flinkspark_model::{Error, Kind, Result, recovery};
@@ -66,7 +67,7 @@ pub(crate) fn restore(latest: Option<&Commit>, program: &Identity) -> Result<Res
 
 fn manifest(checkpoint: &Commit) -> Result<&Manifest> {
     checkpoint.manifest.as_ref().ok_or_else(|| {
-        super::checkpoint::damaged(format!(
+        damaged(format!(
             "commit {} of the job's log has no manifest",
             checkpoint.n
         ))
@@ -89,7 +90,8 @@ pub(crate) fn beaten(refusal: Error, output: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::checkpoint::{BODY_VERSION, Totals};
+    use super::super::checkpoint::BODY_VERSION;
+    use super::super::counts::Totals;
     use super::*;
     use flinkspark_model::digest::Digest;
     use flinkspark_model::log::{Manifest, Pending, SegmentFormat, SegmentRef, SourceOffsets};

@@ -6,7 +6,8 @@
 //! incarnation can commit to any log of the job, and everything that a completed checkpoint promised is
 //! committed, whatever became of the program.
 
-use super::checkpoint::{Body, injected};
+use super::checkpoint::Body;
+use super::error::{damaged, injected};
 use super::program::Identity;
 use super::recovery::{self, Restore};
 use arrow_schema::Schema;
@@ -168,12 +169,12 @@ async fn latest(log: &dyn Log, writer: &WriterName, n: u64) -> Result<Option<Com
     }
     let view = log.refresh().await?;
     let committed = view.writer(writer).and_then(|state| state.commits.get(&n));
-    let slot = committed.map(|committed| committed.slot).ok_or_else(|| {
-        super::checkpoint::damaged(format!("checkpoint {n} is not in the job's log"))
-    })?;
+    let slot = committed
+        .map(|committed| committed.slot)
+        .ok_or_else(|| damaged(format!("checkpoint {n} is not in the job's log")))?;
     match log.slot(slot).await?.body {
         Slot::Epoch(commit) => Ok(Some(commit)),
-        other => Err(super::checkpoint::damaged(format!(
+        other => Err(damaged(format!(
             "slot {slot} holds a {}, not a checkpoint",
             other.kind()
         ))),
@@ -185,7 +186,7 @@ pub(crate) fn output_of(outputs: &[Output], id: LogId) -> Result<&Output> {
         .iter()
         .find(|output| output.dataset.id() == id)
         .ok_or_else(|| {
-            super::checkpoint::damaged(format!(
+            damaged(format!(
                 "an epoch is pending for dataset {id}, which is no output of the job"
             ))
         })

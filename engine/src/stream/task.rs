@@ -4,12 +4,15 @@
 //! sealing go on beside the rows that follow, and the acknowledgement comes when all is durable.
 //! Invariant: what a subtask acknowledges holds the effect of exactly the rows before the barrier.
 
-use super::checkpoint::{Ack, FrozenState, StateFile, encode_state};
+use super::checkpoint::{FrozenState, StateFile, encode_state};
+use super::counts::Counters;
+use super::error::{injected, panicked};
 use super::exchange::Exchange;
 use super::gate::{Gate, Input};
 use super::handle::Meters;
 use super::message::{Barrier, Message, NO_WATERMARK, Watermark};
-use super::operator::{Chain, Counts, Event, Output};
+use super::operator::{Chain, Event, Output};
+use super::report::{Ack, Report};
 use super::sink::Writer;
 use super::source::Reader;
 use arrow_array::RecordBatch;
@@ -26,14 +29,6 @@ use tokio::task::JoinSet;
 
 /// Rows after which a subtask looks at what its state holds.
 const STATE_ROWS_BETWEEN: usize = 64 << 10;
-
-/// What a subtask tells the coordinator.
-pub(crate) enum Report {
-    /// This source subtask has no more rows.
-    DataEnded,
-    /// A checkpoint's part of this subtask is durable, or failed.
-    Ack(Result<Box<Ack>>),
-}
 
 /// Where a subtask's input comes from.
 pub(crate) enum Head {
@@ -100,14 +95,6 @@ impl State {
                 )
         })
     }
-}
-
-/// What a subtask has counted since it started.
-#[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Counters {
-    pub(crate) rows_read: u64,
-    pub(crate) rows_written: u64,
-    pub(crate) operators: Counts,
 }
 
 impl Subtask {
@@ -211,7 +198,7 @@ impl Subtask {
             let ack = AssertUnwindSafe(frozen.make_durable(log.as_ref()))
                 .catch_unwind()
                 .await
-                .unwrap_or_else(|_| Err(super::coordinator::panicked()));
+                .unwrap_or_else(|_| Err(panicked()));
             let _ = reports.send(Report::Ack(ack.map(Box::new))).await;
         });
         Ok(())
@@ -275,7 +262,7 @@ impl Frozen {
                 receipt.segment,
             ));
         }
-        fault::reach("checkpoint.state.written").map_err(super::checkpoint::injected)?;
+        fault::reach("checkpoint.state.written").map_err(injected)?;
         for (output, segment) in self.segments {
             let sealed: SegmentRef = segment.seal().await?.segment;
             self.ack.segments.push((output, sealed));

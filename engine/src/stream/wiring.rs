@@ -5,7 +5,8 @@
 //! chain before, and the state of exactly its own key groups.
 
 use super::channel::{Receiver, Sender, channel};
-use super::checkpoint::{Body, StateFile, Totals, decode_state};
+use super::checkpoint::{Body, StateFile, decode_state};
+use super::counts::{Counters, Totals};
 use super::exchange::Exchange;
 use super::gate::Gate;
 use super::graph::JobGraph;
@@ -14,10 +15,11 @@ use super::keygroup;
 use super::message::NO_WATERMARK;
 use super::operator::{self, Chain};
 use super::program::{Operator, Program, Sink};
+use super::report::Report;
 use super::sink::Writer;
 use super::source::{Order, Progress, Reader, Settings};
 use super::takeover::{Output, Owned};
-use super::task::{Counters, Head, Report, State, Subtask, Tail};
+use super::task::{Head, State, Subtask, Tail};
 use arrow_array::RecordBatch;
 use flinkspark_model::budget::Share;
 use flinkspark_model::port::{Dataset, Log};
