@@ -33,7 +33,7 @@ pub async fn inspect(path: &Path) -> Result<Damage> {
     let damage = Damage::default();
     note_wholes(&damage, &catalogue, logs.signer().damage());
     if catalogue.damage().is_none() {
-        datasets(&*catalogue, &logs, &damage).await?;
+        datasets(&catalogue, &logs, &damage).await?;
     }
     let records = Records::new(store);
     let found = records.all().await?;

@@ -230,7 +230,7 @@ impl<'a, I: Iterator<Item = &'a FieldNode>> Walk<'a, I> {
     /// Takes the next buffer, of so many elements of a width in bytes. arrow reads some of them whole.
     fn elements(&mut self, field: &FieldRef, count: u64, width: usize) -> Result<()> {
         let bytes = self.buffers.get(self.next).map_or(0, |span| span.bytes);
-        if width.is_power_of_two() && bytes % width as u64 != 0 {
+        if width.is_power_of_two() && !bytes.is_multiple_of(width as u64) {
             return damaged(format!(
                 "column \"{}\" has a buffer of {bytes} bytes, of elements of {width} bytes",
                 field.name()

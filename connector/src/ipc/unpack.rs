@@ -48,8 +48,8 @@ pub(super) fn unpack(
         .iter()
         .zip(&needed)
         .filter(|(_, needed)| **needed);
-    let room = room.fold(0, |sum, (span, _)| {
-        (sum as usize).next_multiple_of(ALIGNMENT) + span.bytes as usize
+    let room = room.fold(0usize, |sum, (span, _)| {
+        sum.next_multiple_of(ALIGNMENT) + span.bytes as usize
     });
     let mut body = Vec::with_capacity(room);
     let mut places = Vec::with_capacity(layout.buffers.len());

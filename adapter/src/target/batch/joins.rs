@@ -165,7 +165,7 @@ fn refuses_null(term: &Expr, width: usize, kind: JoinKind) -> bool {
     let comparison = match &term.kind {
         ExprKind::Call(function, args) => {
             ["=", "<>", "<", "<=", ">", ">="].contains(&function.name)
-                && args.iter().all(|arg| is_strict(arg))
+                && args.iter().all(is_strict)
         }
         _ => false,
     };
