@@ -3,6 +3,11 @@
 //!
 //! One test in a process of its own: the allocator counts what every thread takes.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failure of the set-up is a failure of the test"
+)]
+
 use arrow_array::builder::BinaryViewBuilder;
 use arrow_array::types::Int32Type;
 use arrow_array::{

@@ -26,6 +26,13 @@ pub(super) struct Layout {
     pub(super) views: Vec<usize>,
 }
 
+/// How the buffers of a message are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Codec {
+    Lz4,
+    Zstd,
+}
+
 /// One buffer.
 #[derive(Debug, Clone)]
 pub(super) struct Span {
@@ -33,8 +40,8 @@ pub(super) struct Span {
     pub(super) stored: Range<usize>,
     /// Its bytes once it is unpacked.
     pub(super) bytes: u64,
-    /// Whether `stored` is an LZ4 frame.
-    pub(super) packed: bool,
+    /// What unpacks it.
+    pub(super) packed: Option<Codec>,
 }
 
 /// Refuses a message that claims more than arrived, or than a limit allows.
@@ -90,12 +97,13 @@ fn spans(header: RecordBatch<'_>, body: &[u8]) -> Result<Vec<Span>> {
         return damaged("it has no list of buffers");
     };
     let packed = match header.compression().map(|compression| compression.codec()) {
-        None => false,
-        Some(CompressionType::LZ4_FRAME) => true,
+        None => None,
+        Some(CompressionType::LZ4_FRAME) => Some(Codec::Lz4),
+        Some(CompressionType::ZSTD) => Some(Codec::Zstd),
         Some(other) => {
             let name = other.variant_name().unwrap_or("an unknown codec");
             return damaged(format!(
-                "its buffers are compressed by {name}; LZ4_FRAME is read"
+                "its buffers are compressed by {name}; LZ4_FRAME and ZSTD are read"
             ));
         }
     };
@@ -113,7 +121,7 @@ fn spans(header: RecordBatch<'_>, body: &[u8]) -> Result<Vec<Span>> {
             body.len()
         ));
     }
-    if packed && unpacked > UNPACKED_BYTES_MAX {
+    if packed.is_some() && unpacked > UNPACKED_BYTES_MAX {
         return Err(Refusal::TooLarge(format!(
             "its buffers unpack to {unpacked} bytes; the limit is {UNPACKED_BYTES_MAX}"
         )));
@@ -121,7 +129,7 @@ fn spans(header: RecordBatch<'_>, body: &[u8]) -> Result<Vec<Span>> {
     Ok(spans)
 }
 
-fn span(offset: i64, length: i64, body: &[u8], packed: bool) -> Result<Span> {
+fn span(offset: i64, length: i64, body: &[u8], packed: Option<Codec>) -> Result<Span> {
     let range = || {
         let start = usize::try_from(offset).ok()?;
         let end = start.checked_add(usize::try_from(length).ok()?)?;
@@ -134,11 +142,11 @@ fn span(offset: i64, length: i64, body: &[u8], packed: bool) -> Result<Span> {
         ));
     };
     let bytes = stored.len() as u64;
-    if !packed || bytes == 0 {
+    if packed.is_none() || bytes == 0 {
         return Ok(Span {
             stored,
             bytes,
-            packed: false,
+            packed: None,
         });
     }
     let Some(prefix) = body[stored.clone()].first_chunk::<PREFIX_BYTES>() else {
@@ -150,17 +158,21 @@ fn span(offset: i64, length: i64, body: &[u8], packed: bool) -> Result<Span> {
         -1 => Ok(Span {
             bytes: stored.len() as u64,
             stored,
-            packed: false,
+            packed: None,
         }),
         stated => match u64::try_from(stated) {
             Ok(bytes) if bytes > UNPACKED_BYTES_MAX => Err(Refusal::TooLarge(format!(
                 "a buffer unpacks to {bytes} bytes; the limit is {UNPACKED_BYTES_MAX}"
             ))),
-            Ok(bytes) if bytes <= LZ4_RATIO_MAX * stored.len() as u64 => Ok(Span {
-                stored,
-                bytes,
-                packed: true,
-            }),
+            Ok(bytes)
+                if packed != Some(Codec::Lz4) || bytes <= LZ4_RATIO_MAX * stored.len() as u64 =>
+            {
+                Ok(Span {
+                    stored,
+                    bytes,
+                    packed,
+                })
+            }
             Ok(bytes) => damaged(format!(
                 "a buffer of {} bytes states that it unpacks to {bytes}, which LZ4 cannot",
                 stored.len()

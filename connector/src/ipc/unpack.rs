@@ -3,13 +3,13 @@
 //! arrow-ipc reserves what a buffer states and then takes whatever comes out of it. Invariant: a buffer
 //! unpacks to exactly what it states, and what it states was checked before.
 
-use super::layout::Layout;
+use super::layout::{Codec, Layout};
 use super::{Refusal, Result, damaged};
 use arrow_buffer::Buffer;
 use arrow_ipc::{RecordBatch, RecordBatchArgs};
 use flatbuffers::FlatBufferBuilder;
 use lz4_flex::frame::FrameDecoder;
-use std::io::Read;
+use std::io::{self, Read};
 
 /// The alignment of a buffer.
 const ALIGNMENT: usize = 64;
@@ -58,16 +58,13 @@ pub(super) fn unpack(
         let start = body.len();
         if *needed {
             let stored = &packed[span.stored.clone()];
-            if span.packed {
-                let decoder = FrameDecoder::new(stored);
-                // One byte more than is stated shows that there is more.
-                let read = decoder
-                    .take(span.bytes.saturating_add(1))
-                    .read_to_end(&mut body);
-                read.map_err(|cause| Refusal::Damaged(format!("a compressed buffer: {cause}")))?;
-            } else {
-                body.extend_from_slice(stored);
-            }
+            let read = match span.packed {
+                None => read(stored, span.bytes, &mut body),
+                Some(Codec::Lz4) => read(FrameDecoder::new(stored), span.bytes, &mut body),
+                Some(Codec::Zstd) => zstd::stream::read::Decoder::with_buffer(stored)
+                    .and_then(|decoder| read(decoder, span.bytes, &mut body)),
+            };
+            read.map_err(|cause| Refusal::Damaged(format!("a compressed buffer: {cause}")))?;
             if (body.len() - start) as u64 != span.bytes {
                 return damaged(format!(
                     "a buffer unpacks to another size than the {} bytes that it states",
@@ -85,6 +82,11 @@ pub(super) fn unpack(
         header: rebuilt(header, &places),
         body,
     }))
+}
+
+/// Reads what a buffer states, and one byte more where there is more.
+fn read(packed: impl Read, bytes: u64, body: &mut Vec<u8>) -> io::Result<usize> {
+    packed.take(bytes.saturating_add(1)).read_to_end(body)
 }
 
 /// The header with other places and without compression.
