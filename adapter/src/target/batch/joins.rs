@@ -164,8 +164,7 @@ fn refuses_null(term: &Expr, width: usize, kind: JoinKind) -> bool {
     };
     let comparison = match &term.kind {
         ExprKind::Call(function, args) => {
-            ["=", "<>", "<", "<=", ">", ">="].contains(&function.name)
-                && args.iter().all(is_strict)
+            ["=", "<>", "<", "<=", ">", ">="].contains(&function.name) && args.iter().all(is_strict)
         }
         _ => false,
     };
