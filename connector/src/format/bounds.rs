@@ -3,7 +3,8 @@
 //! Slices only: no value is copied. Invariant: rows keep their order and none is lost.
 
 use super::BatchReader;
-use arrow_array::{Array, RecordBatch};
+use crate::fit;
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use flinkspark_model::Result;
 
@@ -73,12 +74,10 @@ impl BatchReader for Bounded {
     }
 }
 
-/// How many of the batch's first rows make a batch within the bounds, by the mean size of a row.
+/// How many of the batch's first rows make a batch within the bounds, by the mean size of a row once it is
+/// plain: a key of a dictionary may stand for a long text, and a list's items are the list's own.
 pub(super) fn rows_within(batch: &RecordBatch, rows_max: usize, bytes_max: usize) -> usize {
-    let bytes = batch.columns().iter().fold(0usize, |sum, column| {
-        let bytes = column.to_data().get_slice_memory_size();
-        sum.saturating_add(bytes.unwrap_or_else(|_| column.get_array_memory_size()))
-    });
+    let bytes = usize::try_from(fit::bytes_of(batch)).unwrap_or(usize::MAX);
     let pieces = bytes.div_ceil(bytes_max.max(1)).max(1);
     batch.num_rows().div_ceil(pieces).min(rows_max).max(1)
 }
