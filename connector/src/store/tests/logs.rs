@@ -377,17 +377,19 @@ async fn the_key_is_made_once_and_a_damaged_one_gives_and_takes_no_receipt() {
     let (key_bytes, check_bytes) = (std::fs::read(&key).unwrap(), std::fs::read(&check).unwrap());
     let mut flipped = key_bytes.clone();
     flipped[7] ^= 1;
-    for (what, damage) in [
+    // Each start has entropy of its own, so that no two of them stage under one name.
+    let damages = [
         ("short", Some(&b"short"[..])),
         ("flipped", Some(&flipped)),
         ("empty", Some(b"")),
         ("gone", None),
-    ] {
+    ];
+    for (seed, (what, damage)) in (3..).zip(damages) {
         match damage {
             Some(bytes) => std::fs::write(&key, bytes).unwrap(),
             None => std::fs::remove_file(&key).unwrap(),
         }
-        let logs = local(root.path(), 3).await;
+        let logs = local(root.path(), seed).await;
         assert_eq!(logs.signer().damage().unwrap().code(), "FS1012", "{what}");
         let dataset = dataset(&logs).await;
         assert_eq!(read_all(&dataset).await.unwrap().len(), 1, "{what}");
