@@ -21,22 +21,11 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
             clippy(&["--features", "faults"])
         }),
         ("clippy as users build", &|| clippy(&[])),
-        ("each crate by itself", &|| alone(workspace)),
         ("generated code", &|| {
             codegen::run(workspace, &codegen::Arguments { check: true })
         }),
         ("licences, bans, sources", &|| deny::run(workspace)),
     ])
-}
-
-/// Cargo turns a library's features on for the whole workspace at once: a crate that lacks one in its own
-/// manifest builds beside the others, and not for who uses it alone.
-fn alone(workspace: &Workspace) -> Outcome {
-    for member in &workspace.members {
-        let mut command = process::cargo(&["check", "--quiet", "--package", &member.name]);
-        process::run(command.args(QUICK))?;
-    }
-    Ok(())
 }
 
 fn clippy(features: &[&str]) -> Outcome {
