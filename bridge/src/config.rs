@@ -29,7 +29,7 @@ pub struct Config {
     pub http: SocketAddr,
     /// What is logged to stderr, as a `tracing` filter. Default: `warn,flinkspark=info`.
     pub log: String,
-    /// The memory that jobs, transfers and caches share. Default: 60 % of the machine's, or of the
+    /// The memory that jobs share. Default: 60 % of the machine's, or of the
     /// cgroup's where that is less.
     pub memory: Size,
 }
@@ -64,7 +64,7 @@ pub struct Overrides {
     /// What is logged to stderr
     #[arg(long, env = "FLINKSPARK_LOG", value_name = "FILTER")]
     pub log: Option<String>,
-    /// The memory that jobs, transfers and caches share: 4GiB, 512MiB or 60%
+    /// The memory that jobs share: 4GiB, 512MiB or 60%
     #[arg(long, env = "FLINKSPARK_MEMORY", value_name = "SIZE")]
     pub memory: Option<Size>,
 }
