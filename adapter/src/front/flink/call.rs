@@ -3,18 +3,19 @@
 //! Invariant: a modifier that is not understood (DISTINCT, FILTER, ORDER BY, IGNORE NULLS, ...) refuses
 //! the call; none is dropped.
 
-use super::expr::{Exprs, PendingAggregate, case_of, united};
+use super::aggregates::aggregate_call;
+use super::arguments::{arguments, simple_name, value};
+use super::state::Exprs;
+use super::trees::{case_of, united};
 use super::{grouping, literal, over};
 use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::types::{FlinkType, Root};
 use crate::plan::value::Value;
-use crate::semantics::aggregate::{Aggregate, Signature};
+use crate::semantics::aggregate::Aggregate;
 use crate::semantics::cast;
 use crate::semantics::function::{find, operator, time};
 use crate::semantics::{invalid, refuse};
-use datafusion::sql::sqlparser::ast::{
-    self, DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-};
+use datafusion::sql::sqlparser::ast::{self, Function, FunctionArgExpr};
 use flinkspark_model::Result;
 
 /// Binds any call.
@@ -59,53 +60,6 @@ fn named(error: flinkspark_model::Error, call: &Function) -> flinkspark_model::E
         .detail()
         .map_or(String::new(), |detail| format!("; {detail}"));
     error.with_detail(format!("in {call}{detail}"))
-}
-
-/// The function's plain name.
-pub(super) fn simple_name(call: &Function) -> Result<String> {
-    match call.name.0.as_slice() {
-        [part] => part
-            .as_ident()
-            .map(|ident| ident.value.to_ascii_uppercase()),
-        _ => None,
-    }
-    .ok_or_else(|| refuse(format!("the function {}", call.name), "function"))
-}
-
-/// The arguments as written, and whether DISTINCT stands before them.
-pub(super) fn arguments(call: &Function) -> Result<(Vec<FunctionArgExpr>, bool)> {
-    if !matches!(call.parameters, FunctionArguments::None) || call.uses_odbc_syntax {
-        return Err(refuse(call, "function"));
-    }
-    match &call.args {
-        FunctionArguments::None => Err(refuse(
-            format!("{} without parentheses", call.name),
-            "function",
-        )),
-        FunctionArguments::Subquery(_) => Err(refuse(call, "function")),
-        FunctionArguments::List(list) => {
-            if !list.clauses.is_empty() {
-                return Err(refuse(call, "function"));
-            }
-            let plain = |arg: &FunctionArg| match arg {
-                FunctionArg::Unnamed(expr) => Ok(expr.clone()),
-                _ => Err(refuse(call, "function")),
-            };
-            let args: Result<Vec<FunctionArgExpr>> = list.args.iter().map(plain).collect();
-            Ok((
-                args?,
-                list.duplicate_treatment == Some(DuplicateTreatment::Distinct),
-            ))
-        }
-    }
-}
-
-/// An argument that is an expression.
-pub(super) fn value(exprs: &mut Exprs<'_, '_>, arg: &FunctionArgExpr) -> Result<Expr> {
-    match arg {
-        FunctionArgExpr::Expr(expr) => exprs.tree(expr),
-        other => Err(refuse(format!("the argument {other}"), "function")),
-    }
 }
 
 /// TIMESTAMPDIFF and TIMESTAMPADD, whose first argument is a unit.
@@ -226,104 +180,4 @@ fn conditional(name: &str, args: Vec<Expr>) -> Result<Option<Expr>> {
         "ROW" => return Err(refuse("ROW", "type")),
         _ => return Ok(None),
     }))
-}
-
-/// Registers an aggregate with its SELECT and stands for its result.
-fn aggregate_call(exprs: &mut Exprs<'_, '_>, function: Aggregate, call: &Function) -> Result<Expr> {
-    if !exprs.calls.allow_aggregates {
-        return Err(invalid(format!("the aggregate {call} cannot stand here")));
-    }
-    if !call.within_group.is_empty() || call.null_treatment.is_some() {
-        return Err(refuse(call, "clause"));
-    }
-    let (args, distinct) = arguments(call)?;
-    let pending = aggregate(exprs, function, &args, distinct, call)?;
-    let filter = call
-        .filter
-        .as_deref()
-        .map(|filter| inner(exprs, filter))
-        .transpose()?;
-    if filter
-        .as_ref()
-        .is_some_and(|filter| filter.ty.root != Root::Boolean)
-    {
-        return Err(invalid("a FILTER that is not BOOLEAN"));
-    }
-    let mut pending = PendingAggregate { filter, ..pending };
-    if pending.filter.is_some() && !matches!(function, Aggregate::Count | Aggregate::ArrayAgg) {
-        pending.signature.result.nullable = true;
-    }
-    let known = exprs
-        .calls
-        .aggregates
-        .iter()
-        .position(|other| *other == pending);
-    let ty = pending.signature.result.clone();
-    let index = known.unwrap_or_else(|| {
-        exprs.calls.aggregates.push(pending);
-        exprs.calls.aggregates.len() - 1
-    });
-    Ok(Expr {
-        kind: ExprKind::Aggregate(index),
-        ty,
-    })
-}
-
-/// An argument or a filter of an aggregate: no aggregate may stand inside.
-fn inner(exprs: &mut Exprs<'_, '_>, expr: &ast::Expr) -> Result<Expr> {
-    let before = (exprs.calls.allow_aggregates, exprs.calls.allow_overs);
-    (exprs.calls.allow_aggregates, exprs.calls.allow_overs) = (false, false);
-    let bound = exprs.bind(expr);
-    (exprs.calls.allow_aggregates, exprs.calls.allow_overs) = before;
-    bound
-}
-
-/// The types of an aggregate over its arguments.
-pub(super) fn aggregate(
-    exprs: &mut Exprs<'_, '_>,
-    function: Aggregate,
-    args: &[FunctionArgExpr],
-    distinct: bool,
-    call: &Function,
-) -> Result<PendingAggregate> {
-    let (function, argument) = match (function, args) {
-        (Aggregate::Count, [FunctionArgExpr::Wildcard]) if !distinct => {
-            (Aggregate::CountRows, None)
-        }
-        (function, [FunctionArgExpr::Expr(arg)]) => (function, Some(inner(exprs, arg)?)),
-        _ => return Err(refuse(call, "aggregate-type")),
-    };
-    if distinct && !function.allows_distinct() {
-        return Err(refuse(call, "aggregate-type"));
-    }
-    let ty = argument
-        .as_ref()
-        .map_or(FlinkType::not_null(Root::Boolean), |argument| {
-            argument.ty.clone()
-        });
-    if ty.root == Root::Null || distinct && ty.root.is_nested() {
-        return Err(refuse(call, "aggregate-type"));
-    }
-    let extremum = matches!(function, Aggregate::Min | Aggregate::Max);
-    if exprs.binder.supplementary && extremum && ty.root.is_text() {
-        return Err(refuse(call, "string-order"));
-    }
-    let result = function.result_type(&ty, exprs.calls.grouped)?;
-    if function.is_order_sensitive(&ty) {
-        exprs.binder.relied_on.insert("order-sensitive");
-    }
-    if matches!(function, Aggregate::Sum | Aggregate::Avg) && ty.root.is_integer() {
-        exprs.binder.relied_on.insert("sum-type");
-    }
-    let signature = Signature {
-        function,
-        distinct,
-        argument: ty,
-        result,
-    };
-    Ok(PendingAggregate {
-        signature,
-        argument,
-        filter: None,
-    })
 }

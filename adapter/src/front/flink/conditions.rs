@@ -5,8 +5,8 @@
 //! such form has one meaning, and it is left as it is. Invariant: a form over floats whose rewriting is not
 //! known is refused by name.
 
-use super::expr::{connective, negated};
 use super::ranges::{Cells, Comparison};
+use super::trees::{connective, negated};
 use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::types::{FlinkType, Root};
 use crate::plan::value::Value;

@@ -4,12 +4,12 @@
 //! and fails on them over VALUES. Invariant: a condition that reads outwards cannot fail, and a form that is
 //! not matched here gives the refusal that it came with.
 
-use super::expr::{CORRELATED, Calls, Exprs, PendingAggregate, connective};
-use super::items::{refuse_odd_clauses, select_items};
-use super::query::{Binder, Scalar};
+use super::clauses::{plain_select, split_and};
+use super::items::select_items;
+use super::relations::{filtered, is_real};
 use super::scope::Scope;
-use super::select::{filtered, split_and};
-use super::subquery::is_real;
+use super::state::{Binder, CORRELATED, Calls, Exprs, PendingAggregate, Scalar};
+use super::trees::connective;
 use super::{conditions, grouping};
 use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::{Column, Node, Rel};
@@ -253,35 +253,6 @@ pub(super) fn selected(rel: Rel, mut items: Vec<(String, Expr)>) -> Result<Rel> 
         node: Node::Project(Box::new(rel), exprs),
         columns,
     })
-}
-
-/// A query that is one SELECT of FROM and WHERE.
-pub(super) fn plain_select(query: &ast::Query) -> Result<&ast::Select> {
-    let refused = || refuse("a correlated subquery of this form", CORRELATED);
-    let plain = query.with.is_none()
-        && query.order_by.is_none()
-        && query.limit_clause.is_none()
-        && query.fetch.is_none()
-        && query.locks.is_empty()
-        && query.for_clause.is_none()
-        && query.settings.is_none()
-        && query.format_clause.is_none()
-        && query.pipe_operators.is_empty();
-    let ast::SetExpr::Select(select) = query.body.as_ref() else {
-        return Err(refused());
-    };
-    refuse_odd_clauses(select)?;
-    let no_groups = matches!(
-        &select.group_by,
-        ast::GroupByExpr::Expressions(keys, modifiers) if keys.is_empty() && modifiers.is_empty()
-    );
-    let plain = plain
-        && no_groups
-        && select.having.is_none()
-        && select.distinct.is_none()
-        && select.named_window.is_empty()
-        && !select.from.is_empty();
-    if plain { Ok(select) } else { Err(refused()) }
 }
 
 /// Whether a subquery was refused because it reads the query around it.

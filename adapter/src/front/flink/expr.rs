@@ -3,50 +3,16 @@
 //! Owns the list of expression forms. Invariant: a form that is not matched here is refused by name,
 //! and each tree is at most [`EXPRESSION_DEPTH_MAX`] deep.
 
-use super::over::PendingOver;
-use super::query::Binder;
 use super::scope::Scope;
+use super::state::{CORRELATED, Exprs};
+use super::trees::{connective, named, negated, truths};
 use super::{call, conditions, fold, literal, reserved};
 use crate::plan::expr::{EXPRESSION_DEPTH_MAX, Expr, ExprKind};
-use crate::plan::types::{FlinkType, Root};
-use crate::semantics::aggregate::Signature;
-use crate::semantics::cast::{self, common_root};
-use crate::semantics::function::{array, find, operator, time};
-use crate::semantics::{broken, invalid, refuse};
+use crate::plan::types::Root;
+use crate::semantics::function::{array, operator, time};
+use crate::semantics::{invalid, refuse};
 use datafusion::sql::sqlparser::ast::{self, BinaryOperator};
 use flinkspark_model::{Error, Kind, Result};
-
-/// An aggregate call that a SELECT has met.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct PendingAggregate {
-    pub(super) signature: Signature,
-    pub(super) argument: Option<Expr>,
-    pub(super) filter: Option<Expr>,
-}
-
-/// The calls that a SELECT computes beside its rows, in the order in which they were met.
-#[derive(Debug, Default)]
-pub(super) struct Calls {
-    pub(super) aggregates: Vec<PendingAggregate>,
-    pub(super) overs: Vec<PendingOver>,
-    pub(super) windows: Vec<(String, ast::WindowSpec)>,
-    /// The grouping keys, and the keys that each grouping set leaves out.
-    pub(super) group_keys: Vec<Expr>,
-    pub(super) group_lists: Vec<Vec<usize>>,
-    /// Whether the SELECT groups, so that no group is empty.
-    pub(super) grouped: bool,
-    /// Whether aggregates may stand here.
-    pub(super) allow_aggregates: bool,
-    /// Whether OVER calls may stand here.
-    pub(super) allow_overs: bool,
-}
-
-/// Binds expressions over one scope.
-pub(super) struct Exprs<'e, 't> {
-    pub(super) binder: &'e mut Binder<'t>,
-    pub(super) scope: &'e Scope,
-    pub(super) calls: &'e mut Calls,
-}
 
 impl Exprs<'_, '_> {
     /// The typed tree of a whole expression, constants folded.
@@ -247,9 +213,6 @@ impl Exprs<'_, '_> {
     }
 }
 
-/// The ledger entry of a subquery that reads the query around it.
-pub(super) const CORRELATED: &str = "correlated-subquery";
-
 /// The bounds of BETWEEN: beside a DECIMAL bound of a DOUBLE column, the planner takes a whole number for
 /// a DECIMAL too.
 fn range_of(inner: &Expr, low: Expr, high: Expr) -> (Expr, Expr) {
@@ -281,81 +244,4 @@ fn orders_text(expr: &Expr) -> bool {
         }
         _ => false,
     }
-}
-
-/// A call of the function with this name; it exists.
-pub(super) fn named(name: &'static str, args: Vec<Expr>) -> Result<Expr> {
-    find(name)
-        .ok_or_else(|| broken(format!("{name} is not declared")))?
-        .call(args)
-}
-
-/// `NOT expr`.
-pub(super) fn negated(expr: Expr) -> Result<Expr> {
-    operator::NOT.call(vec![expr])
-}
-
-/// `AND` or `OR` over operands that must be BOOLEAN.
-fn truths(args: Vec<Expr>, and: bool) -> Result<Expr> {
-    match args.iter().find(|arg| arg.ty.root != Root::Boolean) {
-        Some(arg) => Err(invalid(format!("an operand of AND or OR is {}", arg.ty))),
-        None => Ok(connective(args, and)),
-    }
-}
-
-/// `AND` or `OR` over BOOLEAN operands.
-pub(super) fn connective(args: Vec<Expr>, and: bool) -> Expr {
-    let ty = FlinkType {
-        root: Root::Boolean,
-        nullable: args.iter().any(|arg| arg.ty.nullable),
-    };
-    Expr {
-        kind: if and {
-            ExprKind::And(args)
-        } else {
-            ExprKind::Or(args)
-        },
-        ty,
-    }
-}
-
-/// A CASE whose branches are brought to their common type.
-pub(super) fn case_of(whens: Vec<(Expr, Expr)>, otherwise: Expr) -> Result<Expr> {
-    let results: Vec<&Expr> = whens
-        .iter()
-        .map(|(_, then)| then)
-        .chain([&otherwise])
-        .collect();
-    let ty = united(&results, "CASE")?;
-    let whens = whens
-        .into_iter()
-        .map(|(when, then)| (when, cast::to_root(then, &ty.root)))
-        .collect();
-    let otherwise = Box::new(cast::to_root(otherwise, &ty.root));
-    Ok(Expr {
-        kind: ExprKind::Case(whens, otherwise),
-        ty,
-    })
-}
-
-/// The type that unites the expressions; nullable if any is.
-pub(super) fn united(exprs: &[&Expr], what: &str) -> Result<FlinkType> {
-    let nullable = exprs.iter().any(|expr| expr.ty.nullable);
-    let mut root = Root::Null;
-    for expr in exprs {
-        root = common_root(&root, &expr.ty.root).ok_or_else(|| {
-            refuse(
-                format!(
-                    "{what} over {} and {}",
-                    FlinkType::nullable(root.clone()),
-                    expr.ty
-                ),
-                "implicit-conversion",
-            )
-        })?;
-    }
-    if root == Root::Null {
-        return Err(invalid(format!("illegal use of NULL in {what}")));
-    }
-    Ok(FlinkType { root, nullable })
 }

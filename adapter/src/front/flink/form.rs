@@ -2,7 +2,8 @@
 //!
 //! Invariant: a form that is not matched here is refused by name.
 
-use super::expr::{Exprs, case_of, connective, named, negated};
+use super::state::Exprs;
+use super::trees::{case_of, connective, named, negated};
 use super::{literal, types};
 use crate::plan::expr::Expr;
 use crate::plan::types::{FlinkType, Root};

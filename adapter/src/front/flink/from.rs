@@ -3,11 +3,10 @@
 //! Invariant: a join's keys are pairs of columns of one type without floats; every other condition is
 //! its residual, evaluated in SQL's three-valued logic.
 
-use super::expr::{Calls, Exprs};
 use super::join::kind_of;
-use super::query::{Binder, rename};
+use super::relations::{column_exprs, one_row, picked, rename, types};
 use super::scope::{Field, Scope};
-use super::subquery::types;
+use super::state::{Binder, Calls, Exprs};
 use super::{arrow_type, dataset_name};
 use crate::plan::expr::Expr;
 use crate::plan::rel::{Column, JoinKind, Node, Rel, Scan};
@@ -88,7 +87,7 @@ impl Binder<'_> {
                 alias: None,
             } => self.table_with_joins(table_with_joins),
             TableFactor::UNNEST { .. } => {
-                let nothing = (super::query::one_row(), Scope::default());
+                let nothing = (one_row(), Scope::default());
                 self.unnest(nothing, factor, JoinKind::Inner, &JoinConstraint::None)
             }
             other => Err(refuse(format!("FROM {other}"), "clause")),
@@ -261,29 +260,4 @@ fn aliased(rel: Rel, alias: Option<&ast::TableAlias>, own: Option<&str>) -> Resu
     };
     let scope = Scope::of(&rel, name.as_deref());
     Ok((rel, scope))
-}
-
-fn column_exprs(rel: &Rel) -> Vec<Expr> {
-    rel.columns
-        .iter()
-        .enumerate()
-        .map(|(index, column)| Expr::column(index, column.ty.clone()))
-        .collect()
-}
-
-/// The columns at these positions.
-fn picked(rel: Rel, kept: &[usize]) -> Rel {
-    let columns: Vec<Column> = kept
-        .iter()
-        .map(|index| rel.columns[*index].clone())
-        .collect();
-    let exprs = kept
-        .iter()
-        .zip(&columns)
-        .map(|(index, column)| Expr::column(*index, column.ty.clone()))
-        .collect();
-    Rel {
-        node: Node::Project(Box::new(rel), exprs),
-        columns,
-    }
 }

@@ -3,8 +3,9 @@
 //! Owns grouping sets as an expansion before one aggregate, as Flink plans them. Invariant: above a
 //! grouping an expression is built of keys and aggregates only.
 
-use super::expr::{Exprs, PendingAggregate};
 use super::fold;
+use super::relations::one_row;
+use super::state::{Exprs, PendingAggregate};
 use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::{AggregateCall, Column, Grouping, Node, Rel};
 use crate::plan::types::{FlinkType, Root};
@@ -216,7 +217,7 @@ pub(super) fn apply(
             name: "$set".into(),
             ty: FlinkType::not_null(Root::BigInt),
         });
-        let input = std::mem::replace(&mut rel, super::query::one_row());
+        let input = std::mem::replace(&mut rel, one_row());
         rel = Rel {
             node: Node::Expand(Box::new(input), groups.lists.clone()),
             columns: columns.clone(),

@@ -3,13 +3,13 @@
 //! Invariant: names are Flink's: `EXPR$n` for an expression without a name, a number behind a name that
 //! was taken.
 
-use super::expr::Exprs;
-use super::query::output_column;
+use super::order::output_column;
 use super::reserved;
+use super::state::Exprs;
 use crate::plan::expr::{Expr, ExprKind};
-use crate::plan::rel::{Column, Node, Rel};
+use crate::plan::rel::Column;
 use crate::semantics::{invalid, refuse};
-use datafusion::sql::sqlparser::ast::{self, Distinct, SelectItem};
+use datafusion::sql::sqlparser::ast::{self, SelectItem};
 use flinkspark_model::Result;
 
 /// What a sort key is: an item, or an expression beside the items.
@@ -119,30 +119,6 @@ pub(super) fn sort_exprs(
     Ok(sorts)
 }
 
-pub(super) fn refuse_odd_clauses(select: &ast::Select) -> Result<()> {
-    let distinct = matches!(select.distinct, None | Some(Distinct::Distinct));
-    let plain = distinct
-        && select.optimizer_hints.is_empty()
-        && select.select_modifiers.is_none()
-        && select.top.is_none()
-        && select.exclude.is_none()
-        && select.into.is_none()
-        && select.lateral_views.is_empty()
-        && select.prewhere.is_none()
-        && select.connect_by.is_empty()
-        && select.cluster_by.is_empty()
-        && select.distribute_by.is_empty()
-        && select.sort_by.is_empty()
-        && select.qualify.is_none()
-        && select.value_table_mode.is_none()
-        && matches!(select.flavor, ast::SelectFlavor::Standard);
-    if plain {
-        Ok(())
-    } else {
-        Err(refuse("a clause of this SELECT", "clause"))
-    }
-}
-
 /// A repeated name gets the first free number, as Flink names the columns of a result.
 pub(super) fn unique_names(columns: &mut [Column]) {
     for index in 1..columns.len() {
@@ -157,22 +133,5 @@ pub(super) fn unique_names(columns: &mut [Column]) {
             number += 1;
         }
         columns[index].name = name;
-    }
-}
-
-/// The first `shown` columns.
-pub(super) fn hide(rel: Rel, shown: usize) -> Rel {
-    if rel.columns.len() == shown {
-        return rel;
-    }
-    let columns: Vec<Column> = rel.columns[..shown].to_vec();
-    let exprs = columns
-        .iter()
-        .enumerate()
-        .map(|(index, column)| Expr::column(index, column.ty.clone()))
-        .collect();
-    Rel {
-        node: Node::Project(Box::new(rel), exprs),
-        columns,
     }
 }

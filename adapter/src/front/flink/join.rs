@@ -3,11 +3,11 @@
 //! Invariant: a join's keys are pairs of columns of one type without floats; every other condition is
 //! its residual, evaluated in SQL's three-valued logic.
 
-use super::expr::{Calls, Exprs, connective};
-use super::query::Binder;
+use super::clauses::split_and;
+use super::relations::types;
 use super::scope::{Field, Scope};
-use super::select::split_and;
-use super::subquery::types;
+use super::state::{Binder, Calls, Exprs};
+use super::trees::connective;
 use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::{Column, Join, JoinKind, Node, Rel};
 use crate::plan::types::{FlinkType, Root};

@@ -4,7 +4,10 @@
 //! here and refuses all others by name. Never runs anything. Invariant: names have case, NULLs are low,
 //! and every implicit conversion in the plan is one that Flink makes.
 
+mod aggregates;
+mod arguments;
 mod call;
+mod clauses;
 mod conditions;
 mod correlated;
 mod dialect;
@@ -16,15 +19,20 @@ mod grouping;
 mod items;
 mod join;
 mod literal;
+mod order;
 mod over;
 mod query;
 mod ranges;
+mod relations;
 mod reserved;
 mod scope;
 mod select;
 mod setop;
+mod state;
 mod subquery;
+mod trees;
 mod types;
+mod values;
 mod window;
 
 #[cfg(test)]
@@ -193,7 +201,7 @@ fn dataset_name(name: &ast::ObjectName) -> Result<DatasetName> {
 /// `FS0802` where Flink's own rules refuse it, `FS0803` where its answer is not known to be kept,
 /// `FS0804` where a dataset does not exist.
 pub fn bind(statement: &Statement, tables: &dyn Tables) -> Result<Job> {
-    let mut binder = query::Binder::new(tables, statement.supplementary);
+    let mut binder = state::Binder::new(tables, statement.supplementary);
     let root = binder.query(&statement.query)?;
     if let Some(column) = root
         .columns

@@ -4,8 +4,8 @@
 //! itself cannot plan most of them. Invariant: a frame, a modifier or a function that is not matched here
 //! refuses the call.
 
-use super::call;
-use super::expr::Exprs;
+use super::state::{Exprs, PendingOver};
+use super::{aggregates, arguments, literal};
 use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::{Column, Frame, Node, OverCall, OverFunction, Rel, SortKey};
 use crate::plan::types::{FlinkType, Root};
@@ -20,17 +20,6 @@ use flinkspark_model::Result;
 
 /// The largest distance of a frame's bound or of LAG, in rows.
 const ROWS_MAX: i64 = 1_000_000;
-
-/// An OVER call that a SELECT has met.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct PendingOver {
-    function: OverFunction,
-    args: Vec<Expr>,
-    partition: Vec<Expr>,
-    order: Vec<(Expr, SortKey)>,
-    frame: Frame,
-    ty: FlinkType,
-}
 
 impl PendingOver {
     pub(super) fn rewrite(&mut self, rewrite: &mut impl FnMut(Expr) -> Result<Expr>) -> Result<()> {
@@ -148,7 +137,7 @@ fn pending(
             return Err(refuse(format!("an OVER key of {}", key.ty), "over-window"));
         }
     }
-    let (args, distinct) = call::arguments(call)?;
+    let (args, distinct) = arguments::arguments(call)?;
     if distinct {
         return Err(refuse(call, "over-window"));
     }
@@ -202,7 +191,7 @@ fn function(
         ("DENSE_RANK", []) => Ok((OverFunction::DenseRank, vec![], bigint)),
         ("PERCENT_RANK", []) => Ok((OverFunction::PercentRank, vec![], double)),
         ("CUME_DIST", []) => Ok((OverFunction::CumeDist, vec![], double)),
-        ("NTILE", [parts]) => match call::value(exprs, parts)?.as_literal() {
+        ("NTILE", [parts]) => match arguments::value(exprs, parts)?.as_literal() {
             Some(Value::Integer(parts)) if *parts > 0 => {
                 Ok((OverFunction::Ntile(*parts as u64), vec![], bigint))
             }
@@ -221,10 +210,10 @@ fn lag(
     value: &FunctionArgExpr,
     rest: &[FunctionArgExpr],
 ) -> Result<(OverFunction, Vec<Expr>, FlinkType)> {
-    let value = call::value(exprs, value)?;
+    let value = arguments::value(exprs, value)?;
     let rest: Vec<Expr> = rest
         .iter()
-        .map(|arg| call::value(exprs, arg))
+        .map(|arg| arguments::value(exprs, arg))
         .collect::<Result<_>>()?;
     let distance = match rest.first().map(Expr::as_literal) {
         None => 1,
@@ -260,7 +249,7 @@ fn aggregate(
     let Some(function) = Aggregate::from_name(name) else {
         return Err(refuse(format!("the window function {name}"), "over-window"));
     };
-    let pending = call::aggregate(exprs, function, args, false, call)?;
+    let pending = aggregates::aggregate(exprs, function, args, false, call)?;
     let root = &pending.signature.argument.root;
     let known = match pending.signature.function {
         Aggregate::CountRows | Aggregate::Count => true,
@@ -314,7 +303,7 @@ fn distance(expr: &ast::Expr) -> Option<i64> {
     let ast::Expr::Value(value) = expr else {
         return None;
     };
-    match super::literal::plain(&value.value).ok()?.as_literal() {
+    match literal::plain(&value.value).ok()?.as_literal() {
         Some(Value::Integer(count)) if (0..=ROWS_MAX).contains(count) => Some(*count),
         _ => None,
     }

@@ -3,11 +3,13 @@
 //! Invariant: a clause that is not handled here is refused; expressions are bound over the FROM scope
 //! and rewritten once aggregates and OVER calls have their columns.
 
-use super::expr::{Calls, Exprs, connective};
-use super::items::{Sort, hide, refuse_odd_clauses, select_items, sort_exprs, unique_names};
-use super::query::{Binder, Scalars, one_row, sorted};
+use super::clauses::{refuse_odd_clauses, split_and};
+use super::items::{Sort, select_items, sort_exprs, unique_names};
+use super::relations::{filtered, hide, is_real, one_row, sorted, types};
 use super::scope::Scope;
-use super::subquery::{Existence, beside, is_real, types};
+use super::state::{Binder, Calls, Exprs, Scalars};
+use super::subquery::{Existence, beside};
+use super::trees::connective;
 use super::{conditions, fold, grouping, over};
 use crate::plan::expr::Expr;
 use crate::plan::rel::{Column, Node, Rel};
@@ -264,30 +266,5 @@ impl Projection {
             }
         }
         Ok(())
-    }
-}
-
-/// The rows on which the condition is TRUE.
-pub(super) fn filtered(rel: Rel, condition: Expr) -> Rel {
-    let columns = rel.columns.clone();
-    Rel {
-        node: Node::Filter(Box::new(rel), condition),
-        columns,
-    }
-}
-
-/// The conjuncts of a condition, from left to right.
-pub(super) fn split_and<'a>(condition: &'a ast::Expr, conjuncts: &mut Vec<&'a ast::Expr>) {
-    match condition {
-        ast::Expr::BinaryOp {
-            left,
-            op: ast::BinaryOperator::And,
-            right,
-        } => {
-            split_and(left, conjuncts);
-            split_and(right, conjuncts);
-        }
-        ast::Expr::Nested(inner) => split_and(inner, conjuncts),
-        other => conjuncts.push(other),
     }
 }

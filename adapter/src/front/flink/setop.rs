@@ -2,7 +2,7 @@
 //!
 //! Invariant: both sides are converted to the column types that unite them before anything is compared.
 
-use super::query::Binder;
+use super::state::Binder;
 use crate::plan::expr::Expr;
 use crate::plan::rel::{Column, Node, Rel, SetOperation};
 use crate::plan::types::FlinkType;

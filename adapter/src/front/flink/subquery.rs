@@ -3,14 +3,13 @@
 //! Owns the joins that they mean; one that reads the query around it is [`super::correlated`]'s.
 //! Invariant: NOT IN is null-aware: a row stays only where every comparison is FALSE.
 
-use super::correlated::{is_correlated, plain_select, selected};
-use super::expr::{Calls, Exprs, connective, negated};
-use super::query::{Binder, Scalar};
+use super::clauses::plain_select;
+use super::correlated::{is_correlated, selected};
 use super::scope::Scope;
-use crate::plan::display::inputs;
+use super::state::{Binder, Calls, Exprs, Scalar};
+use super::trees::{connective, negated};
 use crate::plan::expr::Expr;
 use crate::plan::rel::{AggregateCall, Column, Grouping, Join, JoinKind, Node, Rel};
-use crate::plan::types::FlinkType;
 use crate::semantics::aggregate::{Aggregate, Signature};
 use crate::semantics::function::operator;
 use crate::semantics::{invalid, refuse};
@@ -223,15 +222,6 @@ fn is_subquery(expr: &ast::Expr) -> bool {
     )
 }
 
-/// Whether a relation reads datasets, and no VALUES.
-pub(super) fn is_real(rel: &Rel) -> bool {
-    match &rel.node {
-        Node::Scan(_) => true,
-        Node::Values(_) => false,
-        _ => inputs(rel).into_iter().all(is_real),
-    }
-}
-
 impl Existence {
     /// The filtered relation, whose first `width` columns the condition knows.
     pub(super) fn apply(self, rel: Rel, width: usize) -> Rel {
@@ -286,9 +276,4 @@ pub(super) fn beside(left: Rel, scalar: Scalar) -> Rel {
         node: Node::Join(Box::new(join)),
         columns,
     }
-}
-
-/// The types of a relation's columns.
-pub(super) fn types(rel: &Rel) -> Vec<FlinkType> {
-    rel.columns.iter().map(|column| column.ty.clone()).collect()
 }

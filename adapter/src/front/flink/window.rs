@@ -3,9 +3,10 @@
 //! Only TUMBLE so far; the others are refused by name. Invariant: windows go over a dataset's declared
 //! time attribute, read in milliseconds.
 
+use super::arguments::{arguments, simple_name};
 use super::dialect::TABLE_ARGUMENT;
-use super::query::Binder;
-use super::{call, literal};
+use super::literal;
+use super::state::Binder;
 use crate::plan::rel::{Column, Node, Rel, Tumble};
 use crate::plan::types::{FlinkType, Root};
 use crate::plan::value::Value;
@@ -19,14 +20,14 @@ impl Binder<'_> {
         let ast::Expr::Function(function) = expr else {
             return Err(refuse(format!("TABLE({expr})"), "window-function"));
         };
-        let name = call::simple_name(function)?;
+        let name = simple_name(function)?;
         if name != "TUMBLE" {
             return Err(refuse(
                 format!("the window function {name}"),
                 "window-function",
             ));
         }
-        let (args, _) = call::arguments(function)?;
+        let (args, _) = arguments(function)?;
         let [table, descriptor, size, rest @ ..] = args.as_slice() else {
             return Err(invalid(
                 "TUMBLE takes a table, a DESCRIPTOR and an interval",
