@@ -3,8 +3,8 @@
 //! Owns the one mapping between [`Value`] and the Arrow form of a [`FlinkType`]. Invariant: building a
 //! column from values and reading it back gives the same values.
 
-use super::types::{FlinkType, Root};
-use super::value::Value;
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use crate::semantics::{broken, failed};
 use arrow_array::builder::{
     BinaryBuilder, BooleanBuilder, Decimal128Builder, PrimitiveBuilder, StringBuilder,

@@ -3,11 +3,11 @@
 //! One line for each node, inputs indented below it; a column is `#position`. Invariant: the text shows
 //! every conversion and every type decision that the binder made.
 
-use super::expr::{Expr, ExprKind};
 use super::rel::{JoinKind, Node, OverFunction, Rel, SortKey};
-use super::value::Value;
 use super::{Column, Job};
 use crate::semantics::cast::value_text;
+use crate::semantics::expr::{Expr, ExprKind};
+use crate::semantics::value::Value;
 use std::fmt;
 
 impl fmt::Display for Job {

@@ -7,11 +7,11 @@
 //! of the identity that it becomes a part of).
 
 use super::display::inputs;
-use super::expr::{Expr, ExprKind};
 use super::rel::{Node, Rel};
-use super::types::{FlinkType, Root};
-use super::value::Value;
 use super::{Home, Job};
+use crate::semantics::expr::{Expr, ExprKind};
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use flinkspark_model::dataset::TimePrecision;
 
 /// The encoding of a job's plan.

@@ -1,23 +1,20 @@
 //! The typed plan of a job: what every front produces and every target lowers.
 //!
-//! Owns types, values, expressions, relational nodes and their text. Never does I/O. Invariant: every
+//! Owns relational nodes, their text and their order; types, values and expressions are those of
+//! [`crate::semantics`], which knows no relation. Never does I/O. Invariant: every
 //! expression and column has a Flink type, and nothing in a plan needs to be resolved again.
 
 pub mod column;
 pub mod display;
-pub mod expr;
 pub mod identity;
 pub mod order;
 pub mod rel;
-pub mod types;
-pub mod value;
 pub mod window;
 
 use flinkspark_model::name::DatasetName;
 use std::collections::BTreeSet;
 
 pub use rel::{Column, Rel};
-pub use types::FlinkType;
 
 /// The engine and mode whose answers a job keeps on every target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,8 +6,8 @@
 
 use super::Job;
 use super::display::inputs;
-use super::expr::{Expr, ExprKind};
 use super::rel::{AggregateCall, Node, OverFunction, Rel};
+use crate::semantics::expr::{Expr, ExprKind};
 use std::collections::BTreeSet;
 
 /// Whether the rows of a relation have an order that does not depend on how it is run.

@@ -4,9 +4,9 @@
 //! key is a position: a target never resolves a name. Invariant: `columns` describes exactly what the
 //! node produces, in order; names may repeat.
 
-use super::expr::Expr;
-use super::types::FlinkType;
 use crate::semantics::aggregate::Signature;
+use crate::semantics::expr::Expr;
+use crate::semantics::types::FlinkType;
 use flinkspark_model::dataset::TimePrecision;
 use flinkspark_model::name::DatasetName;
 

@@ -3,8 +3,8 @@
 //! Never runs anything. Invariant: a column is called a window's bound only where it is that bound,
 //! unchanged, in every row.
 
-use super::expr::ExprKind;
 use super::rel::{Column, Node, Rel, Scan, Tumble};
+use crate::semantics::expr::ExprKind;
 
 /// Which bound of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,9 +4,9 @@
 
 use crate::plan::Job;
 use crate::plan::column::read;
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
 use crate::semantics::cast::{NANOS_PER_DAY, date_text, value_text};
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use crate::semantics::{broken, decimal};
 use arrow_array::RecordBatch;
 use flinkspark_model::Result;

@@ -3,11 +3,11 @@
 //! Owns the rewriting of the one leaf of a plan that is a path; a plan with several leaves is left
 //! as it is, for the target to refuse. Invariant: the rewritten job has the columns of the job.
 
-use crate::plan::expr::Expr;
 use crate::plan::rel::{Column, Node, Rel, Scan};
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
 use crate::plan::{Home, Job};
+use crate::semantics::expr::Expr;
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use flinkspark_model::Result;
 use flinkspark_model::dataset::TimePrecision;
 use flinkspark_model::name::DatasetName;

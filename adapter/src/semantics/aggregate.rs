@@ -9,7 +9,7 @@ mod fold;
 pub use fold::Fold;
 
 use super::refuse;
-use crate::plan::types::{FlinkType, Root};
+use crate::semantics::types::{FlinkType, Root};
 use flinkspark_model::Result;
 
 /// An aggregate function.

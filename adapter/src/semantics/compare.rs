@@ -5,7 +5,7 @@
 //! (beside a DECIMAL it is Java's, see [`java_doubles`]), grouping tells -0.0 from 0.0 and has one NaN, and strings
 //! compare by their UTF-8 bytes, as Flink's binary strings do.
 
-use crate::plan::value::Value;
+use crate::semantics::value::Value;
 use std::cmp::Ordering;
 
 /// SQL comparison of two values of one type: none where either is NULL or a NaN takes part.

@@ -4,7 +4,7 @@
 //! division to 38 significant digits, HALF_UP to the result's scale, NULL where the result does not
 //! fit. Never sees a type root. Invariant: a returned value has at most `precision` digits.
 
-use crate::plan::types::DECIMAL_PRECISION_MAX;
+use crate::semantics::types::DECIMAL_PRECISION_MAX;
 use arrow_buffer::i256;
 
 /// A decimal type's precision and scale.

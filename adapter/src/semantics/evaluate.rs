@@ -5,9 +5,9 @@
 //! row give the same value or the same failure on every target.
 
 use super::{broken, cast};
-use crate::plan::expr::{Expr, ExprKind};
-use crate::plan::value::Value;
+use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::function::Call;
+use crate::semantics::value::Value;
 use flinkspark_model::Result;
 
 /// The row that an expression is evaluated over.

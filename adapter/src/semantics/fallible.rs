@@ -3,8 +3,8 @@
 //! Owns the list of those that cannot: they may be evaluated on more rows, or earlier, than the statement
 //! says. Never looks at rows. Invariant: what is not listed here can fail.
 
-use crate::plan::expr::{Expr, ExprKind};
-use crate::plan::types::Root;
+use crate::semantics::expr::{Expr, ExprKind};
+use crate::semantics::types::Root;
 
 /// Functions that have a value for all arguments of their types.
 const TOTAL: [&str; 15] = [
@@ -56,9 +56,9 @@ fn is_total_cast(from: &Root, to: &Root) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::types::FlinkType;
     use crate::semantics::cast;
     use crate::semantics::function::operator;
+    use crate::semantics::types::FlinkType;
 
     fn column(index: usize, root: Root) -> Expr {
         Expr::column(index, FlinkType::nullable(root))

@@ -1,5 +1,5 @@
-//! What Flink means: the ledger of differences, the functions with their signatures, and the
-//! evaluator that computes them.
+//! What Flink means: types, values and expressions, the ledger of differences, the functions with their
+//! signatures, and the evaluator that computes them.
 //!
 //! Owns the allow-list: a function, a conversion or an aggregate that is not declared here does not
 //! exist for a job. Never does I/O and never asks another engine what an expression means.
@@ -11,10 +11,13 @@ pub mod cast;
 pub mod compare;
 pub mod decimal;
 pub mod evaluate;
+pub mod expr;
 pub mod fallible;
 pub mod function;
 pub mod ledger;
 pub mod number_text;
+pub mod types;
+pub mod value;
 
 #[cfg(test)]
 mod property;

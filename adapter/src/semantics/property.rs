@@ -4,10 +4,10 @@ use super::aggregate::{Aggregate, Signature};
 use super::function::find;
 use super::{decimal, number_text};
 use crate::plan::column::{build, read};
-use crate::plan::expr::Expr;
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
 use crate::semantics::evaluate::{NoRow, evaluate};
+use crate::semantics::expr::Expr;
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use arrow_buffer::i256;
 use proptest::prelude::*;
 

@@ -2,10 +2,10 @@
 
 use super::function::{find, operator};
 use super::{cast, ledger, refuse};
-use crate::plan::expr::Expr;
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
 use crate::semantics::evaluate::evaluate;
+use crate::semantics::expr::Expr;
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 
 fn column(index: usize, root: Root) -> Expr {
     Expr::column(index, FlinkType::nullable(root))

@@ -3,11 +3,11 @@
 //! Invariant: a row's value does not depend on the batch that it comes in.
 
 use crate::plan::column::{build, read};
-use crate::plan::expr::Expr;
-use crate::plan::types::FlinkType;
-use crate::plan::value::Value;
 use crate::plan::window::Bound;
 use crate::semantics::evaluate::evaluate;
+use crate::semantics::expr::Expr;
+use crate::semantics::types::FlinkType;
+use crate::semantics::value::Value;
 use crate::semantics::{broken, failed};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{

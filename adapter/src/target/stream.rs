@@ -12,12 +12,12 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::identity;
 use crate::plan::rel::{AggregateCall, Grouping, Node, Rel, Tumble};
-use crate::plan::types::{FlinkType, Root};
 use crate::plan::{Home, Job};
 use crate::semantics::broken;
+use crate::semantics::expr::{Expr, ExprKind};
+use crate::semantics::types::{FlinkType, Root};
 use datafusion::physical_expr::expressions::{Column as Physical, IsNotNullExpr};
 use datafusion::physical_plan::PhysicalExpr;
 use flinkspark_engine::stream::program::{Builder, NamedExpr, Program, Sink};

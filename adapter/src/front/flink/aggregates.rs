@@ -4,9 +4,9 @@
 
 use super::arguments::arguments;
 use super::state::{Exprs, PendingAggregate};
-use crate::plan::expr::{Expr, ExprKind};
-use crate::plan::types::{FlinkType, Root};
 use crate::semantics::aggregate::{Aggregate, Signature};
+use crate::semantics::expr::{Expr, ExprKind};
+use crate::semantics::types::{FlinkType, Root};
 use crate::semantics::{invalid, refuse};
 use datafusion::sql::sqlparser::ast::{self, Function, FunctionArgExpr};
 use flinkspark_model::Result;

@@ -3,7 +3,7 @@
 //! Invariant: an argument that is no expression is refused, unless its call asks for it.
 
 use super::state::Exprs;
-use crate::plan::expr::Expr;
+use crate::semantics::expr::Expr;
 use crate::semantics::refuse;
 use datafusion::sql::sqlparser::ast::{
     DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArguments,

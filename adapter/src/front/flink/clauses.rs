@@ -4,8 +4,8 @@
 
 use super::literal;
 use super::state::CORRELATED;
-use crate::plan::value::Value;
 use crate::semantics::refuse;
+use crate::semantics::value::Value;
 use datafusion::sql::sqlparser::ast::{self, Distinct, OrderByKind};
 use flinkspark_model::Result;
 

@@ -7,11 +7,11 @@
 
 use super::ranges::{Cells, Comparison};
 use super::trees::{connective, negated};
-use crate::plan::expr::{Expr, ExprKind};
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
+use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::function::{Function, operator};
 use crate::semantics::refuse;
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use flinkspark_model::{Error, Result};
 
 /// The comparisons, each beside the one that Flink puts for its NOT.

@@ -4,12 +4,12 @@
 //! constant whose folded value is known to differ, or not known at all, is refused.
 
 use super::conditions::never_true;
-use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::{AggregateCall, Column, JoinKind, Node, Rel};
-use crate::plan::types::Root;
-use crate::plan::value::Value;
 use crate::semantics::evaluate::{NoRow, evaluate};
+use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::refuse;
+use crate::semantics::types::Root;
+use crate::semantics::value::Value;
 use flinkspark_model::Result;
 
 /// Replaces constant subtrees by their values, from the leaves up; one that fails stays, and fails

@@ -5,11 +5,11 @@
 use super::state::Exprs;
 use super::trees::{case_of, connective, named, negated};
 use super::{literal, types};
-use crate::plan::expr::Expr;
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
 use crate::semantics::cast;
+use crate::semantics::expr::Expr;
 use crate::semantics::function::{array, operator, time};
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use crate::semantics::{invalid, refuse};
 use datafusion::sql::sqlparser::ast::{
     self, AccessExpr, CastKind, CeilFloorKind, DateTimeField, UnaryOperator,

@@ -6,10 +6,10 @@
 use super::fold;
 use super::relations::one_row;
 use super::state::{Exprs, PendingAggregate};
-use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::{AggregateCall, Column, Grouping, Node, Rel};
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
+use crate::semantics::expr::{Expr, ExprKind};
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use crate::semantics::{invalid, refuse};
 use datafusion::sql::sqlparser::ast::{self, GroupByExpr};
 use flinkspark_model::Result;

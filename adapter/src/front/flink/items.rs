@@ -6,8 +6,8 @@
 use super::order::output_column;
 use super::reserved;
 use super::state::Exprs;
-use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::Column;
+use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::{invalid, refuse};
 use datafusion::sql::sqlparser::ast::{self, SelectItem};
 use flinkspark_model::Result;

@@ -4,11 +4,11 @@
 //! with an exponent is DOUBLE, text is CHAR of its length in UTF-16 units.
 
 use super::types;
-use crate::plan::expr::Expr;
-use crate::plan::types::{DECIMAL_PRECISION_MAX, FlinkType, Root};
-use crate::plan::value::Value;
 use crate::semantics::cast::{parse_date, parse_timestamp};
+use crate::semantics::expr::Expr;
 use crate::semantics::function::time::Unit;
+use crate::semantics::types::{DECIMAL_PRECISION_MAX, FlinkType, Root};
+use crate::semantics::value::Value;
 use crate::semantics::{decimal, invalid, number_text, refuse};
 use datafusion::sql::sqlparser::ast::{self, DateTimeField, TypedString};
 use flinkspark_model::Result;

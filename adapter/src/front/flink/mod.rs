@@ -40,8 +40,8 @@ mod tests;
 
 pub use types::arrow_type;
 
-use crate::plan::types::Root;
 use crate::plan::{Column, Home, Job};
+use crate::semantics::types::Root;
 use crate::semantics::{invalid, refuse};
 use arrow_schema::SchemaRef;
 use datafusion::sql::sqlparser::ast;

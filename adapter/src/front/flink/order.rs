@@ -7,7 +7,7 @@ use super::literal;
 use super::relations::sorted;
 use super::state::Binder;
 use crate::plan::rel::{Column, Node, Rel, SortKey};
-use crate::plan::value::Value;
+use crate::semantics::value::Value;
 use crate::semantics::{invalid, refuse};
 use datafusion::sql::sqlparser::ast::{self, LimitClause};
 use flinkspark_model::Result;

@@ -4,13 +4,14 @@
 //! itself cannot plan most of them. Invariant: a frame, a modifier or a function that is not matched here
 //! refuses the call.
 
+use super::relations::{column_exprs, picked};
 use super::state::{Exprs, PendingOver};
 use super::{aggregates, arguments, literal};
-use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::{Column, Frame, Node, OverCall, OverFunction, Rel, SortKey};
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
 use crate::semantics::aggregate::Aggregate;
+use crate::semantics::expr::{Expr, ExprKind};
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use crate::semantics::{invalid, refuse};
 use datafusion::sql::sqlparser::ast::{
     self, Function, FunctionArgExpr, NamedWindowDefinition, NamedWindowExpr, WindowFrame,
@@ -312,12 +313,7 @@ fn distance(expr: &ast::Expr) -> Option<i64> {
 /// Adds the columns of the calls to the relation.
 pub(super) fn apply(rel: Rel, pending: Vec<PendingOver>) -> Rel {
     let width = rel.columns.len();
-    let mut exprs: Vec<Expr> = rel
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(index, column)| Expr::column(index, column.ty.clone()))
-        .collect();
+    let mut exprs = column_exprs(&rel);
     let mut place = |expr: Expr| {
         exprs
             .iter()
@@ -367,19 +363,7 @@ pub(super) fn apply(rel: Rel, pending: Vec<PendingOver>) -> Rel {
     let kept: Vec<usize> = (0..width)
         .chain(over.columns.len() - count_calls(&over)..over.columns.len())
         .collect();
-    let columns: Vec<Column> = kept
-        .iter()
-        .map(|index| over.columns[*index].clone())
-        .collect();
-    let exprs = kept
-        .iter()
-        .zip(&columns)
-        .map(|(index, column)| Expr::column(*index, column.ty.clone()))
-        .collect();
-    Rel {
-        node: Node::Project(Box::new(over), exprs),
-        columns,
-    }
+    picked(over, &kept)
 }
 
 fn count_calls(rel: &Rel) -> usize {

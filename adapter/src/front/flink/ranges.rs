@@ -3,10 +3,10 @@
 //! Owns the arithmetic of such sets: the constants, and the gaps between them, are cells that a comparison
 //! holds on or not. Never looks at rows. Invariant: a cell is all or nothing for each comparison.
 
-use crate::plan::expr::{Expr, ExprKind};
-use crate::plan::types::Root;
-use crate::plan::value::Value;
+use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::function::{Function, operator};
+use crate::semantics::types::Root;
+use crate::semantics::value::Value;
 use crate::semantics::{cast, compare, decimal};
 use arrow_buffer::i256;
 use std::cmp::Ordering;

@@ -4,9 +4,9 @@
 
 use super::reserved;
 use crate::plan::display::inputs;
-use crate::plan::expr::Expr;
 use crate::plan::rel::{Column, Node, Rel, SortKey};
-use crate::plan::types::FlinkType;
+use crate::semantics::expr::Expr;
+use crate::semantics::types::FlinkType;
 use crate::semantics::{invalid, refuse};
 use datafusion::sql::sqlparser::ast;
 use flinkspark_model::Result;

@@ -2,10 +2,10 @@
 //!
 //! Invariant: a name resolves to exactly one column, with its case, or is an error that says why.
 
-use crate::plan::expr::Expr;
 use crate::plan::rel::Rel;
-use crate::plan::types::FlinkType;
+use crate::semantics::expr::Expr;
 use crate::semantics::invalid;
+use crate::semantics::types::FlinkType;
 use flinkspark_model::Result;
 
 /// One column in reach.

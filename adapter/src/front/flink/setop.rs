@@ -3,10 +3,10 @@
 //! Invariant: both sides are converted to the column types that unite them before anything is compared.
 
 use super::state::Binder;
-use crate::plan::expr::Expr;
 use crate::plan::rel::{Column, Node, Rel, SetOperation};
-use crate::plan::types::FlinkType;
 use crate::semantics::cast::{self, common_root};
+use crate::semantics::expr::Expr;
+use crate::semantics::types::FlinkType;
 use crate::semantics::{invalid, refuse};
 use datafusion::sql::sqlparser::ast::{SetExpr, SetOperator, SetQuantifier};
 use flinkspark_model::Result;
@@ -79,8 +79,8 @@ fn united(left: &Rel, right: &Rel) -> Result<Vec<Column>> {
     }
     let unite = |(a, b): (&Column, &Column)| {
         let root = common_root(&a.ty.root, &b.ty.root).filter(|_| {
-            a.ty.root != crate::plan::types::Root::Null
-                && b.ty.root != crate::plan::types::Root::Null
+            a.ty.root != crate::semantics::types::Root::Null
+                && b.ty.root != crate::semantics::types::Root::Null
         });
         let root = root.ok_or_else(|| {
             refuse(

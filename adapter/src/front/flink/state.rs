@@ -6,10 +6,10 @@
 
 use super::Tables;
 use super::scope::Scope;
-use crate::plan::expr::Expr;
 use crate::plan::rel::{Frame, OverFunction, Rel, SortKey};
-use crate::plan::types::FlinkType;
 use crate::semantics::aggregate::Signature;
+use crate::semantics::expr::Expr;
+use crate::semantics::types::FlinkType;
 use datafusion::sql::sqlparser::ast;
 use std::collections::BTreeSet;
 

@@ -2,10 +2,10 @@
 //!
 //! Invariant: what is built here has a type that Flink gives it, or is refused.
 
-use crate::plan::expr::{Expr, ExprKind};
-use crate::plan::types::{FlinkType, Root};
 use crate::semantics::cast::{self, common_root};
+use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::function::{find, operator};
+use crate::semantics::types::{FlinkType, Root};
 use crate::semantics::{broken, invalid, refuse};
 use flinkspark_model::Result;
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a type that is not listed is refused, never approximated.
 
-use crate::plan::types::{DECIMAL_PRECISION_MAX, FlinkType, Root, STRING_LENGTH};
+use crate::semantics::types::{DECIMAL_PRECISION_MAX, FlinkType, Root, STRING_LENGTH};
 use crate::semantics::{invalid, refuse};
 use arrow_schema::{DataType, Field, TimeUnit};
 use datafusion::sql::sqlparser::ast::{

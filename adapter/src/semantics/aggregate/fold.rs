@@ -4,9 +4,9 @@
 //! new fold, gives the same result as the fold itself.
 
 use super::{Aggregate, Signature};
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
-use crate::semantics::function::operator::wrap;
+use crate::semantics::cast::wrap;
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use crate::semantics::{broken, cast, compare, decimal, failed};
 use arrow_buffer::i256;
 use flinkspark_model::Result;
@@ -359,7 +359,7 @@ fn moment(function: Aggregate, count: i64, m2: f64, result: &FlinkType) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::types::FlinkType;
+    use crate::semantics::types::FlinkType;
 
     #[test]
     fn moments_merged_into_none_are_themselves() {

@@ -11,11 +11,10 @@ pub use from_text::{parse_date, parse_timestamp};
 pub use to_text::{date_text, time_text, timestamp_text, value_text};
 
 use super::decimal;
-use super::function::operator::wrap;
 use super::{broken, failed, number_text, refuse};
-use crate::plan::expr::{Expr, ExprKind};
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
+use crate::semantics::expr::{Expr, ExprKind};
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use arrow_buffer::i256;
 use flinkspark_model::Result;
 use std::sync::Arc;
@@ -199,6 +198,16 @@ fn to_integer(value: Value, from: &Root, root: &Root) -> Result<Value> {
             .map_err(|why| failed(format!("for input string '{text}': {why}"))),
         _ => Err(broken("no conversion to an integer")),
     }
+}
+
+/// An integer cut to the width of its type.
+pub fn wrap(value: i128, root: &Root) -> Value {
+    Value::Integer(match root {
+        Root::TinyInt => i64::from(value as i8),
+        Root::SmallInt => i64::from(value as i16),
+        Root::Int => i64::from(value as i32),
+        _ => value as i64,
+    })
 }
 
 /// Java's narrowing: a NaN is 0, BIGINT saturates at 64 bits, the others at 32 and then wrap.

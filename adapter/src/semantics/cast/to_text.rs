@@ -3,8 +3,8 @@
 //! Invariant: a timestamp prints exactly the digits of its declared precision.
 
 use super::{NANOS_PER_DAY, NANOS_PER_MILLI};
-use crate::plan::types::Root;
-use crate::plan::value::Value;
+use crate::semantics::types::Root;
+use crate::semantics::value::Value;
 use crate::semantics::{broken, decimal, number_text};
 use chrono::NaiveDate;
 use flinkspark_model::Result;

@@ -6,9 +6,9 @@
 use super::signature::{always_nullable, as_nullable_as, mismatch};
 use super::text::integer;
 use super::{Call, Function, any_nullable};
-use crate::plan::expr::Expr;
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
+use crate::semantics::expr::Expr;
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use crate::semantics::{broken, cast, compare, failed, invalid, refuse};
 use flinkspark_model::Result;
 use std::sync::Arc;
@@ -275,7 +275,9 @@ fn item_bind(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
 fn is_inside(array: &Expr, index: &Expr) -> bool {
     let length = match (&array.kind, array.as_literal()) {
         (_, Some(Value::Array(items))) => items.len(),
-        (crate::plan::expr::ExprKind::Call(function, args), _) if **function == MAKE => args.len(),
+        (crate::semantics::expr::ExprKind::Call(function, args), _) if **function == MAKE => {
+            args.len()
+        }
         _ => 0,
     };
     matches!(index.as_literal(), Some(Value::Integer(at)) if (1..=length as i64).contains(at))

@@ -3,13 +3,14 @@
 //! Invariant: results have the argument's type where Flink keeps it, DOUBLE where Flink computes in
 //! floating point, and decimals round HALF_UP.
 
-use super::operator::{same_number, wrap};
+use super::operator::same_number;
 use super::signature::{Want, as_nullable_as, mismatch, want};
 use super::{Call, Function};
-use crate::plan::expr::Expr;
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
+use crate::semantics::cast::wrap;
 use crate::semantics::decimal::{self, divide_half_up, power_of_ten};
+use crate::semantics::expr::Expr;
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use crate::semantics::{broken, failed, invalid, number_text, refuse};
 use Want::Double;
 use arrow_buffer::i256;

@@ -6,9 +6,9 @@
 use super::signature::{Want, always_nullable, as_nullable_as, want};
 use super::text::{integer, text};
 use super::{Call, Function};
-use crate::plan::expr::Expr;
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
+use crate::semantics::expr::Expr;
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use crate::semantics::{broken, failed, refuse};
 use Want::{Int, Text};
 use flinkspark_model::Result;

@@ -4,8 +4,8 @@
 //! except an integer narrower than INT, which Flink widens without a choice.
 
 use super::any_nullable;
-use crate::plan::expr::Expr;
-use crate::plan::types::{FlinkType, Root};
+use crate::semantics::expr::Expr;
+use crate::semantics::types::{FlinkType, Root};
 use crate::semantics::{cast, invalid, refuse};
 use flinkspark_model::{Error, Result};
 
@@ -69,7 +69,7 @@ pub(super) fn always_nullable(args: Vec<Expr>, root: Root) -> Result<(Vec<Expr>,
 pub(super) fn varchar_of(arg: Option<&Expr>) -> Root {
     Root::Varchar(
         arg.and_then(|arg| arg.ty.root.text_length())
-            .unwrap_or(crate::plan::types::STRING_LENGTH),
+            .unwrap_or(crate::semantics::types::STRING_LENGTH),
     )
 }
 
@@ -86,5 +86,5 @@ pub(super) fn no_folded_unicode(args: &[Expr], what: &str) -> Result<()> {
 }
 
 fn ascii_literal(arg: &Expr) -> bool {
-    matches!(arg.as_literal(), Some(crate::plan::value::Value::Text(text)) if text.is_ascii())
+    matches!(arg.as_literal(), Some(crate::semantics::value::Value::Text(text)) if text.is_ascii())
 }

@@ -9,9 +9,9 @@ use super::signature::{
     Want, always_nullable, as_nullable_as, mismatch, no_folded_unicode, varchar_of, want,
 };
 use super::{Call, Function};
-use crate::plan::expr::Expr;
-use crate::plan::types::{FlinkType, Root, STRING_LENGTH};
-use crate::plan::value::Value;
+use crate::semantics::expr::Expr;
+use crate::semantics::types::{FlinkType, Root, STRING_LENGTH};
+use crate::semantics::value::Value;
 use crate::semantics::{broken, invalid, refuse};
 use Want::{Int, Text};
 use edit::{

@@ -7,12 +7,12 @@
 use super::signature::{Want, always_nullable, as_nullable_as, mismatch, want};
 use super::text::text;
 use super::{Call, Function};
-use crate::plan::expr::Expr;
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
 use crate::semantics::cast::{
     MILLIS_PER_DAY, NANOS_PER_DAY, NANOS_PER_MILLI, parse_date, parse_timestamp,
 };
+use crate::semantics::expr::Expr;
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use crate::semantics::{broken, refuse};
 use Want::Text;
 use chrono::{Datelike, Months, NaiveDate};

@@ -42,7 +42,7 @@ impl Lowering<'_> {
                 .types
                 .get(*key)
                 .map(|ty| ty.root.clone())
-                .unwrap_or(crate::plan::types::Root::Null);
+                .unwrap_or(crate::semantics::types::Root::Null);
             names.push(self.fresh());
             keys.push(
                 scalar::group_identity(input.column(*key)?, &root).alias(&names[names.len() - 1]),

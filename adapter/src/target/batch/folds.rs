@@ -4,8 +4,8 @@
 //! group's rows are folded in the order in which they come.
 
 use crate::plan::column::{build, read};
-use crate::plan::value::Value;
 use crate::semantics::aggregate::{Fold, Signature as Call};
+use crate::semantics::value::Value;
 use arrow_array::ArrayRef;
 use flinkspark_engine::expr::aggregate::{Accumulator, GroupId};
 use flinkspark_model::Result;

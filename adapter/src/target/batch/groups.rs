@@ -284,7 +284,7 @@ impl Accumulator for One {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::types::{FlinkType, Root};
+    use crate::semantics::types::{FlinkType, Root};
     use arrow_array::types::Float64Type;
     use arrow_array::{Float64Array, Int32Array, Int64Array};
     use proptest::prelude::*;

@@ -4,11 +4,11 @@
 //! evaluated on rows on which the statement does not evaluate it, and what stands before it stays before it.
 //! Invariant: the rearranged plan has the rows and the columns of the plan.
 
-use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::{Column, Join, JoinKind, Node, Rel};
-use crate::plan::types::{FlinkType, Root};
+use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::fallible::can_fail;
 use crate::semantics::function::operator;
+use crate::semantics::types::{FlinkType, Root};
 
 /// The plan with its filters below its joins, and its joins by keys.
 pub(super) fn arranged(rel: Rel) -> Rel {

@@ -5,13 +5,13 @@
 
 use super::{BatchTables, joins, scalar};
 use crate::plan::column::build;
-use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::{Column, Node, Rel};
-use crate::plan::types::FlinkType;
-use crate::plan::value::Value;
-use crate::plan::{FlinkType as Type, Home, Job};
+use crate::plan::{Home, Job};
 use crate::semantics::broken;
 use crate::semantics::evaluate::{NoRow, evaluate};
+use crate::semantics::expr::{Expr, ExprKind};
+use crate::semantics::types::FlinkType;
+use crate::semantics::value::Value;
 use arrow_array::RecordBatch;
 use arrow_schema::{Field, Schema};
 use datafusion::common::{Column as Named, DataFusionError};
@@ -346,6 +346,6 @@ fn constant(row: &[Expr], index: usize) -> Result<Value> {
 }
 
 /// The types of columns.
-pub(super) fn types_of(columns: &[Column]) -> Vec<Type> {
+pub(super) fn types_of(columns: &[Column]) -> Vec<FlinkType> {
     columns.iter().map(|column| column.ty.clone()).collect()
 }

@@ -6,11 +6,11 @@
 use super::lower::{Lowered, Lowering, internal, named};
 use super::relation::sort_exprs;
 use super::scalar;
-use crate::plan::expr::{Expr, ExprKind};
 use crate::plan::rel::{Column, Frame, OverCall, OverFunction, Rel};
-use crate::plan::types::{FlinkType, Root};
 use crate::semantics::aggregate::{Aggregate, Signature};
+use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::function::operator;
+use crate::semantics::types::{FlinkType, Root};
 use arrow_schema::DataType;
 use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
@@ -170,7 +170,7 @@ fn cut(sum: Plan, count: Option<Plan>, signature: &Signature) -> Result<Plan> {
 fn mean(sum: Expr, count: Expr) -> Result<Expr> {
     let ty = sum.ty.clone();
     let none = operator::IS_NULL.call(vec![sum.clone()])?;
-    let null = Expr::literal(crate::plan::value::Value::Null, ty.clone());
+    let null = Expr::literal(crate::semantics::value::Value::Null, ty.clone());
     let quotient = operator::DIVIDE.call(vec![sum, count])?;
     Ok(Expr {
         kind: ExprKind::Case(vec![(none, null)], Box::new(quotient)),

@@ -5,7 +5,7 @@
 use super::lower::{Lowered, Lowering, Origin, internal, named, types_of};
 use super::scalar;
 use crate::plan::rel::{Column, Join, JoinKind, Rel, SetOperation, SortKey, Tumble};
-use crate::plan::types::{FlinkType, Root};
+use crate::semantics::types::{FlinkType, Root};
 use datafusion::common::NullHandling;
 use datafusion::common::{Column as Named, JoinType, NullEquality, UnnestOptions};
 use datafusion::functions_aggregate::count::count_udaf;

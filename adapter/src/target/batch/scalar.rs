@@ -4,10 +4,10 @@
 //! moved, merged or folded. Invariant: a row's value does not depend on the batch that it comes in.
 
 use crate::plan::column::build;
-use crate::plan::expr::{Expr, ExprKind};
-use crate::plan::types::{FlinkType, Root};
 use crate::plan::window::Bound;
 use crate::semantics::broken;
+use crate::semantics::expr::{Expr, ExprKind};
+use crate::semantics::types::{FlinkType, Root};
 use crate::target::column;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, TimestampMillisecondType};

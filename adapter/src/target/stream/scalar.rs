@@ -5,11 +5,11 @@
 //! value does not depend on the batch that it comes in.
 
 use crate::plan::column::build;
-use crate::plan::expr::{Expr, ExprKind};
-use crate::plan::types::{FlinkType, Root};
 pub(super) use crate::plan::window::Bound;
 use crate::semantics::broken;
 use crate::semantics::evaluate::{NoRow, evaluate};
+use crate::semantics::expr::{Expr, ExprKind};
+use crate::semantics::types::{FlinkType, Root};
 use crate::target::column;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};

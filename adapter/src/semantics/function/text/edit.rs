@@ -3,12 +3,12 @@
 //! Invariant: no result has more than [`TEXT_CHARACTERS_MAX`] characters.
 
 use super::{integer, text};
-use crate::plan::expr::Expr;
-use crate::plan::types::{FlinkType, Root, STRING_LENGTH};
-use crate::plan::value::Value;
+use crate::semantics::expr::Expr;
 use crate::semantics::function::Call;
 use crate::semantics::function::signature::{Want, as_nullable_as, want};
 use crate::semantics::refuse;
+use crate::semantics::types::{FlinkType, Root, STRING_LENGTH};
+use crate::semantics::value::Value;
 use Want::{Int, Text};
 use flinkspark_model::Result;
 

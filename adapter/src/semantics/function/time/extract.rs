@@ -3,13 +3,13 @@
 //! Invariant: a timestamp before 1970 is divided towards zero, as Flink does it, wrong as it is.
 
 use super::{Unit, date_of, days_of};
-use crate::plan::expr::Expr;
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
 use crate::semantics::cast::{MILLIS_PER_DAY, NANOS_PER_MILLI};
+use crate::semantics::expr::Expr;
 use crate::semantics::function::signature::{as_nullable_as, mismatch};
 use crate::semantics::function::text::text;
 use crate::semantics::function::{Call, Function};
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use crate::semantics::{broken, invalid, refuse};
 use chrono::{Datelike, NaiveDate};
 use flinkspark_model::Result;

@@ -3,15 +3,15 @@
 //! Owns the subset of Java's pattern letters whose meaning was probed; others are refused.
 
 use super::days_of;
-use crate::plan::expr::Expr;
-use crate::plan::types::{FlinkType, Root};
-use crate::plan::value::Value;
 use crate::semantics::cast::{NANOS_PER_DAY, parse_timestamp, timestamp_text};
+use crate::semantics::expr::Expr;
 use crate::semantics::function::Call;
 use crate::semantics::function::signature::{
     Want, always_nullable, as_nullable_as, mismatch, want,
 };
 use crate::semantics::function::text::{integer, text};
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::value::Value;
 use crate::semantics::{broken, cast, failed, invalid, refuse};
 use chrono::{Datelike, NaiveDate};
 use flinkspark_model::Result;

@@ -1,12 +1,12 @@
-//! Typed scalar expressions over the columns of one relation.
+//! Typed scalar expressions over the columns of one relation, and what a function is that they call.
 //!
 //! Owns the tree that binders build and evaluators walk; every node carries its Flink type and
-//! every implicit conversion is an explicit [`ExprKind::Cast`]. Invariant: a column index is below
+//! every implicit conversion is an explicit [`ExprKind::Cast`]. Knows no function by name. Invariant: a column index is below
 //! the column count of the relation that the expression is evaluated over.
 
 use super::types::FlinkType;
 use super::value::Value;
-use crate::semantics::function::Function;
+use flinkspark_model::Result;
 
 /// The deepest expression tree, in nodes from root to leaf: evaluation recurses.
 pub const EXPRESSION_DEPTH_MAX: usize = 100;
@@ -168,5 +168,81 @@ impl Expr {
             Ok(expr) => expr,
             Err(never) => match never {},
         }
+    }
+}
+
+/// One call being evaluated: argument values with their declared types, and the result's type.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The argument values, in order.
+    pub args: &'a [Value],
+    /// The argument expressions, for their types.
+    pub exprs: &'a [Expr],
+    /// The declared type of the result.
+    pub ty: &'a FlinkType,
+}
+
+/// Decides a call's type and may convert its arguments; refuses what is not known to agree.
+pub type Bind = fn(Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)>;
+
+/// Computes a call on values.
+pub type Kernel = fn(&Call<'_>) -> Result<Value>;
+
+/// A function of the allow-list.
+pub struct Function {
+    /// The name, upper-case; operators are named by their symbol.
+    pub name: &'static str,
+    /// The signature.
+    pub bind: Bind,
+    /// The meaning.
+    pub kernel: Kernel,
+    /// Whether any NULL argument makes the result NULL before the kernel is asked.
+    pub strict: bool,
+    /// Whether equal arguments give equal results.
+    pub deterministic: bool,
+}
+
+impl Function {
+    /// A deterministic function that is NULL on any NULL.
+    pub const fn strict(name: &'static str, bind: Bind, kernel: Kernel) -> Self {
+        Self {
+            name,
+            bind,
+            kernel,
+            strict: true,
+            deterministic: true,
+        }
+    }
+
+    /// A deterministic function whose kernel sees the NULLs.
+    pub const fn lenient(name: &'static str, bind: Bind, kernel: Kernel) -> Self {
+        Self {
+            name,
+            bind,
+            kernel,
+            strict: false,
+            deterministic: true,
+        }
+    }
+
+    /// The bound call.
+    pub fn call(&'static self, args: Vec<Expr>) -> Result<Expr> {
+        let (args, ty) = (self.bind)(args)?;
+        Ok(Expr {
+            kind: ExprKind::Call(self, args),
+            ty,
+        })
+    }
+}
+
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl std::fmt::Debug for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
     }
 }
