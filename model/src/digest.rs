@@ -22,7 +22,6 @@
 mod cells;
 mod logical;
 mod mix;
-mod nested;
 #[cfg(test)]
 mod tests;
 

@@ -12,6 +12,7 @@
 
 mod decide;
 mod garbage;
+mod intent;
 mod parts;
 mod proposer;
 mod refusal;
@@ -23,10 +24,10 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{Decision, Intent};
 pub use garbage::{JobFacts, Owner, Staged, Verdict, spent, verdict};
+pub use intent::{Appended, Attempt, Decision, Intent};
 pub use parts::{Assembly, Part, assemble};
-pub use proposer::{Appended, Attempt, Proposer, Step};
+pub use proposer::{Proposer, Step};
 pub use refusal::Refusal;
 pub use slot::{
     Commit, Generation, LogId, Manifest, Ordinal, Pending, Receipt, Replacement, SLOT_BYTES_MAX,

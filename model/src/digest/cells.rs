@@ -3,8 +3,9 @@
 //! Decides types once per batch, so that the loop over the rows of a flat column holds no
 //! dispatch. Invariant: what is absorbed depends on the logical value alone.
 
+mod nested;
+
 use super::mix::{State, tag};
-use super::nested;
 use crate::error::Result;
 use crate::schema;
 use arrow_array::cast::AsArray;

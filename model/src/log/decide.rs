@@ -3,83 +3,14 @@
 //! Invariant: a decision to create names exactly the slot after the view's head, so that a create
 //! that succeeds was decided with knowledge of every slot below it.
 
-use super::proposer::{Appended, Attempt};
+use super::intent::{Appended, Attempt, Decision, Intent};
 use super::refusal::Refusal;
-use super::slot::{
-    Commit, Generation, Ordinal, Replacement, SegmentName, SegmentRef, Slot, WriterName,
-};
+use super::slot::{Commit, Generation, Ordinal, Replacement, SegmentName, SegmentRef, WriterName};
 use super::view::{View, WriterState};
 use crate::digest::Digest;
 use crate::fault;
 use crate::position::SlotNo;
 use std::collections::BTreeSet;
-
-/// What somebody wants to write.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Intent {
-    /// Take a writer over.
-    Fence {
-        /// The writer.
-        writer: WriterName,
-        /// The next generation, chosen from what was read.
-        generation: Generation,
-        /// The `n` that was restored; 0 for none.
-        restored: Ordinal,
-        /// Whether the user asked to restore below what is committed.
-        rewind: bool,
-        /// Unique to the process.
-        incarnation: String,
-    },
-    /// Make data visible.
-    Commit(Commit),
-    /// Give a number up, and with it these segments' receipts.
-    Abort {
-        /// The writer.
-        writer: WriterName,
-        /// Its generation.
-        generation: Generation,
-        /// The number.
-        n: Ordinal,
-        /// Segments that were staged for it.
-        segments: Vec<SegmentName>,
-    },
-    /// Put a new schema in force.
-    Schema {
-        /// The version after the one in force.
-        version: u32,
-        /// Encoded by `model::schema`.
-        schema: String,
-    },
-    /// Put something else in the place of a range of slots.
-    Replace {
-        /// The head of the log when the range was read.
-        read_at: SlotNo,
-        /// The first slot.
-        first: SlotNo,
-        /// The last slot, fixed when the work began.
-        last: SlotNo,
-        /// What comes in its place.
-        with: Replacement,
-    },
-    /// Let the slots up to `through` go.
-    Expire {
-        /// The head of the log when positions were read.
-        read_at: SlotNo,
-        /// The last slot to go.
-        through: SlotNo,
-    },
-}
-
-/// What an intent becomes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// Try this create.
-    Create(Attempt),
-    /// It is in the log already.
-    Done(Appended),
-    /// It may not be written.
-    Refuse(Refusal),
-}
 
 impl View {
     /// Decides what the intent becomes at this view.
@@ -88,7 +19,7 @@ impl View {
             Ok(Some(done)) => Decision::Done(done),
             Ok(None) => Decision::Create(Attempt {
                 slot: self.slot_for(intent),
-                body: body(intent),
+                body: intent.body(),
             }),
             Err(refusal) => Decision::Refuse(refusal),
         }
@@ -402,48 +333,5 @@ impl View {
                 why: "the compaction does not hold the same rows",
             })
         }
-    }
-}
-
-fn body(intent: &Intent) -> Slot {
-    match intent.clone() {
-        Intent::Fence {
-            writer,
-            generation,
-            restored,
-            rewind,
-            incarnation,
-        } => Slot::Fence {
-            writer,
-            generation,
-            restored,
-            rewind,
-            incarnation,
-        },
-        Intent::Commit(commit) => Slot::Epoch(commit),
-        Intent::Abort {
-            writer,
-            generation,
-            n,
-            segments,
-        } => Slot::Abort {
-            writer,
-            generation,
-            n,
-            segments,
-        },
-        Intent::Schema { version, schema } => Slot::Schema { version, schema },
-        Intent::Replace {
-            read_at,
-            first,
-            last,
-            with,
-        } => Slot::Replace {
-            read_at,
-            first,
-            last,
-            with,
-        },
-        Intent::Expire { read_at, through } => Slot::Expire { read_at, through },
     }
 }

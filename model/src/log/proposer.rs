@@ -4,32 +4,11 @@
 //! reports what came back. Invariant: while a create is in doubt the only step is the same create
 //! again, in the same slot: "not there yet" is no answer.
 
-use super::decide::{Decision, Intent};
+use super::intent::{Appended, Attempt, Decision, Intent};
 use super::refusal::Refusal;
 use super::slot::Slot;
 use super::view::View;
 use crate::fault;
-use crate::position::SlotNo;
-
-/// One conditional create.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Attempt {
-    /// The slot.
-    pub slot: SlotNo,
-    /// Its content.
-    pub body: Slot,
-}
-
-/// How an intent ended well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Appended {
-    /// Where it stands.
-    pub slot: SlotNo,
-    /// Whether it stood there before this attempt.
-    pub replayed: bool,
-    /// Whether a replay carried the same rows; the first one wins, the difference is counted.
-    pub same_rows: bool,
-}
 
 /// What the driver does next.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 //! maps absorb their shape first. Invariant: a map is a multiset of entries, so the order in
 //! which its entries are stored does not count.
 
-use super::cells::{BoxedCells, ByRow, cells, with_nulls};
-use super::mix::{State, tag};
+use super::{BoxedCells, ByRow, cells, with_nulls};
+use crate::digest::mix::{State, tag};
 use crate::error::Result;
 use crate::schema;
 use arrow_array::cast::AsArray;
