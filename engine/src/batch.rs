@@ -14,6 +14,7 @@ mod memory;
 mod origin;
 mod rdd;
 mod run;
+mod session;
 mod sliced;
 mod table;
 
@@ -23,5 +24,6 @@ pub use late::RowsLate;
 pub use memory::Memory;
 pub use origin::{EventTime, OriginTable};
 pub use rdd::{Dependency, Rdd};
-pub use run::{Options, Outcome, Run, collect, give_up, outcome, session};
+pub use run::{Outcome, Run, give_up, outcome};
+pub use session::{Options, collect, session};
 pub use table::RddTable;

@@ -3,21 +3,16 @@
 //! A run is a writer of its own with a single commit, `n` = 1: its retry is idempotent, a new run
 //! appends. Invariant: the commit carries every output partition of one attempt.
 
-use super::cooperate::{Running, cooperative};
+use super::cooperate::Running;
 use super::error::unwrap;
 use super::late::RowsLate;
-use super::memory::Memory;
-use super::sliced;
+use super::session::physical;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::optimizer::Optimizer;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::SessionContext;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::lineage::SlotRange;
 use flinkspark_model::log::{
@@ -38,86 +33,6 @@ const COMMIT: Ordinal = 1;
 const IN_FLIGHT_MAX: u32 = 2;
 /// How often a run is computed while what stops it may pass: as many as Spark's `spark.task.maxFailures`.
 const ATTEMPTS_MAX: u32 = 4;
-/// Rows in a batch.
-const BATCH_ROWS: usize = 8192;
-
-/// How a plan is run.
-#[derive(Clone)]
-pub struct Options {
-    /// Partitions of the plan and of its output, at least 1.
-    pub parallelism: usize,
-    /// What sorts, aggregates and joins may hold, and where they spill.
-    pub memory: Memory,
-    /// Whether the plan folds rows in their order: then nothing deals a partition's rows out to several
-    /// tasks before an exchange by keys.
-    pub keeps_row_order: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            parallelism: 2,
-            memory: Memory::alone(1 << 30),
-            keeps_row_order: false,
-        }
-    }
-}
-
-/// The rule that a session goes without: it evaluates an outer condition before an inner one, and
-/// the inner one may be what keeps the outer one from failing.
-const REORDERS_FAILURES: &str = "push_down_filter";
-
-/// The DataFusion session in which a plan is made and run.
-///
-/// Errors: `Internal` where the runtime cannot be built.
-pub fn session(options: &Options) -> Result<SessionContext> {
-    let mut config = SessionConfig::new()
-        .with_target_partitions(options.parallelism.max(1))
-        .with_batch_size(BATCH_ROWS)
-        .with_information_schema(false)
-        .with_round_robin_repartition(!options.keeps_row_order);
-    if options.keeps_row_order {
-        // A moment that was folded row by row is not, to the last bit, one that was merged row by row.
-        let execution = &mut config.options_mut().execution;
-        execution.skip_partial_aggregation_probe_ratio_threshold = 1.0;
-    }
-    let mut rules = Optimizer::new().rules;
-    rules.retain(|rule| rule.name() != REORDERS_FAILURES);
-    let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(options.memory.pool()))
-        .with_disk_manager_builder(options.memory.disk())
-        .build_arc()
-        .map_err(|cause| no_session(&cause))?;
-    let state = SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(runtime)
-        .with_default_features()
-        .with_optimizer_rules(rules)
-        .build();
-    Ok(SessionContext::new_with_state(state))
-}
-
-fn no_session(cause: &DataFusionError) -> Error {
-    let kind = match cause.find_root() {
-        // The folder for spilled files: a full disk passes.
-        DataFusionError::IoError(_) => Kind::Unavailable,
-        _ => Kind::Internal,
-    };
-    Error::new(kind, "FS0708", "the batch engine cannot be set up")
-        .with_detail(cause.to_string())
-        .with_hint("free space on the disk that holds the data directory")
-}
-
-/// Computes a plan's rows without committing them anywhere, partition after partition.
-///
-/// Errors: what the plan ran into.
-pub async fn collect(session: &SessionContext, plan: &LogicalPlan) -> Result<Vec<RecordBatch>> {
-    let running = Running::default();
-    let plan = physical(session, plan, &running).await?;
-    let batches = datafusion::physical_plan::collect(plan, session.task_ctx()).await;
-    batches.map_err(|cause| unwrap(&cause))
-}
-
 /// One batch run.
 #[derive(Clone)]
 pub struct Run {
@@ -363,17 +278,6 @@ async fn fence(
     target.append(fence).await?;
     fault::reach("recover.output.fenced").map_err(injected)?;
     Ok(generation)
-}
-
-async fn physical(
-    session: &SessionContext,
-    plan: &LogicalPlan,
-    running: &Running,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let plan = session.state().create_physical_plan(plan).await;
-    plan.and_then(sliced::slice)
-        .and_then(|plan| cooperative(plan, running))
-        .map_err(|cause| unwrap(&cause))
 }
 
 /// The outcome of an incarnation that committed before.

@@ -7,13 +7,12 @@
 
 use super::counts::Totals;
 use super::error::damaged;
-use super::source::Progress;
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::FileReader;
 use arrow_ipc::writer::FileWriter;
 use bytes::Bytes;
 use flinkspark_model::log::{SegmentRef, SourceOffsets};
-use flinkspark_model::position::SlotNo;
+use flinkspark_model::position::{Position, SlotNo};
 use flinkspark_model::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 use std::io::Cursor;
@@ -27,6 +26,20 @@ pub(crate) const BODY_VERSION: u32 = 2;
 pub(crate) struct FrozenState {
     pub(crate) uid: String,
     pub(crate) key_groups: RangeInclusive<u8>,
+}
+
+/// Where a partition's reader stands: a part of every checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Progress {
+    /// The partition.
+    pub(crate) partition: u32,
+    /// The next row.
+    pub(crate) next: Position,
+    /// The greatest event time of the rows before it.
+    pub(crate) max_time_ms: Option<i64>,
+    /// Whether everything was read.
+    pub(crate) ended: bool,
 }
 
 /// The durable state of one operator for a range of key groups.

@@ -5,13 +5,13 @@
 //! committed when every subtask has acknowledged, and epochs are committed only after their
 //! manifest.
 
-use super::checkpoint::{BODY_VERSION, Body};
+use super::checkpoint::{BODY_VERSION, Body, Progress};
 use super::counts::Totals;
 use super::error::{gone, injected, panicked};
 use super::handle::{Meters, Phase, Stop};
 use super::message::{After, Barrier};
 use super::report::{Ack, Report};
-use super::source::{Order, Progress};
+use super::source::Order;
 use super::takeover::{Output, output_of};
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::lineage::SlotRange;

@@ -1,9 +1,8 @@
-//! What subtasks and runs count.
+//! What operators, subtasks and runs count.
 //!
 //! Invariant: a run's totals are those of its latest checkpoint and what its subtasks have counted since
 //! they started from it: no row is counted twice.
 
-use super::operator::Counts;
 use serde::{Deserialize, Serialize};
 
 /// What a run has counted since its first start: a part of every checkpoint.
@@ -37,4 +36,13 @@ pub(crate) struct Counters {
     pub(crate) rows_read: u64,
     pub(crate) rows_written: u64,
     pub(crate) operators: Counts,
+}
+
+/// What operators count.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Rows that were late for their window.
+    pub(crate) late: u64,
+    /// Results of windows that fired.
+    pub(crate) fired: u64,
 }

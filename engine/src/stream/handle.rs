@@ -2,9 +2,8 @@
 //!
 //! Invariant: a status is a reading, never a promise: what is committed is in the logs.
 
-use super::counts::Totals;
+use super::counts::{Counts, Totals};
 use super::message::{NO_WATERMARK, Watermark};
-use super::operator::Counts;
 use flinkspark_model::log::Generation;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

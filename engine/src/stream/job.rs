@@ -4,13 +4,13 @@
 //! task per subtask, coordinate. Invariant: nothing is read before the take-over is complete, and
 //! when `run` returns or is dropped no task of it goes on.
 
+use super::checkpoint::Progress;
 use super::coordinator::{Coordinator, Ended, Facts};
 use super::counts::Totals;
 use super::graph::{JobGraph, PARALLELISM_MAX};
 use super::handle::{Handle, Phase};
 use super::program::{Program, Source};
 use super::recovery::Restore;
-use super::source::Progress;
 use super::takeover::{Output, Owned, keep_promises};
 use super::wiring::{Input, Wiring, load_states};
 use flinkspark_model::budget::{Budget, Share};

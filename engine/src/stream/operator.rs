@@ -14,6 +14,7 @@ mod tumble;
 #[cfg(test)]
 mod tests;
 
+use super::counts::Counts;
 use super::message::{Batch, Watermark, Watermarks};
 use super::program::{Node, Operator as Description};
 use arrow_array::RecordBatch;
@@ -51,15 +52,6 @@ impl Output {
             }));
         }
     }
-}
-
-/// What operators count.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Counts {
-    /// Rows that were late for their window.
-    pub(crate) late: u64,
-    /// Results of windows that fired.
-    pub(crate) fired: u64,
 }
 
 /// An operator of one subtask.

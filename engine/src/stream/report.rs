@@ -2,9 +2,8 @@
 //!
 //! Invariant: what an acknowledgement names is durable.
 
-use super::checkpoint::StateFile;
+use super::checkpoint::{Progress, StateFile};
 use super::counts::Counters;
-use super::source::Progress;
 use flinkspark_model::Result;
 use flinkspark_model::log::SegmentRef;
 

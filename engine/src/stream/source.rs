@@ -7,15 +7,15 @@
 //! partitions and on nothing else. Invariant: a position that a barrier carries lies between the
 //! rows before it and the rows after it.
 
+use super::checkpoint::Progress;
 use super::gate::Input;
 use super::message::{After, Barrier, Batch, END_WATERMARK, NO_WATERMARK, Watermark, Watermarks};
 use super::program::EventTime;
 use super::time::{self, Generator};
 use flinkspark_model::Result;
 use flinkspark_model::port::{BatchStream, Dataset, PositionedBatch, ReadOptions};
-use flinkspark_model::position::{Position, SlotNo};
+use flinkspark_model::position::SlotNo;
 use futures::StreamExt;
-use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,20 +27,6 @@ pub(crate) const BATCH_ROWS_MAX: usize = 8192;
 
 /// A source with a rate reads this part of a second at once.
 const BATCHES_PER_SECOND: u64 = 20;
-
-/// Where a partition's reader stands: a part of every checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Progress {
-    /// The partition.
-    pub(crate) partition: u32,
-    /// The next row.
-    pub(crate) next: Position,
-    /// The greatest event time of the rows before it.
-    pub(crate) max_time_ms: Option<i64>,
-    /// Whether everything was read.
-    pub(crate) ended: bool,
-}
 
 /// What the coordinator orders.
 #[derive(Debug, Clone, Copy)]

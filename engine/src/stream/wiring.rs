@@ -5,7 +5,7 @@
 //! chain before, and the state of exactly its own key groups.
 
 use super::channel::{Receiver, Sender, channel};
-use super::checkpoint::{Body, StateFile, decode_state};
+use super::checkpoint::{Body, Progress, StateFile, decode_state};
 use super::counts::{Counters, Totals};
 use super::exchange::Exchange;
 use super::gate::Gate;
@@ -17,7 +17,7 @@ use super::operator::{self, Chain};
 use super::program::{Operator, Program, Sink};
 use super::report::Report;
 use super::sink::Writer;
-use super::source::{Order, Progress, Reader, Settings};
+use super::source::{Order, Reader, Settings};
 use super::takeover::{Output, Owned};
 use super::task::{Head, State, Subtask, Tail};
 use arrow_array::RecordBatch;
