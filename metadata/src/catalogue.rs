@@ -3,11 +3,10 @@
 //! Owns the hand-over between async callers, the writer's thread and blocking reads. Never holds a
 //! lock across an await. Invariant: a lookup sees every change that was acknowledged before it began.
 
+use crate::answers::Found;
 use crate::disk::{Disk, LocalDisk};
 use crate::error;
-use crate::index::Index;
 use crate::open::{Options, Parts, open, open_damaged};
-use crate::record::{Document, External, Record};
 use crate::registry::{self, Command, View};
 use crate::writer::{Answer, Request, Shared, Writer};
 use async_trait::async_trait;
@@ -16,8 +15,7 @@ use flinkspark_model::lineage::Edge;
 use flinkspark_model::log::KnownHead;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{
-    Catalog, Change, ChangeEvent, Clock, Damaged, Entropy, EventKind, Heads, Page, Reference,
-    Registration,
+    Catalog, Change, ChangeEvent, Clock, Entropy, Heads, Page, Reference, Registration,
 };
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,9 +29,6 @@ const REQUESTS_MAX: usize = 1024;
 pub const PAGE_DATASETS_MAX: usize = 1000;
 /// The most events in one answer of the change feed.
 pub const WATCH_EVENTS_MAX: usize = 1000;
-/// Columns, over all schemas in one answer of the change feed, after which the answer ends early.
-const WATCH_COLUMNS_MAX: usize = 100_000;
-
 /// An open catalogue. Dropping it waits for the change that is under way and gives the folder free.
 pub struct Catalogue {
     shared: Arc<Shared>,
@@ -214,107 +209,6 @@ impl Drop for Catalogue {
             // A writer that panicked has said so on stderr; there is nobody left to tell.
             let _ = writer.join();
         }
-    }
-}
-
-/// What a lookup finds without touching a large record's file.
-enum Found {
-    Dataset(Arc<Dataset>),
-    Large(External),
-}
-
-impl Shared {
-    fn read<T>(&self, question: impl FnOnce(&dyn Index) -> Result<T>) -> Result<T> {
-        let answer = question(&**self.index.read().unwrap_or_else(PoisonError::into_inner));
-        answer.map_err(|cause| {
-            if !error::is_index(&cause) {
-                return cause;
-            }
-            // Where nothing can be derived from the journal, it is the journal that has to be restored.
-            self.damage.clone().unwrap_or_else(|| {
-                self.index_failed.store(true, Ordering::Release);
-                cause
-            })
-        })
-    }
-
-    fn find(&self, index: &dyn Index, id: DatasetId) -> Result<Option<Found>> {
-        if let Some(dataset) = self.cache.get(id) {
-            return Ok(Some(Found::Dataset(dataset)));
-        }
-        match View::new(index, &self.documents).document(id)? {
-            None => Ok(None),
-            Some(Document::External(reference)) => Ok(Some(Found::Large(reference))),
-            Some(document) => {
-                let dataset = Arc::new(document.dataset(&self.documents.blobs)?);
-                self.cache.put(&dataset);
-                Ok(Some(Found::Dataset(dataset)))
-            }
-        }
-    }
-
-    fn resolve(&self, found: Found) -> Result<Arc<Dataset>> {
-        match found {
-            Found::Dataset(dataset) => Ok(dataset),
-            Found::Large(reference) => {
-                let document = Document::External(reference);
-                document.dataset(&self.documents.blobs).map(Arc::new)
-            }
-        }
-    }
-
-    fn list(&self, prefix: &str, after: Option<&DatasetName>, limit: usize) -> Result<Page> {
-        self.read(|index| {
-            let page = registry::list(index, prefix, after, limit)?;
-            let dataset = |id: DatasetId| {
-                let found = self.find(index, id)?;
-                self.resolve(found.ok_or_else(|| {
-                    error::index(format!("a name leads to {id}, which is not there"))
-                })?)
-            };
-            let (mut datasets, mut damaged) = (Vec::new(), Vec::new());
-            for (name, id) in page.entries {
-                match dataset(id) {
-                    Ok(dataset) => datasets.push(dataset),
-                    Err(error) if error.kind() == Kind::Data => {
-                        damaged.push(Damaged { id, name, error });
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(Page {
-                datasets,
-                damaged,
-                next: page.next,
-            })
-        })
-    }
-
-    fn events(&self, sequence: u64, limit: usize) -> Result<Vec<ChangeEvent>> {
-        let mut payloads = Vec::new();
-        self.feed.read(sequence, limit, &mut |place, payload| {
-            payloads.push((place.sequence, payload.to_vec()));
-            Ok(())
-        })?;
-        let (mut events, mut columns) = (Vec::with_capacity(payloads.len()), 0);
-        for (sequence, payload) in payloads {
-            let event = Record::decode(&payload)
-                .and_then(|record| record.event(sequence, &self.documents.blobs));
-            let event = match event {
-                Ok(event) => event,
-                // What precedes it is given first.
-                Err(_) if !events.is_empty() => break,
-                Err(cause) => return Err(error::unreadable_change(sequence, cause)),
-            };
-            if let EventKind::Put(dataset) = &event.kind {
-                columns += dataset.schema.fields().len();
-            }
-            events.push(event);
-            if columns > WATCH_COLUMNS_MAX {
-                break;
-            }
-        }
-        Ok(events)
     }
 }
 

@@ -64,6 +64,17 @@ impl Tree {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Batch(pub(crate) BTreeMap<(Tree, Vec<u8>), Option<Vec<u8>>>);
 
+impl Batch {
+    /// Refuses a value of [`VALUE_BYTES_MAX`] or more.
+    fn check(&self) -> Result<(), Error> {
+        let mut values = self.0.values().flatten();
+        match values.find(|value| value.len() >= VALUE_BYTES_MAX) {
+            Some(value) => Err(Error::TooLarge(value.len())),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A key and its value.
 pub(crate) type Entry = (Vec<u8>, Vec<u8>);
 

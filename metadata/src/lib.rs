@@ -44,6 +44,7 @@
 //! # }).unwrap();
 //! ```
 
+mod answers;
 mod blobs;
 mod cache;
 mod catalogue;

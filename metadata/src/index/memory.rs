@@ -1,6 +1,6 @@
 //! An index in memory: gone with the process, derived again at the next open.
 
-use super::{Applied, Batch, Entry, Error, Index, Tree, VALUE_BYTES_MAX};
+use super::{Applied, Batch, Entry, Error, Index, Tree};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock};
@@ -42,14 +42,7 @@ impl Index for MemoryIndex {
     }
 
     fn apply(&self, batch: &Batch, applied: Applied) -> Result<(), Error> {
-        if let Some(value) = batch
-            .0
-            .values()
-            .flatten()
-            .find(|value| value.len() >= VALUE_BYTES_MAX)
-        {
-            return Err(Error::TooLarge(value.len()));
-        }
+        batch.check()?;
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for (key, value) in &batch.0 {
             match value {

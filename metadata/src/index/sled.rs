@@ -5,7 +5,7 @@
 //! and after the first panic nothing more is asked of it.
 //! Invariant: a value is returned as it was put, or the result is an error.
 
-use super::{Applied, Batch, Entry, Error, Index, Tree, VALUE_BYTES_MAX};
+use super::{Applied, Batch, Entry, Error, Index, Tree};
 use ::sled::transaction::{
     ConflictableTransactionError, TransactionError, Transactional, TransactionalTree,
 };
@@ -127,14 +127,7 @@ impl Index for SledIndex {
     }
 
     fn apply(&self, batch: &Batch, applied: Applied) -> Result<(), Error> {
-        if let Some(value) = batch
-            .0
-            .values()
-            .flatten()
-            .find(|value| value.len() >= VALUE_BYTES_MAX)
-        {
-            return Err(Error::TooLarge(value.len()));
-        }
+        batch.check()?;
         let mut trees: Vec<&::sled::Tree> = self.trees.iter().collect();
         trees.push(&self.meta);
         let write =
