@@ -16,6 +16,7 @@ mod transaction;
 mod transfer;
 mod verify;
 
+use crate::workers::no_threads;
 use crate::{config, exit, pages};
 use args::{Cli, Command, ConfigCommand};
 use clap::Parser;
@@ -113,14 +114,7 @@ fn until_interrupted(command: impl Future<Output = Result<u8>>) -> Result<u8> {
         .worker_threads(2)
         .enable_all()
         .build();
-    let runtime = runtime.map_err(|cause| {
-        Error::new(
-            Kind::Unavailable,
-            "FS0013",
-            "the process cannot start its threads",
-        )
-        .with_source(cause)
-    })?;
+    let runtime = runtime.map_err(no_threads)?;
     runtime.block_on(async {
         tokio::select! {
             ended = command => ended,

@@ -8,6 +8,9 @@ mod admit;
 mod bind;
 mod build;
 mod compare;
+mod end;
+mod engines;
+mod outputs;
 mod pace;
 mod record;
 mod records;
@@ -22,11 +25,11 @@ pub use bind::Planner;
 pub(crate) use bind::output_schema;
 pub use build::Explained;
 pub use compare::Difference;
-pub use record::{
-    Counts, End, Failure, JobId, JobRecord, Options, Outcome, Pinned, Submission, Target,
-};
+pub use end::{Counts, End, Failure, Outcome};
+pub use engines::Engines;
+pub use record::{JobId, JobRecord, Options, Pinned, Submission, Target};
 pub use records::{DamagedJob, Found, Life, Records};
-pub use run::{Engines, Progress};
+pub use run::Progress;
 pub use snapshot::{Retry, Snapshot, State};
 pub use supervisor::Supervisor;
 pub(crate) use turns::Turns;

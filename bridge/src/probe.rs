@@ -5,8 +5,9 @@
 
 mod stream;
 
+use crate::workers::no_threads;
 use flinkspark_adapter::probe::{self, Batch};
-use flinkspark_model::{Error, Kind, Result};
+use flinkspark_model::Result;
 use std::fmt;
 
 /// The verdicts over one file.
@@ -31,14 +32,7 @@ pub fn run(text: &str) -> Result<Summary> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|cause| {
-            Error::new(
-                Kind::Unavailable,
-                "FS0013",
-                "the process cannot start its threads",
-            )
-            .with_source(cause)
-        })?;
+        .map_err(no_threads)?;
     let summary = runtime.block_on(probe::run_file(text, &[&Batch, &stream::Stream]))?;
     let (right, _, wrong) = summary.counts("batch");
     let (right_on_stream, _, _) = summary.counts("stream");

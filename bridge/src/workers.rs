@@ -30,14 +30,9 @@ impl Workers {
             .on_thread_start(give_way)
             .enable_all()
             .build();
-        runtime.map(|runtime| Self(Some(runtime))).map_err(|cause| {
-            Error::new(
-                Kind::Unavailable,
-                "FS0013",
-                "the process cannot start its threads",
-            )
-            .with_source(cause)
-        })
+        runtime
+            .map(|runtime| Self(Some(runtime)))
+            .map_err(no_threads)
     }
 
     /// Runs work there; it is given up when what is returned is dropped.
@@ -47,6 +42,16 @@ impl Workers {
     ) -> Work<T> {
         Work(self.0.as_ref().map(|runtime| runtime.spawn(work)))
     }
+}
+
+/// The system gives the process no threads, or not what they wait with.
+pub(crate) fn no_threads(cause: std::io::Error) -> Error {
+    Error::new(
+        Kind::Unavailable,
+        "FS0013",
+        "the process cannot start its threads",
+    )
+    .with_source(cause)
 }
 
 impl Drop for Workers {

@@ -5,6 +5,7 @@ use super::render;
 use crate::config::{Config, Overrides};
 use crate::damage::Object;
 use crate::server::{DataDir, catalogue_dir, inspect};
+use crate::workers::no_threads;
 use flinkspark_metadata::offline;
 use flinkspark_model::{Error, Kind, Result};
 use serde_json::json;
@@ -65,14 +66,7 @@ fn inspected(data_dir: &Path) -> Result<Vec<(Object, Error)>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let runtime = runtime.map_err(|cause| {
-        Error::new(
-            Kind::Unavailable,
-            "FS0013",
-            "the process cannot start its threads",
-        )
-        .with_source(cause)
-    })?;
+    let runtime = runtime.map_err(no_threads)?;
     Ok(runtime.block_on(inspect(data_dir))?.all())
 }
 

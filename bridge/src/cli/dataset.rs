@@ -1,19 +1,23 @@
 //! `flinkspark dataset`: registers, finds and shows datasets.
 
+mod describe;
+mod history;
+
 use super::args::{DatasetCommand, Format, Precision, RegisterArgs};
 use super::render::{self, Listing};
 use super::{rows, transaction, verify};
 use crate::client::{Client, answer};
 use crate::exit;
+use describe::{describe, record, why};
 use flinkspark_connector::format;
 use flinkspark_model::dataset::{Boundedness, Dataset, TimeAttribute, TimePrecision, Traits};
 use flinkspark_model::handle::Handle;
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::{ChangeEvent, Damaged, EventKind, Reference, Registration, Update};
-use flinkspark_model::{Error, Kind, Result, schema};
-use flinkspark_proto::error::from_status;
+use flinkspark_model::port::{Damaged, Reference, Registration, Update};
+use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::v1;
-use serde_json::{Map, Value, json};
+use history::{epochs, lineage, watch};
+use serde_json::Map;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
@@ -202,209 +206,6 @@ async fn list(client: &mut Client, output: Format, prefix: String) -> Result<()>
     };
     rows.into_iter().for_each(|row| listing.push(row.into()));
     render::listing(output, &listing)
-}
-
-/// Why a dataset cannot be used, in one line.
-fn why(error: &Error) -> String {
-    format!(
-        "{}: {}: {}",
-        error.code(),
-        error.message(),
-        error.detail().unwrap_or_default()
-    )
-}
-
-fn record(dataset: &Dataset) -> Map<String, Value> {
-    let mut fields = Map::new();
-    fields.insert("id".into(), dataset.id.to_string().into());
-    fields.insert("name".into(), dataset.name.to_string().into());
-    fields.insert("version".into(), dataset.version.into());
-    fields
-}
-
-/// One object with top-level `id`, `name`, `rows`, `bytes`, `digest`, `handles`.
-fn describe(view: v1::DatasetView) -> Result<Value> {
-    let head = view.head.unwrap_or_default();
-    let dataset = Dataset::try_from(view.dataset.unwrap_or_default())?;
-    let mut fields = record(&dataset);
-    fields.insert("rows".into(), head.rows.into());
-    fields.insert("bytes".into(), head.bytes.into());
-    fields.insert(
-        "digest".into(),
-        if head.digest.is_empty() {
-            Value::Null
-        } else {
-            head.digest.into()
-        },
-    );
-    fields.insert("slot".into(), head.slot.into());
-    fields.insert(
-        "watermark".into(),
-        head.watermark_ms
-            .map_or(Value::Null, |ms| rows::instant(ms).into()),
-    );
-    let mut handles = Map::new();
-    for handle in &dataset.handles {
-        handles.insert(handle.engine().name().into(), handle.identifier().into());
-    }
-    fields.insert("handles".into(), handles.into());
-    fields.insert("schema_version".into(), dataset.schema_version.into());
-    let columns = dataset.schema.fields().iter().map(|field| {
-        let null = if field.is_nullable() { "" } else { " not null" };
-        format!(
-            "{} {}{null}",
-            field.name(),
-            schema::type_name(field.data_type())
-        )
-    });
-    fields.insert("columns".into(), columns.collect::<Vec<_>>().into());
-    let traits = serde_json::to_value(&dataset.traits).map_err(|cause| {
-        Error::new(Kind::Internal, "FS0008", "the result could not be printed").with_source(cause)
-    })?;
-    fields.insert("traits".into(), traits);
-    let partition = |partition: v1::RddPartition| json!({"index": partition.index, "rows": partition.rows, "preferred_locations": partition.preferred_locations});
-    fields.insert(
-        "partitions".into(),
-        view.partitions.into_iter().map(partition).collect(),
-    );
-    Ok(fields.into())
-}
-
-async fn epochs(client: &mut Client, output: Format, reference: &str, after: u64) -> Result<()> {
-    let mut listing = Listing::new(&[
-        "slot",
-        "writer",
-        "generation",
-        "n",
-        "rows",
-        "watermark",
-        "committed_at",
-    ]);
-    let reference = v1::Reference::from(&reference.parse::<Reference>()?);
-    let mut after_slot = after;
-    loop {
-        let request = v1::EpochsRequest {
-            reference: Some(reference.clone()),
-            after_slot,
-            limit: 0,
-        };
-        let page = answer(client.catalog.epochs(request).await)?;
-        for epoch in page.epochs {
-            listing.push(json!({
-                "slot": epoch.slot, "writer": epoch.writer, "generation": epoch.generation, "n": epoch.n, "run": epoch.run,
-                "rows": epoch.segments.iter().map(|segment| segment.rows).sum::<u64>(),
-                "bytes": epoch.segments.iter().map(|segment| segment.bytes).sum::<u64>(),
-                "segments": epoch.segments.len(),
-                "source_offsets": epoch.source_offsets,
-                "watermark_ms": epoch.watermark_ms,
-                "watermark": epoch.watermark_ms.map(rows::instant),
-                "checkpoint_ref": epoch.checkpoint_ref,
-                "committed_at": rows::instant(i64::try_from(epoch.committed_at_ms).unwrap_or(i64::MAX)),
-            }));
-        }
-        match page.next_after_slot {
-            Some(next) => after_slot = next,
-            None => return render::listing(output, &listing),
-        }
-    }
-}
-
-async fn lineage(client: &mut Client, output: Format, reference: &str) -> Result<()> {
-    let mut listing = Listing::new(&["from", "from_slots", "to", "to_slots", "run"]);
-    let reference = v1::Reference::from(&reference.parse::<Reference>()?);
-    let found = answer(
-        client
-            .catalog
-            .lineage(v1::LineageRequest {
-                reference: Some(reference),
-            })
-            .await,
-    )?;
-    let slots = |range: &v1::SlotRange| format!("{}-{}", range.first, range.last);
-    for edge in found.edges {
-        let (from, to) = (edge.from.unwrap_or_default(), edge.to.unwrap_or_default());
-        listing.push(json!({
-            "from": name(client, &from.dataset_id).await, "from_id": from.dataset_id, "from_slots": slots(&from),
-            "to": name(client, &to.dataset_id).await, "to_id": to.dataset_id, "to_slots": slots(&to), "run": edge.run,
-        }));
-    }
-    render::listing(output, &listing)
-}
-
-/// A dataset's name; its id once it was dropped, for its lineage stays.
-async fn name(client: &mut Client, id: &str) -> String {
-    let view = look_up(client, id).await;
-    view.ok()
-        .and_then(|view| view.dataset)
-        .map_or_else(|| id.into(), |dataset| dataset.name)
-}
-
-async fn watch(client: &mut Client, output: Format, since: u64, limit: Option<u64>) -> Result<()> {
-    let mut events = answer(client.catalog.watch(v1::WatchRequest { since }).await)?;
-    let mut left = limit.unwrap_or(u64::MAX);
-    while left > 0 {
-        let event = events
-            .message()
-            .await
-            .map_err(|status| from_status(&status))?;
-        let Some(event) = event else {
-            return Err(Error::new(
-                Kind::Unavailable,
-                "FS0014",
-                "the bridge closed the change feed",
-            )
-            .with_hint("run the command again with --since and the last sequence number"));
-        };
-        let event = ChangeEvent::try_from(event)?;
-        let line = change(&event);
-        match output {
-            Format::Table => render::text(&format!("{}  {}\n", event.sequence, text(&line)))?,
-            Format::Json | Format::Jsonl => render::text(&format!("{line}\n"))?,
-        }
-        left -= 1;
-    }
-    Ok(())
-}
-
-fn change(event: &ChangeEvent) -> Value {
-    let mut line = match &event.kind {
-        EventKind::Put(dataset) => json!({"change": "put", "dataset": record(dataset)}),
-        EventKind::Dropped { id, name } => {
-            json!({"change": "dropped", "id": id.to_string(), "name": name.to_string()})
-        }
-        EventKind::Advanced {
-            id,
-            head,
-            rows,
-            watermark_ms,
-        } => {
-            json!({"change": "advanced", "id": id.to_string(), "slot": head, "rows": rows, "watermark_ms": watermark_ms})
-        }
-        EventKind::Edge(edge) => {
-            json!({"change": "edge", "from": edge.from, "to": edge.to, "run": edge.run})
-        }
-    };
-    if let Value::Object(fields) = &mut line {
-        fields.insert("sequence".into(), event.sequence.into());
-        fields.insert("at_ms".into(), event.at_ms.into());
-    }
-    line
-}
-
-fn text(line: &Value) -> String {
-    let Value::Object(fields) = line else {
-        return line.to_string();
-    };
-    let shown = fields.iter().filter(|(key, _)| *key != "sequence");
-    shown
-        .map(|(key, value)| {
-            format!(
-                "{key}={}",
-                value.as_str().map_or_else(|| value.to_string(), Into::into)
-            )
-        })
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 async fn forget(client: &mut Client, reference: &str, yes: bool) -> Result<()> {

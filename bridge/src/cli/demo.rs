@@ -209,11 +209,7 @@ async fn verify(client: &mut Client) -> Result<()> {
     };
     let verified = answer(client.jobs.verify(request).await)?;
     for result in &verified.results {
-        let target = result
-            .target()
-            .as_str_name()
-            .trim_start_matches("TARGET_")
-            .to_lowercase();
+        let target = render::target(result.target());
         say(&format!(
             "  {target:6} {} rows, {} late, {}\n",
             result.rows, result.late_rows, result.digest

@@ -4,8 +4,17 @@
 
 use super::args::Format;
 use flinkspark_model::{Error, Kind, Result};
+use flinkspark_proto::v1;
 use serde_json::Value;
 use std::io::{ErrorKind, Write};
+
+/// The name of a target, as on the command line.
+pub(crate) fn target(target: v1::Target) -> String {
+    target
+        .as_str_name()
+        .trim_start_matches("TARGET_")
+        .to_lowercase()
+}
 
 /// Rows with named columns.
 #[derive(Debug, Clone)]

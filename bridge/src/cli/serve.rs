@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Overrides};
 use crate::server::Server;
+use crate::workers::no_threads;
 use flinkspark_model::{Error, Kind, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -25,9 +26,9 @@ pub(super) fn run(overrides: &Overrides) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(threads)?;
+        .map_err(no_threads)?;
     let served = runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).map_err(threads)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(no_threads)?;
         let server = Server::start(config).await?;
         eprintln!(
             "flinkspark is ready: gRPC on {}, HTTP on {}",
@@ -42,13 +43,4 @@ pub(super) fn run(overrides: &Overrides) -> Result<()> {
     });
     runtime.shutdown_background();
     served
-}
-
-fn threads(cause: std::io::Error) -> Error {
-    Error::new(
-        Kind::Unavailable,
-        "FS0013",
-        "the process cannot start its threads",
-    )
-    .with_source(cause)
 }

@@ -3,7 +3,7 @@
 //! Facts in, decision out: it reads no clock and draws no lot. Invariant: trouble that may pass ends no
 //! job whose options do not say so, and no job is what keeps a server from staying up.
 
-use super::record::Outcome;
+use super::end::Outcome;
 use super::run::Ended;
 use flinkspark_model::{Error, Kind, Result};
 use std::time::Duration;

@@ -4,18 +4,13 @@
 
 use super::bind::Planner;
 use super::build::Built;
-use super::record::{Counts, JobRecord, Target};
-use crate::metrics::Metrics;
+use super::end::Counts;
+use super::engines::Engines;
+use super::outputs::{log, publish, rows_in, trace};
+use super::record::{JobRecord, Target};
 use crate::workers::Workers;
 use flinkspark_engine::{batch, stream};
 use flinkspark_model::Result;
-use flinkspark_model::budget::Share;
-use flinkspark_model::dataset::DatasetId;
-use flinkspark_model::lineage::{Edge, SlotRange};
-use flinkspark_model::log::{Slot, View, WriterName};
-use flinkspark_model::port::{Catalog, Clock, Dataset, Datasets, Entropy, Reference};
-use flinkspark_model::position::SlotNo;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,25 +24,6 @@ const REPORT_EVERY: Duration = Duration::from_millis(200);
 const STOP_PATIENCE: Duration = Duration::from_millis(1_000);
 /// How long a job may take for a last checkpoint when its server stops.
 const SUSPEND_PATIENCE: Duration = Duration::from_secs(15);
-
-/// What incarnations work with.
-#[derive(Clone)]
-pub struct Engines {
-    /// Opens logs.
-    pub datasets: Arc<dyn Datasets>,
-    /// Is told of commits and lineage.
-    pub catalog: Arc<dyn Catalog>,
-    /// Says when.
-    pub clock: Arc<dyn Clock>,
-    /// Makes incarnations unique.
-    pub entropy: Arc<dyn Entropy>,
-    /// Shows how far jobs are.
-    pub metrics: Arc<Metrics>,
-    /// The part of the process's memory that stream jobs share.
-    pub stream_memory: Share,
-    /// A folder for what lives no longer than a comparison.
-    pub scratch: PathBuf,
-}
 
 /// What an incarnation is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -369,79 +345,6 @@ fn settled_progress(settled: &stream::Settled) -> Progress {
         generation: settled.generation,
         ..Progress::default()
     }
-}
-
-async fn rows_in(engines: &Engines, inputs: &[SlotRange]) -> Result<u64> {
-    let mut rows = 0;
-    for input in inputs {
-        let epochs = view(engines, input.dataset)
-            .await?
-            .as_of(input.first, input.last);
-        let segments = epochs.iter().flat_map(|epoch| &epoch.segments);
-        rows += segments.map(|segment| segment.rows).sum::<u64>();
-    }
-    Ok(rows)
-}
-
-/// Tells the catalogue of the heads of the job's outputs.
-async fn publish(engines: &Engines, record: &JobRecord) -> Result<()> {
-    for id in outputs(record) {
-        let view = view(engines, id).await?;
-        let (rows, _, _) = view.totals();
-        engines
-            .catalog
-            .advance(id, view.head(), rows, view.watermark_ms())
-            .await?;
-    }
-    Ok(())
-}
-
-/// Records what the job's slots were made from: what the last of them says, once there are no more.
-async fn trace(engines: &Engines, record: &JobRecord) -> Result<()> {
-    let prefix = format!("{}/", record.id);
-    let ours = |name: &WriterName| {
-        name.as_str() == record.id.as_str() || name.as_str().starts_with(&prefix)
-    };
-    for id in outputs(record) {
-        let log = log(engines, id).await?;
-        let view = log.refresh().await?;
-        let writers = view.writers().filter(|(name, _)| ours(name));
-        let slots: Vec<SlotNo> = writers
-            .flat_map(|(_, state)| state.commits.values().map(|commit| commit.slot))
-            .collect();
-        let (Some(first), Some(last)) = (slots.iter().min(), slots.iter().max()) else {
-            continue;
-        };
-        let Slot::Epoch(commit) = log.slot(*last).await?.body else {
-            continue;
-        };
-        for from in commit.lineage {
-            let to = SlotRange {
-                dataset: id,
-                first: *first,
-                last: *last,
-            };
-            let run = record.id.to_string();
-            engines.catalog.add_edge(Edge { from, to, run }).await?;
-        }
-    }
-    Ok(())
-}
-
-fn outputs(record: &JobRecord) -> impl Iterator<Item = DatasetId> {
-    [Some(record.output), record.late].into_iter().flatten()
-}
-
-async fn log(engines: &Engines, id: DatasetId) -> Result<Arc<dyn Dataset>> {
-    let dataset = engines.catalog.lookup(&Reference::Id(id)).await?;
-    engines
-        .datasets
-        .dataset(id, Arc::clone(&dataset.schema))
-        .await
-}
-
-async fn view(engines: &Engines, id: DatasetId) -> Result<Arc<View>> {
-    log(engines, id).await?.refresh().await
 }
 
 fn progress(status: &stream::Status) -> Progress {

@@ -2,7 +2,8 @@
 //!
 //! Invariant: what has ended has the counts of its end.
 
-use super::record::{Counts, End, JobRecord, Outcome};
+use super::end::{Counts, End, Outcome};
+use super::record::JobRecord;
 use super::run::Progress;
 use flinkspark_model::Error;
 use std::sync::Arc;

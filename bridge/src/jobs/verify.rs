@@ -7,8 +7,8 @@
 use super::bind::{Bound, Planner};
 use super::build::Built;
 use super::compare::{self, Difference};
+use super::engines::Engines;
 use super::record::{JobId, Options, Target};
-use super::run::Engines;
 use super::supervisor::Supervisor;
 use super::tolerance;
 use crate::workers::{Workers, cores};
