@@ -1,7 +1,7 @@
 //! One SQL value, as expressions compute it.
 //!
 //! Owns the representation that every kernel shares; its type travels beside it. Never converts
-//! between types. Invariant: a value fits its [`super::FlinkType`], or is [`Value::Null`].
+//! between types. Invariant: a value fits its [`super::types::FlinkType`], or is [`Value::Null`].
 
 use std::sync::Arc;
 
