@@ -195,6 +195,19 @@ fn claims_are_bounded() {
             );
         }
     }
+    // An LZ4 buffer that states twice of what its bytes can become.
+    let zeros: ArrayRef = Arc::new(Int64Array::from(vec![0; 16 << 20]));
+    let batch = RecordBatch::try_from_iter([("a", zeros)]).unwrap();
+    let mut lie = messages(&batch, Some(CompressionType::LZ4_FRAME));
+    drop(batch);
+    let body = &mut lie[1].1;
+    let stated = (128_u64 << 20).to_le_bytes();
+    let at = body.windows(8).position(|window| window == stated).unwrap();
+    body[at..at + 8].copy_from_slice(&(256_u64 << 20).to_le_bytes());
+    let input = framed(&lie);
+    let taken = peak(|| assert!(decoders::flight_messages(&input).is_err()));
+    let limit = BASE + 16 * input.len();
+    assert!(taken <= limit, "{taken} bytes; the limit is {limit}");
     assert!(decoders::ticket(br#"{"columns":"0-99999999999999"}"#).is_err());
     assert_eq!(decoders::bodies(b"[[[[[["), 0);
 }

@@ -280,6 +280,12 @@ fn batches_are_bounded_by_rows_and_bytes() {
             "{format}: {} batches",
             back.len()
         );
+        // Nor are they smaller than they need be: what is left of a batch is not sized by all of it.
+        assert!(
+            back.len() <= 300 * 1000 / (5 << 9),
+            "{format}: {} batches",
+            back.len()
+        );
         assert_eq!(
             digest_of(&batch.schema(), &back),
             digest_of(&batch.schema(), std::slice::from_ref(&batch)),

@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::fit::bytes_of;
-use arrow_array::builder::StringViewBuilder;
-use arrow_array::{Int64Array, ListArray, NullArray, StringArray, types::Int32Type};
+use arrow_array::builder::{BinaryViewBuilder, StringViewBuilder};
+use arrow_array::types::Int32Type;
+use arrow_array::{
+    Int32Array, Int64Array, ListArray, NullArray, RecordBatchOptions, RunArray, StringArray,
+};
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow_ipc::{CompressionType, FieldNode, MessageHeader, RecordBatchArgs};
 use flatbuffers::FlatBufferBuilder;
@@ -65,11 +68,18 @@ fn changed(
     let nodes = builder.create_vector(&nodes);
     let buffers = builder.create_vector(&buffers);
     let counts = builder.create_vector(&counts);
+    let compression = rows.compression().map(|how| {
+        let arguments = arrow_ipc::BodyCompressionArgs {
+            codec: how.codec(),
+            method: how.method(),
+        };
+        arrow_ipc::BodyCompression::create(&mut builder, &arguments)
+    });
     let arguments = RecordBatchArgs {
         length,
         nodes: Some(nodes),
         buffers: Some(buffers),
-        compression: None,
+        compression,
         variadicBufferCounts: Some(counts),
     };
     let rows = arrow_ipc::RecordBatch::create(&mut builder, &arguments);
@@ -154,17 +164,49 @@ fn a_body_is_not_counted_twice() {
     let (header, body) = encode(&batch, None);
     let shared = changed(&header, |_, _, buffers, _| {
         let first = buffers[1];
-        buffers
-            .iter_mut()
-            .skip(1)
-            .step_by(2)
-            .for_each(|buffer| *buffer = first);
+        for columns in buffers.chunks_exact_mut(2) {
+            columns[0] = arrow_ipc::Buffer::new(0, 0);
+            columns[1] = first;
+        }
     });
     let short = &body[..body.len() / 32];
-    assert!(matches!(
-        decode(&batch.schema(), &shared, short),
-        Err(Refusal::Damaged(_))
-    ));
+    match decode(&batch.schema(), &shared, short) {
+        Err(Refusal::Damaged(why)) => assert!(why.contains("its body"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn rows_without_columns_are_counted() {
+    let none = Arc::new(Schema::empty());
+    let options = RecordBatchOptions::new().with_row_count(Some(7));
+    let batch = RecordBatch::try_new_with_options(Arc::clone(&none), vec![], &options).unwrap();
+    let (header, body) = encode(&batch, None);
+    assert_eq!(decode(&none, &header, &body).unwrap().num_rows(), 7);
+    for count in [ROWS_MAX as i64 + 1, 1 << 40, i64::MAX] {
+        let many = changed(&header, |length, _, _, _| *length = count);
+        let refused = decode(&none, &many, &body);
+        assert!(matches!(refused, Err(Refusal::TooLarge(_))), "{count}");
+    }
+}
+
+#[test]
+fn what_views_and_runs_stand_for_is_counted_before_they_are_decoded() {
+    let mut views = BinaryViewBuilder::new();
+    let block = views.append_block(vec![b'x'; 1 << 20].into());
+    (0..257).for_each(|_| views.try_append_view(block, 0, 1 << 20).unwrap());
+    let ends = Int32Array::from(vec![RUN_ROWS_MAX as i32 + 1]);
+    let runs = RunArray::<Int32Type>::try_new(&ends, &Int64Array::from(vec![7])).unwrap();
+    let arrays: [ArrayRef; 2] = [Arc::new(views.finish()), Arc::new(runs)];
+    for array in arrays {
+        let all = RecordBatch::try_from_iter([("a", Arc::clone(&array))]).unwrap();
+        let (header, body) = encode(&all, None);
+        let refused = decode(&all.schema(), &header, &body);
+        assert!(matches!(refused, Err(Refusal::TooLarge(_))), "{refused:?}");
+        let one = all.slice(0, 1);
+        let (header, body) = encode(&one, None);
+        assert_eq!(decode(&one.schema(), &header, &body).unwrap(), one);
+    }
 }
 
 #[test]
@@ -206,7 +248,27 @@ fn a_compressed_buffer_unpacks_to_what_it_states() {
             }
         }
         assert_eq!(decode(&batch.schema(), &header, &body).unwrap(), batch);
+        // Sizes that the rows bear out: only what comes out of the buffer is another.
+        let one = changed(&header, |length, nodes, _, _| {
+            *length = 1;
+            nodes[0] = FieldNode::new(1, 0);
+        });
+        for (header, lie) in [(&one, 8_i64), (&header, 400_008)] {
+            let mut body = body.clone();
+            body[at..at + 8].copy_from_slice(&lie.to_le_bytes());
+            match decode(&batch.schema(), header, &body) {
+                Err(Refusal::Damaged(why)) => assert!(why.contains("states"), "{why}"),
+                other => panic!("{lie}: {other:?}"),
+            }
+        }
     }
+}
+
+#[test]
+fn a_panic_of_a_decoder_is_a_bug_and_no_damage() {
+    let column = "a";
+    let caught = walled::<()>(|| panic!("column {column} is odd"));
+    assert_eq!(caught, Err(Refusal::Bug("column a is odd".into())));
 }
 
 #[test]

@@ -116,3 +116,43 @@ fn a_footer_nested_too_deep_is_refused_before_it_is_decoded() {
         "{error}"
     );
 }
+
+#[test]
+fn what_an_arrow_file_states_of_a_batch_is_bounded() {
+    use arrow_ipc::CompressionType;
+    use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
+    let file = |array: ArrayRef, codec| {
+        let batch = RecordBatch::try_from_iter([("a", array)]).unwrap();
+        let options = IpcWriteOptions::default();
+        let options = options.try_with_compression(codec).unwrap();
+        let mut writer =
+            FileWriter::try_new_with_options(Vec::new(), &batch.schema(), options).unwrap();
+        writer.write(&batch).unwrap();
+        writer.into_inner().unwrap()
+    };
+    let lie = |mut bytes: Vec<u8>, truth: u64, lie: u64| {
+        let places: Vec<usize> = (0..bytes.len() - 8)
+            .filter(|at| bytes[*at..at + 8] == truth.to_le_bytes())
+            .collect();
+        assert!(!places.is_empty());
+        for at in places {
+            bytes[at..at + 8].copy_from_slice(&lie.to_le_bytes());
+        }
+        bytes
+    };
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![7; 12_345]));
+    let packed = file(numbers, Some(CompressionType::LZ4_FRAME));
+    let nulls = file(Arc::new(NullArray::new(12_345)), None);
+    for (bytes, says) in [
+        (lie(packed, 8 * 12_345, 3 << 30), "has 3221225472 bytes"),
+        (lie(nulls, 12_345, 1 << 40), "has 1099511627776 rows"),
+    ] {
+        let input = Box::new(Cursor::new(bytes));
+        let mut reader = Format::Arrow
+            .read(input, "test", &ReadOptions::default())
+            .unwrap();
+        let error = reader.next().unwrap().unwrap_err();
+        assert_eq!(error.code(), "FS0305");
+        assert!(error.detail().unwrap().contains(says), "{error}");
+    }
+}
