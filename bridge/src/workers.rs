@@ -146,19 +146,48 @@ mod tests {
     #[tokio::test]
     async fn work_that_never_yields_is_left_behind_at_once() {
         let workers = Workers::start(1).unwrap();
-        let (stop, stopped) = (Arc::new(AtomicBool::new(false)), Arc::default());
-        let (seen, told): (_, Arc<AtomicBool>) = (Arc::clone(&stop), Arc::clone(&stopped));
+        let flag = || Arc::new(AtomicBool::new(false));
+        let [begun, stop, stopped] = [flag(), flag(), flag()];
+        let [began, seen, told] = [&begun, &stop, &stopped].map(Arc::clone);
         let work = workers.spawn(async move {
+            began.store(true, Ordering::Relaxed);
             while !seen.load(Ordering::Relaxed) {
                 std::hint::spin_loop();
             }
             told.store(true, Ordering::Relaxed);
             Ok(())
         });
+        while !begun.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        // Whoever waited for it would wait for this.
+        let late = Arc::clone(&stop);
+        let releasing = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_secs(5));
+            late.store(true, Ordering::Relaxed);
+        });
         drop(work);
         drop(workers);
         assert!(!stopped.load(Ordering::Relaxed), "nobody waited for it");
         stop.store(true, Ordering::Relaxed);
+        drop(releasing);
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_ends_at_its_next_yield() {
+        let workers = Workers::start(1).unwrap();
+        let (ended, end) = tokio::sync::oneshot::channel::<()>();
+        let work = workers.spawn::<()>(async move {
+            let _kept = ended;
+            loop {
+                tokio::task::yield_now().await;
+            }
+        });
+        drop(work);
+        // What the work held is gone while its threads are still there.
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(10), end).await;
+        assert!(ended.is_ok_and(|end| end.is_err()), "it goes on");
+        drop(workers);
     }
 
     #[tokio::test]

@@ -91,6 +91,46 @@ fn stream_and_batch_give_flinks_answer_at_every_parallelism() -> Step {
 }
 
 #[test]
+fn a_comparison_of_floats_without_an_order_says_its_tolerance() -> Step {
+    let flights = Flights::start("24h")?;
+    let file = |name: &str, text: &str| -> Step<String> {
+        let path = flights.path(name);
+        std::fs::write(&path, text)?;
+        let path = path.to_str().ok_or("the path is text")?;
+        Ok(path.into())
+    };
+    let float = "CAST(distance AS DOUBLE) / 7";
+    let unordered = format!(
+        "INSERT INTO sums SELECT origin, SUM(part) AS parts FROM \
+         (SELECT origin, {float} AS part FROM flights UNION ALL SELECT origin, {float} AS part FROM flights) \
+         GROUP BY origin"
+    );
+    let ordered = format!(
+        "INSERT INTO sums SELECT origin, SUM({float}) AS parts FROM flights GROUP BY origin"
+    );
+    for (name, text, said) in [
+        ("unordered.sql", unordered, true),
+        ("ordered.sql", ordered, false),
+    ] {
+        let file = file(name, &text)?;
+        let both = [
+            "job",
+            "verify",
+            &file,
+            "--on",
+            "batch,batch",
+            "--parallelism",
+            "4",
+        ];
+        let verified = flights.server.must(&both)?;
+        assert!(verified.err.contains("equal"), "{verified:?}");
+        let tolerance = "column \"parts\" is compared within a relative tolerance of 1e-9";
+        assert_eq!(verified.err.contains(tolerance), said, "{verified:?}");
+    }
+    Ok(())
+}
+
+#[test]
 fn late_rows_are_flinks_and_what_is_left_is_the_batch_answer() -> Step {
     let flights = Flights::start("24h")?;
     let file = job(&flights, "windows")?;

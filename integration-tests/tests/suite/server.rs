@@ -45,6 +45,36 @@ fn health_and_metrics_are_served() -> Step {
     Ok(())
 }
 
+#[test]
+fn the_soft_limit_on_open_files_is_raised_to_the_hard_one() -> Step {
+    let dir = tempfile::tempdir()?;
+    let mut command = Command::new("prlimit");
+    command.arg("--nofile=200:2000").arg("--");
+    command.arg(binary(Build::Plain)?);
+    command.args(serve(&dir.path().join("data"), "127.0.0.1:0")?);
+    let server = Server::launch(&mut command)?.ready()?;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid()))?;
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let soft = files.and_then(|line| line.split_whitespace().nth(3));
+    assert_eq!(soft, Some("2000"), "{limits}");
+    Ok(())
+}
+
+#[test]
+fn what_a_killed_server_spilled_is_swept_at_the_start() -> Step {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("data");
+    drop(Server::start(&data)?);
+    let spilled = data.join("scratch").join("spill").join("datafusion-left");
+    std::fs::create_dir_all(&spilled)?;
+    std::fs::write(spilled.join("0"), "rows of a run that is over")?;
+    let _server = Server::start(&data)?;
+    assert!(!spilled.exists());
+    Ok(())
+}
+
 /// More connections than 1,024 descriptors allow, and nobody behind them.
 const IDLE: usize = 700;
 
