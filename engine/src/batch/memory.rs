@@ -159,6 +159,36 @@ mod tests {
         assert_eq!(budget.used(), 0);
     }
 
+    #[tokio::test]
+    async fn a_run_spills_below_its_folder_and_nowhere_else() {
+        use super::super::{Options, collect, session};
+        let dir = std::env::temp_dir().join(format!("flinkspark-spill-{}", std::process::id()));
+        let run = |spill_dir| async move {
+            let options = Options {
+                parallelism: 1,
+                memory: Memory {
+                    share: Budget::new(24 << 20).share("batch", 24 << 20),
+                    spill_dir,
+                },
+                ..Options::default()
+            };
+            let session = session(&options)?;
+            let sorted = "SELECT value * 7919 % 1000003 AS n FROM range(2000000) ORDER BY n";
+            let plan = session.sql(sorted).await.unwrap();
+            let rows = collect(&session, plan.logical_plan()).await?;
+            let disk = &session.runtime_env().disk_manager;
+            let paths = disk.temp_dir_paths();
+            let rows: usize = rows.iter().map(|batch| batch.num_rows()).sum();
+            Ok::<_, flinkspark_model::Error>((rows, paths, disk.max_temp_directory_size()))
+        };
+        let below = dir.join("spill");
+        let (rows, paths, limit) = run(Some(below.clone())).await.unwrap();
+        assert_eq!((rows, limit), (2_000_000, SPILLED_BYTES_MAX));
+        assert!(!paths.is_empty() && paths.iter().all(|path| path.starts_with(&below)));
+        assert!(run(None).await.is_err(), "it fits without a folder");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
     #[test]
     fn a_refused_operator_holds_nothing_of_its_run() {
         let budget = Budget::new(1000);

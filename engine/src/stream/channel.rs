@@ -92,6 +92,40 @@ mod tests {
     use futures::FutureExt;
 
     #[tokio::test]
+    async fn what_waits_is_bounded_in_bytes_and_counted_in_the_budget() {
+        use super::super::message::{Batch, Watermarks};
+        use arrow_array::{ArrayRef, RecordBatch, StringArray};
+        let budget = Budget::new(1 << 40);
+        let (sender, mut receiver) = channel(&budget.share("stream", 1 << 40));
+        let wide = || {
+            let text: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(1 << 20)]));
+            let rows = RecordBatch::try_from_iter([("text", text)]).unwrap();
+            let mut watermarks = Watermarks::default();
+            watermarks.push(1, 0);
+            Message::Data(Batch {
+                rows,
+                watermarks,
+                partition: 0,
+            })
+        };
+        let mut sent = 0;
+        while sent < 64 && sender.send(wide()).now_or_never().is_some() {
+            sent += 1;
+        }
+        let most = CHANNEL_KIB_MAX as u64 * 1024;
+        assert!((1..=most >> 20).contains(&sent), "{sent} of a MiB each");
+        assert!(
+            (sent << 20..=most).contains(&budget.used()),
+            "{}",
+            budget.used()
+        );
+        for _ in 0..sent {
+            std::future::poll_fn(|context| receiver.poll(context)).await;
+        }
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test]
     async fn a_full_channel_takes_the_next_message_when_one_is_received() {
         let (sender, mut receiver) = channel(&Budget::unlimited().share("stream", 0));
         for _ in 0..CHANNEL_ROWS_MAX {
