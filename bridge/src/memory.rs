@@ -3,6 +3,7 @@
 //! Reads `/proc/meminfo` and the process's cgroups; where neither says anything, a gibibyte is
 //! assumed. Invariant: a budget is never more than what the machine or the cgroup gives.
 
+use flinkspark_connector::flight;
 use flinkspark_model::budget::{Budget, Share};
 use flinkspark_model::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
@@ -128,6 +129,18 @@ pub fn batch(budget: &Budget) -> Share {
 /// What the state of stream jobs and what waits between their tasks may hold: as much.
 pub fn stream(budget: &Budget) -> Share {
     budget.share("stream", budget.limit() / 10 * 7)
+}
+
+/// What rows on their way in and out may hold. Parts of it are kept for them whatever jobs take, so that the
+/// server always answers.
+pub fn flight(budget: &Budget) -> flight::Memory {
+    let hundredth = budget.limit() / 100;
+    let share = |name, most, kept| budget.kept_share(name, hundredth * most, hundredth * kept);
+    flight::Memory {
+        puts: share("puts", 35, 12),
+        gets: share("gets", 25, 12),
+        reads: share("reads", 25, 10),
+    }
 }
 
 /// What the machine or the process's cgroup gives, in bytes.

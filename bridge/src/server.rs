@@ -85,6 +85,7 @@ impl Server {
         config.validate()?;
         let budget = Budget::new(config.memory.resolve(memory::machine_bytes())?);
         tracing::info!(bytes = budget.limit(), "memory budget");
+        let flight_memory = memory::flight(&budget);
         let open_files = limits::raise_open_files();
         let mut data_dir = DataDir::open(&config.data_dir)?;
         let (grpc_listener, grpc) = bind("--grpc", config.grpc).await?;
@@ -165,6 +166,7 @@ impl Server {
             transactions,
             clock,
             key,
+            memory: flight_memory,
         };
         let location = format!("grpc://{grpc}");
         let ready = Arc::new(AtomicBool::new(false));
@@ -338,13 +340,15 @@ async fn serve_grpc<H: Health>(
         damage: parts.damage,
         location,
     };
+    let memory = components.memory.clone();
+    let catalog =
+        CatalogServer::new(catalog).max_decoding_message_size(flight::limits::REQUEST_BYTES_MAX);
+    let jobs = JobsServer::new(jobs::Service { jobs: parts.jobs })
+        .max_decoding_message_size(flight::limits::REQUEST_BYTES_MAX);
     let served = flight::limits::server(tonic::transport::Server::builder())
         .add_service(flight::service(components))
-        .add_service(
-            CatalogServer::new(catalog)
-                .max_decoding_message_size(flight::limits::MESSAGE_BYTES_MAX),
-        )
-        .add_service(JobsServer::new(jobs::Service { jobs: parts.jobs }))
+        .add_service(flight::admitted(catalog, &memory))
+        .add_service(flight::admitted(jobs, &memory))
         .add_service(health_service)
         .serve_with_incoming_shutdown(port.incoming(), closed(closing));
     served.await.map_err(|cause| {

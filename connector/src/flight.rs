@@ -19,7 +19,7 @@ mod wire;
 pub(crate) mod tests;
 
 pub use client::Client;
-pub use server::{Components, Service, service};
+pub use server::{Admitted, Components, Memory, Service, admitted, service};
 pub use ticket::Key;
 
 pub(crate) use body::decode_all as decode_bodies;

@@ -136,6 +136,15 @@ pub(crate) fn rows(
     )
 }
 
+/// What the compressed buffers of a message of rows say that they unpack to, in bytes; 0 where it has none,
+/// or is refused for what they say.
+pub(crate) fn unpacks_to(message: Message<'_>, body: &[u8]) -> u64 {
+    match message.header_as_record_batch() {
+        Some(header) if header.compression().is_some() => layout::unpacked_bytes(header, body),
+        _ => 0,
+    }
+}
+
 /// Adds the dictionary that a message holds to those that are known.
 pub(crate) fn dictionary(
     message: Message<'_>,

@@ -56,6 +56,7 @@ pub use graves::{Buried, Grave};
 pub use key::Key;
 pub use log::{DOUBT_ATTEMPTS_MAX, RACES_MAX};
 pub use logs::{LOGS_CACHED_MAX, Logs, Settings};
+pub(crate) use segment::STORED_BATCH_BYTES_MAX;
 pub use segment::{Compression, STORED_BATCH_ROWS_MAX};
 pub use signer::Signer;
 pub use transactions::{TRANSACTIONS_OPEN_MAX, TRANSACTIONS_OPEN_PEER_MAX, Transactions};

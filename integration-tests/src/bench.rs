@@ -3,6 +3,7 @@
 //! Invariant: what was measured was verified to be the right answer.
 
 pub mod cold;
+pub mod crowd;
 pub mod hourly;
 pub mod joins;
 pub mod lookup;

@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod command;
+pub mod crowd;
 pub mod flights;
 pub mod kills;
 pub mod server;

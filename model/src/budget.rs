@@ -4,7 +4,8 @@
 //! Owns the accounting and who waits for whom. It never allocates for anybody and never measures:
 //! whoever reserves says how many bytes, and gives them back by dropping the [`Reservation`].
 //! Invariant: what is reserved through [`Share::try_reserve`] and [`Share::reserve`] never exceeds
-//! the share's limit nor the budget's; only [`Reservation::grow`] may, for what is there already.
+//! the share's limit nor the budget's; only [`Reservation::grow`] and [`Reservation::hold`] may, for what
+//! is there already. Nobody who waits is overtaken by another who waits for the same share.
 //!
 //! ```
 //! use flinkspark_model::budget::Budget;
@@ -39,15 +40,34 @@ struct Inner {
 struct State {
     used: u64,
     shares: Vec<ShareState>,
-    /// Who waits for room, the longest first.
-    waiting: VecDeque<(u64, Waker)>,
     tickets: u64,
 }
 
 struct ShareState {
     name: &'static str,
     limit: u64,
+    /// What no other share may take.
+    kept: u64,
     used: u64,
+    /// Who waits for room, the longest first; only the first may have it.
+    waiting: VecDeque<(u64, Waker)>,
+}
+
+impl State {
+    /// What the other shares hold, or are kept.
+    fn of_others(&self, index: usize) -> u64 {
+        let others = self.shares.iter().enumerate();
+        let others = others.filter(|(other, _)| *other != index);
+        others.fold(0, |sum: u64, (_, share)| {
+            sum.saturating_add(share.used.max(share.kept))
+        })
+    }
+
+    /// Who is the first in line, for each share.
+    fn first_in_line(&self) -> Vec<Waker> {
+        let first = self.shares.iter().filter_map(|share| share.waiting.front());
+        first.map(|(_, waker)| waker.clone()).collect()
+    }
 }
 
 /// A part of the budget with a limit of its own: what one kind of work may hold at most.
@@ -87,13 +107,21 @@ impl Budget {
 
     /// The part of it that `name` may hold; the same name is the same share, with its first limit.
     pub fn share(&self, name: &'static str, limit_bytes: u64) -> Share {
+        self.kept_share(name, limit_bytes, 0)
+    }
+
+    /// Like [`Budget::share`]; `kept_bytes` of it are there for `name` alone, whatever others ask for.
+    pub fn kept_share(&self, name: &'static str, limit_bytes: u64, kept_bytes: u64) -> Share {
         let mut state = self.lock();
         let known = state.shares.iter().position(|share| share.name == name);
         let index = known.unwrap_or_else(|| {
+            let limit = limit_bytes.min(self.0.limit);
             state.shares.push(ShareState {
                 name,
-                limit: limit_bytes.min(self.0.limit),
+                limit,
+                kept: kept_bytes.min(limit),
                 used: 0,
+                waiting: VecDeque::new(),
             });
             state.shares.len() - 1
         });
@@ -163,7 +191,17 @@ impl Share {
 
     /// The most that can ever be reserved, in bytes.
     pub fn limit(&self) -> u64 {
-        self.part(&self.budget.lock()).limit
+        self.most(&self.budget.lock())
+    }
+
+    /// What is reserved now, in bytes.
+    pub fn used(&self) -> u64 {
+        self.part(&self.budget.lock()).used
+    }
+
+    /// Whether somebody waits for room in it.
+    pub fn is_waited_for(&self) -> bool {
+        !self.part(&self.budget.lock()).waiting.is_empty()
     }
 
     fn admitted(&self, bytes: u64) -> Reservation {
@@ -178,16 +216,26 @@ impl Share {
         &state.shares[self.index]
     }
 
+    /// The limit, without what is kept for others.
+    fn most(&self, state: &State) -> u64 {
+        let others = state.shares.iter().enumerate();
+        let others = others.filter(|(other, _)| *other != self.index);
+        let kept = others.fold(0, |sum: u64, (_, share)| sum.saturating_add(share.kept));
+        let limit = self.part(state).limit;
+        limit.min(self.budget.0.limit.saturating_sub(kept))
+    }
+
     fn admit(&self, state: &mut State, bytes: u64) -> Result<()> {
-        let share = self.part(state);
-        if bytes > share.limit {
-            return Err(never(share, bytes));
+        let (share, total) = (self.part(state), self.budget.0.limit);
+        let most = self.most(state);
+        if bytes > most {
+            return Err(never(share, bytes, most));
         }
-        let (free, total) = (
-            share.limit - share.used.min(share.limit),
-            self.budget.0.limit,
-        );
-        if bytes > free || bytes > total - state.used.min(total) {
+        let free = most.saturating_sub(share.used);
+        let left = total
+            .saturating_sub(state.of_others(self.index))
+            .saturating_sub(share.used);
+        if bytes > free.min(left) {
             return Err(not_now(share, bytes, state.used, total));
         }
         self.take(state, bytes);
@@ -208,12 +256,8 @@ impl Share {
         state.used = state.used.saturating_sub(bytes);
         let share = &mut state.shares[self.index];
         share.used = share.used.saturating_sub(bytes);
-        // All of them: the first may wait for a share that is still full while the next need not.
-        let woken: Vec<Waker> = state
-            .waiting
-            .iter()
-            .map(|(_, waker)| waker.clone())
-            .collect();
+        // One of each share: what one may not have yet may be enough for another.
+        let woken = state.first_in_line();
         drop(state);
         woken.into_iter().for_each(Waker::wake);
     }
@@ -241,6 +285,14 @@ impl Reservation {
         self.share.take(&mut state, bytes);
         drop(state);
         self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Holds exactly so much, whether there is room or not: as [`Reservation::grow`].
+    pub fn hold(&mut self, bytes: u64) {
+        match bytes.checked_sub(self.bytes) {
+            Some(more) => self.grow(more),
+            None => self.shrink(self.bytes - bytes),
+        }
     }
 
     /// Gives some of it back.
@@ -281,35 +333,56 @@ impl Future for Waiting {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let (share, bytes) = (self.share.clone(), self.bytes);
         let mut state = share.budget.lock();
-        match share.admit(&mut state, bytes) {
-            Ok(()) => {
-                forget(&mut state, self.ticket.take());
-                drop(state);
-                Poll::Ready(Ok(share.admitted(bytes)))
-            }
-            Err(error) if error.kind() == Kind::Unavailable => {
-                let waker = context.waker().clone();
-                match self.ticket {
-                    Some(ticket) => {
-                        for waiting in &mut state.waiting {
-                            if waiting.0 == ticket {
-                                waiting.1.clone_from(&waker);
-                            }
-                        }
-                    }
-                    None => {
-                        state.tickets += 1;
-                        let ticket = state.tickets;
-                        state.waiting.push_back((ticket, waker));
-                        self.ticket = Some(ticket);
-                    }
+        let line = &state.shares[share.index].waiting;
+        let first = line.front().map(|(ticket, _)| *ticket);
+        if first.is_none() || first == self.ticket {
+            match share.admit(&mut state, bytes) {
+                Ok(()) => {
+                    self.leave(state);
+                    return Poll::Ready(Ok(share.admitted(bytes)));
                 }
-                Poll::Pending
+                Err(error) if error.kind() == Kind::Unavailable => {}
+                Err(error) => {
+                    self.leave(state);
+                    return Poll::Ready(Err(error));
+                }
             }
-            Err(error) => {
-                forget(&mut state, self.ticket.take());
-                Poll::Ready(Err(error))
+        }
+        let waker = context.waker();
+        match self.ticket {
+            Some(ticket) => {
+                let line = &mut state.shares[share.index].waiting;
+                // In order of tickets.
+                if let Ok(at) = line.binary_search_by_key(&ticket, |(ticket, _)| *ticket) {
+                    line[at].1.clone_from(waker);
+                }
             }
+            None => {
+                state.tickets += 1;
+                let ticket = state.tickets;
+                let line = &mut state.shares[share.index].waiting;
+                line.push_back((ticket, waker.clone()));
+                self.ticket = Some(ticket);
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Waiting {
+    /// Leaves the line; the next may be the first now.
+    fn leave(&mut self, mut state: MutexGuard<'_, State>) {
+        let Some(ticket) = self.ticket.take() else {
+            return;
+        };
+        let line = &mut state.shares[self.share.index].waiting;
+        if let Ok(at) = line.binary_search_by_key(&ticket, |(ticket, _)| *ticket) {
+            line.remove(at);
+        }
+        let next = line.front().map(|(_, waker)| waker.clone());
+        drop(state);
+        if let Some(next) = next {
+            next.wake();
         }
     }
 }
@@ -317,27 +390,21 @@ impl Future for Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if self.ticket.is_some() {
-            let mut state = self.share.budget.lock();
-            forget(&mut state, self.ticket.take());
+            let budget = self.share.budget.clone();
+            self.leave(budget.lock());
         }
     }
 }
 
-fn forget(state: &mut State, ticket: Option<u64>) {
-    if let Some(ticket) = ticket {
-        state.waiting.retain(|(waiting, _)| *waiting != ticket);
-    }
-}
-
-fn never(share: &ShareState, bytes: u64) -> Error {
+fn never(share: &ShareState, bytes: u64, most: u64) -> Error {
     Error::new(
         Kind::Invalid,
         "FS0031",
         "this needs more memory than it may ever have",
     )
     .with_detail(format!(
-        "it needs {bytes} bytes; {} may hold {} bytes of the process's budget",
-        share.name, share.limit
+        "it needs {bytes} bytes; {} may hold {most} bytes of the process's budget",
+        share.name
     ))
     .with_hint("make it smaller, or give the process more with --memory")
 }
@@ -398,9 +465,90 @@ mod tests {
         let _held = share.try_reserve(10).unwrap();
         let mut waiting = Box::pin(share.reserve(5));
         assert!(waiting.as_mut().now_or_never().is_none());
-        assert_eq!(budget.lock().waiting.len(), 1);
+        assert!(share.is_waited_for());
         drop(waiting);
-        assert!(budget.lock().waiting.is_empty());
+        assert!(!share.is_waited_for());
+    }
+
+    #[test]
+    fn nobody_overtakes_in_a_line_and_another_share_does_not_wait_for_it() {
+        let budget = Budget::new(200);
+        let (puts, gets) = (budget.share("puts", 100), budget.share("gets", 100));
+        let held = puts.try_reserve(60).unwrap();
+        let mut large = Box::pin(puts.reserve(90));
+        let mut small = Box::pin(puts.reserve(10));
+        assert!(large.as_mut().now_or_never().is_none());
+        assert!(small.as_mut().now_or_never().is_none());
+        assert!(gets.reserve(10).now_or_never().is_some());
+        drop(held);
+        assert!(small.as_mut().now_or_never().is_none());
+        let large = large.now_or_never().unwrap().unwrap();
+        assert_eq!(large.bytes(), 90);
+        assert!(small.now_or_never().is_some());
+    }
+
+    #[test]
+    fn who_leaves_the_line_lets_the_next_one_through() {
+        use futures::task::noop_waker;
+        let budget = Budget::new(100);
+        let puts = budget.share("puts", 100);
+        let _held = puts.try_reserve(60).unwrap();
+        let (counter, waker) = {
+            let woken = Arc::new(Woken::default());
+            (Arc::clone(&woken), Waker::from(woken))
+        };
+        let mut large = Box::pin(puts.reserve(90));
+        let mut small = Box::pin(puts.reserve(40));
+        let noop = noop_waker();
+        assert!(
+            large
+                .as_mut()
+                .poll(&mut Context::from_waker(&noop))
+                .is_pending()
+        );
+        assert!(
+            small
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        drop(large);
+        assert_eq!(counter.0.load(std::sync::atomic::Ordering::Relaxed), 1);
+        assert!(
+            small
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_ready()
+        );
+    }
+
+    #[derive(Default)]
+    struct Woken(std::sync::atomic::AtomicUsize);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_for_a_share_is_there_whatever_others_hold() {
+        let budget = Budget::new(100);
+        let gets = budget.kept_share("gets", 50, 20);
+        let batch = budget.share("batch", 90);
+        assert_eq!((batch.limit(), gets.limit()), (80, 50));
+        assert_eq!(batch.try_reserve(81).err().unwrap().code(), "FS0031");
+        let held = batch.try_reserve(80).unwrap();
+        assert!(gets.try_reserve(21).is_err());
+        let kept = gets.try_reserve(20).unwrap();
+        drop(held);
+        assert!(batch.try_reserve(81).is_err());
+        assert!(batch.try_reserve(80).is_ok());
+        drop(kept);
+        let more = gets.try_reserve(50).unwrap();
+        assert!(batch.try_reserve(51).is_err());
+        assert!(batch.try_reserve(50).is_ok());
+        drop(more);
     }
 
     #[test]

@@ -39,6 +39,14 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
+    /// What the compressed buffers of the next message say that they unpack to, in bytes.
+    pub(super) fn unpacks_to(&self, data: &FlightData) -> u64 {
+        match ipc::message(&data.data_header) {
+            Ok(message) => ipc::unpacks_to(message, &data.data_body),
+            Err(_) => 0,
+        }
+    }
+
     /// Decodes the next message, a large one off the runtime's workers.
     pub(super) async fn decode_apart(&mut self, data: FlightData) -> Result<Decoded> {
         if data.data_header.len() + data.data_body.len() <= INLINE_BYTES_MAX {

@@ -12,6 +12,12 @@ use tonic::transport::{Endpoint, Server};
 /// The largest gRPC message either side accepts or sends, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
+/// The largest message of a call that has only one, in bytes: a ticket, an action, a schema.
+pub const REQUEST_BYTES_MAX: usize = 8 << 20;
+
+/// The most bytes of a message that are made plain at once, unless a single row is larger.
+pub const PIECE_BYTES_MAX: u64 = 8 << 20;
+
 /// The largest Arrow IPC header of a message, in bytes: schemas and buffer lists, not data.
 pub const HEADER_BYTES_MAX: usize = crate::ipc::HEADER_BYTES_MAX;
 
@@ -30,6 +36,9 @@ pub const GET_ROWS_MAX: usize = 64 << 10;
 /// The size that a message that is sent stays below unless a single row is larger, in bytes. Two of them
 /// are what a reader holds that takes nothing.
 pub const GET_BYTES_TARGET: usize = 256 << 10;
+
+/// The same where so many read that a quarter of their memory is spent.
+pub const GET_BYTES_TARGET_CROWDED: usize = 32 << 10;
 
 /// The size that a message of a put by the Rust client stays below unless a single row is larger, in bytes.
 pub const PUT_BYTES_TARGET: usize = 4 << 20;
@@ -58,6 +67,16 @@ pub const TICKET_LIFE_MS: u64 = 15 * 60 * 1000;
 /// How long a put may send nothing before it is given up.
 pub const PUT_IDLE_MAX: Duration = Duration::from_secs(600);
 
+/// How long a message that has begun may take, and as much more as its bytes take at the slowest pace that is
+/// waited for: memory is kept for it meanwhile.
+pub const MESSAGE_TIME_MIN: Duration = Duration::from_secs(30);
+
+/// That pace.
+pub const MESSAGE_BYTES_PER_SECOND_MIN: u64 = 256 << 10;
+
+/// How long a call waits for memory before it is refused.
+pub const ADMISSION_WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// Messages that wait between the decoder of a get and the network.
 pub const GET_MESSAGES_QUEUED: usize = 1;
 
@@ -70,10 +89,18 @@ pub const CONCURRENT_STREAMS_MAX: u32 = 256;
 /// Request headers or response trailers of one call, in bytes.
 pub const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
 
-/// HTTP/2 flow-control window of one stream, in bytes.
+/// HTTP/2 flow-control window of one of a server's streams, in bytes: what is held of a put that waits to be
+/// admitted.
+pub const SERVER_STREAM_WINDOW_BYTES: u32 = 256 << 10;
+
+/// HTTP/2 flow-control window of one of a server's connections, in bytes: as much as all of its streams, so that
+/// those that wait take none from those that were admitted.
+pub const SERVER_CONNECTION_WINDOW_BYTES: u32 = CONCURRENT_STREAMS_MAX * SERVER_STREAM_WINDOW_BYTES;
+
+/// HTTP/2 flow-control window of one of a client's streams, in bytes.
 pub const STREAM_WINDOW_BYTES: u32 = 16 << 20;
 
-/// HTTP/2 flow-control window of one connection, in bytes.
+/// HTTP/2 flow-control window of one of a client's connections, in bytes.
 pub const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
 
 /// The largest HTTP/2 frame, in bytes.
@@ -102,8 +129,8 @@ pub fn server(server: Server) -> Server {
     server
         .max_concurrent_streams(CONCURRENT_STREAMS_MAX)
         .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .initial_stream_window_size(SERVER_STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(SERVER_CONNECTION_WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES_MAX)
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))

@@ -6,6 +6,7 @@
 
 mod action;
 mod get;
+mod incoming;
 mod put;
 mod read;
 
@@ -17,11 +18,14 @@ use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo,
     HandshakeRequest, HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
 };
+use flinkspark_model::budget::Share;
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::port::{self, Catalog, Clock, Datasets, Reference, Transactions};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
 use futures::stream::BoxStream;
+use incoming::Aside;
+pub use incoming::{Admitted, admitted};
 use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -41,6 +45,19 @@ pub struct Components {
     pub clock: Arc<dyn Clock>,
     /// Signs tickets.
     pub key: Key,
+    /// Admits what is put and sent.
+    pub memory: Memory,
+}
+
+/// The parts of the memory budget that rows on their way through the service take.
+#[derive(Clone)]
+pub struct Memory {
+    /// What arrives, until it is stored.
+    pub puts: Share,
+    /// Messages that readers have not taken yet.
+    pub gets: Share,
+    /// Blocks of segments that are being read for readers.
+    pub reads: Share,
 }
 
 impl Components {
@@ -128,12 +145,14 @@ pub struct Service {
 }
 
 /// The service with its message limits set, ready for a server built by [`limits::server`].
-pub fn service(components: Components) -> FlightServiceServer<Service> {
-    FlightServiceServer::new(Service {
+pub fn service(components: Components) -> Admitted<FlightServiceServer<Service>> {
+    let memory = components.memory.clone();
+    let service = FlightServiceServer::new(Service {
         components: Arc::new(components),
     })
-    .max_decoding_message_size(limits::MESSAGE_BYTES_MAX)
-    .max_encoding_message_size(limits::MESSAGE_BYTES_MAX)
+    .max_decoding_message_size(limits::REQUEST_BYTES_MAX)
+    .max_encoding_message_size(limits::MESSAGE_BYTES_MAX);
+    admitted(service, &memory)
 }
 
 fn answer<T>(result: Result<T>) -> Answer<T> {
@@ -200,9 +219,14 @@ impl FlightService for Service {
 
     async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Answer<Self::DoPutStream> {
         let peer = peer(&request);
-        let (metadata, _, stream) = request.into_parts();
+        let (metadata, extensions, _) = request.into_parts();
         let stated = put::Stated::from_headers(&metadata, peer);
-        answer(put::put(Arc::clone(&self.components), stated, Box::pin(stream)).await)
+        let incoming = extensions.get::<Aside>().and_then(Aside::take);
+        let incoming = incoming.ok_or_else(|| {
+            let bug = Error::new(Kind::Internal, "FS0499", "a put came without its messages");
+            to_status(&bug)
+        })?;
+        answer(put::put(Arc::clone(&self.components), stated, incoming).await)
     }
 
     async fn do_exchange(

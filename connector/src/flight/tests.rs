@@ -3,6 +3,7 @@
 mod extremes;
 pub(crate) mod fake;
 mod hostile;
+mod memory;
 mod property;
 mod put;
 mod read;
@@ -10,11 +11,12 @@ mod schema;
 
 use super::body::{BeginRequest, PutCommand, ReadCommand};
 use super::encode::{self, Encoder};
-use super::{Client, Components, Key, limits, service, wire};
+use super::{Client, Components, Key, Memory, limits, service, wire};
 use arrow_array::{Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use fake::Fake;
 use flinkspark_model::Result;
+use flinkspark_model::budget::Budget;
 use flinkspark_model::log::Receipt;
 use flinkspark_model::port::Mode;
 use futures::stream::{self, StreamExt};
@@ -30,8 +32,20 @@ pub(crate) struct Bridge {
 }
 
 pub(crate) async fn bridge() -> Bridge {
+    bridge_within(&Budget::new(1 << 30)).await
+}
+
+/// The same, with so much memory for each kind of work.
+pub(crate) async fn bridge_within(budget: &Budget) -> Bridge {
     let fake = Arc::new(Fake::new().await);
+    let share = |name| budget.share(name, budget.limit());
+    let memory = Memory {
+        puts: share("puts"),
+        gets: share("gets"),
+        reads: share("reads"),
+    };
     let components = Components {
+        memory,
         catalog: fake.clone(),
         datasets: fake.clone(),
         transactions: Arc::new(fake.transactions.clone()),

@@ -92,6 +92,11 @@ pub(super) fn check(
     })
 }
 
+/// What the buffers unpack to; 0 where they are refused.
+pub(super) fn unpacked_bytes(header: RecordBatch<'_>, body: &[u8]) -> u64 {
+    spans(header, body).map_or(0, |spans| spans.iter().map(|span| span.bytes).sum())
+}
+
 fn spans(header: RecordBatch<'_>, body: &[u8]) -> Result<Vec<Span>> {
     let Some(buffers) = header.buffers() else {
         return damaged("it has no list of buffers");

@@ -45,11 +45,14 @@ pub(super) fn partition(driver: Arc<Driver>, view: &View, request: Request) -> R
     check(&driver, view, &request)?;
     let output = project(&request)?;
     let pieces = pieces(view, &request);
-    let rows_max = request.options.batch_rows_max.max(1);
+    let most = Most {
+        rows: request.options.batch_rows_max.max(1),
+        batches: request.options.batches_max,
+    };
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD_MAX);
     tokio::spawn(async move {
         let ended = tokio::select! {
-            ended = send_pieces(&driver, pieces, &output, rows_max, &sender) => ended,
+            ended = send_pieces(&driver, pieces, &output, most, &sender) => ended,
             // The consumer has gone: a block that is being read is read to its end and dropped.
             () = sender.closed() => return,
         };
@@ -235,6 +238,14 @@ pub(super) async fn digest_at(
     Ok(digest)
 }
 
+/// How much is read.
+struct Most {
+    /// Rows of a batch.
+    rows: usize,
+    /// Batches that are left to send.
+    batches: usize,
+}
+
 /// What a reader is sent: rows, the end, or what kept it from them.
 type Sent = Result<Option<PositionedBatch>>;
 
@@ -242,23 +253,23 @@ async fn send_pieces(
     driver: &Driver,
     pieces: Vec<Piece>,
     output: &SchemaRef,
-    rows_max: usize,
+    mut most: Most,
     sender: &mpsc::Sender<Sent>,
 ) -> Result<()> {
     for piece in pieces {
-        if !send_piece(driver, piece, output, rows_max, sender).await? {
+        if !send_piece(driver, piece, output, &mut most, sender).await? {
             break;
         }
     }
     Ok(())
 }
 
-/// False where the consumer has gone.
+/// False where the consumer has gone, or has all that it asked for.
 async fn send_piece(
     driver: &Driver,
     piece: Piece,
     output: &SchemaRef,
-    rows_max: usize,
+    most: &mut Most,
     sender: &mpsc::Sender<Sent>,
 ) -> Result<bool> {
     let mut file = open(driver, &piece.segment, Some(Arc::clone(output))).await?;
@@ -266,6 +277,9 @@ async fn send_piece(
     let mut row = 0;
     for (index, rows) in rows.into_iter().enumerate() {
         let end = row + rows;
+        if most.batches == 0 {
+            return Ok(false);
+        }
         if end <= piece.skip {
             row = end;
             continue;
@@ -277,7 +291,11 @@ async fn send_piece(
         .await?;
         file = back;
         let first = piece.skip.saturating_sub(row) as usize;
-        for batch in cut(&batch, first, rows_max) {
+        for batch in cut(&batch, first, most.rows) {
+            if most.batches == 0 {
+                return Ok(false);
+            }
+            most.batches -= 1;
             row = row.max(piece.skip) + batch.num_rows() as u64;
             let next = Position {
                 slot: piece.slot,

@@ -25,7 +25,7 @@ use flinkspark_model::{Error, Kind, Result};
 pub const STORED_BATCH_ROWS_MAX: usize = 64 << 10;
 
 /// The most bytes of rows in one stored batch, unless a single row is larger.
-pub(super) const STORED_BATCH_BYTES_MAX: u64 = 8 << 20;
+pub(crate) const STORED_BATCH_BYTES_MAX: u64 = 8 << 20;
 
 /// The segment's file is not there.
 pub(super) fn missing(log: LogId, segment: &SegmentRef) -> Error {

@@ -239,6 +239,7 @@ async fn read(
         let options = ReadOptions {
             columns: settings.columns.clone(),
             batch_rows_max,
+            ..ReadOptions::default()
         };
         let opened =
             settings

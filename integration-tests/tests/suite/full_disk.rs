@@ -181,6 +181,58 @@ fn succeeds_soon(server: &Server, command: &[&str]) -> Step {
 }
 
 #[test]
+fn a_job_whose_disk_fills_up_goes_on_when_it_is_freed() -> Step {
+    let dir = tempfile::tempdir()?;
+    let mount = dir.path().join("disk");
+    std::fs::create_dir(&mount)?;
+    let disk = Disk::new(&mount)?;
+    disk.enlarge()?;
+    let flights = crate::file("data/flights.parquet")?;
+    let server = disk.serve()?;
+    let register = ["dataset", "register", "flights", "--like", &flights];
+    let time = ["--time-attribute", "event_time", "--watermark-delay", "24h"];
+    server.must(&[&register[..], &time].concat())?;
+    server.must(&["transfer", &flights, "dataset://flights"])?;
+
+    let job = crate::file("jobs/hourly_departures.sql")?;
+    let url = server.url();
+    let running = std::thread::spawn(move || {
+        let run = [
+            "--url", &url, "job", "run", &job, "--on", "stream", "--id", "hourly",
+        ];
+        let pace = ["--rate", "60000", "--checkpoint-interval", "100ms"];
+        flinkspark_integration_tests::command::run(&[&run[..], &pace].concat())
+    });
+    let until = |wanted: &dyn Fn(&serde_json::Value) -> bool| -> Step<serde_json::Value> {
+        let since = Instant::now();
+        loop {
+            let shown = server.run(&["job", "show", "hourly", "-o", "json"])?;
+            if shown.code == Some(0) {
+                let job = shown.json()?;
+                if wanted(&job) {
+                    return Ok(job);
+                }
+                assert!(since.elapsed() < Duration::from_secs(60), "{job}");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    until(&|job| job["checkpoint"].as_u64() >= Some(3))?;
+    disk.fill(true)?;
+    let troubled = until(&|job| job["tries"].as_u64() >= Some(2))?;
+    let why = troubled["last_error"].as_str().unwrap_or_default();
+    assert!(why.contains("FS1001"), "{troubled}");
+    disk.fill(false)?;
+    let said = running.join().map_err(|_| "the client ended")??;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(
+        crate::jobs::sums(&server, "hourly_departures")?,
+        crate::jobs::FLINK
+    );
+    Ok(())
+}
+
+#[test]
 fn a_disk_that_fills_up_and_is_freed_needs_no_restart() -> Step {
     let dir = tempfile::tempdir()?;
     let mount = dir.path().join("disk");

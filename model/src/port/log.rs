@@ -37,6 +37,8 @@ pub struct ReadOptions {
     pub columns: Option<Vec<usize>>,
     /// The most rows in a batch.
     pub batch_rows_max: usize,
+    /// The most batches; nothing is read ahead beyond them.
+    pub batches_max: usize,
 }
 
 impl Default for ReadOptions {
@@ -44,6 +46,7 @@ impl Default for ReadOptions {
         Self {
             columns: None,
             batch_rows_max: 8192,
+            batches_max: usize::MAX,
         }
     }
 }
@@ -69,6 +72,11 @@ pub trait SegmentWriter: Send {
 
     /// Makes what was written durable and nameable.
     async fn seal(self: Box<Self>) -> Result<Receipt>;
+
+    /// Bytes of rows that it keeps in memory until more come or it is sealed.
+    fn buffered_bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// One log: a dataset's, or a job's own.

@@ -1,18 +1,23 @@
 //! `DoGet`: the rows of one ticket.
 //!
-//! A reader that takes nothing holds a message or two: what was read ahead for it is given up and read again
-//! when it goes on. Invariant: a stream that ends without an error carried exactly the ticket's rows, in stored
+//! A reader that takes nothing holds a message or two, for which memory was admitted when it came: what was
+//! read ahead for it is given up and read again when it goes on. Blocks are read in turns, as many at a time
+//! as their memory admits. Invariant: a stream that ends without an error carried exactly the ticket's rows, in stored
 //! order; the metadata of each batch counts stored rows, so a reader that was cut off knows where
 //! to go on.
 
+use super::incoming::admit;
 use super::{Answers, Components, read};
+use crate::fit;
 use crate::flight::body::{self, BatchMetadata};
 use crate::flight::encode::{self, Encoder};
 use crate::flight::ticket::Ticket;
 use crate::flight::{limits, wire};
+use crate::store::STORED_BATCH_BYTES_MAX;
 use arrow_array::RecordBatch;
 use arrow_flight::FlightData;
 use arrow_schema::SchemaRef;
+use flinkspark_model::budget::{Reservation, Share};
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::log::View;
 use flinkspark_model::port::{self, ReadOptions, Reference};
@@ -20,12 +25,19 @@ use flinkspark_model::position::Position;
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
 use futures::stream::{self, StreamExt};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, OwnedPermit};
 
 /// How long a reader may take nothing before what was read ahead for it is given up.
 const STALL: Duration = Duration::from_secs(1);
+
+/// The same while others wait for their turn to read.
+const STALL_CROWDED: Duration = Duration::from_millis(50);
+
+/// Blocks of one segment that are there at once: one is read, one waits, one is sent.
+const BLOCKS_AHEAD: u64 = 3;
 
 /// `DoGet`.
 pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answers<FlightData>> {
@@ -47,8 +59,10 @@ pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answer
     let schema = read::result_schema(&dataset.schema, columns, ticket.profile, ticket.lossy)?;
     let (columns, order) = sorted(columns);
     components.unchanged(&dataset, &*log).await?;
+    let held = Held::admit(&components.memory.gets).await?;
     let (messages, mut queue) = mpsc::channel(limits::GET_MESSAGES_QUEUED);
     let mut sender = Sender {
+        held,
         messages,
         components: components.clone(),
         dataset,
@@ -69,11 +83,44 @@ pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answer
     Ok(stream::poll_fn(move |context| queue.poll_recv(context)).boxed())
 }
 
+/// The messages that a reader has not taken.
+struct Held {
+    memory: Reservation,
+    /// What a message stays below unless a single row is larger, in bytes.
+    target: usize,
+}
+
+impl Held {
+    /// Large messages while few read, small ones beside many.
+    async fn admit(gets: &Share) -> Result<Self> {
+        let of = |target: usize| (limits::GET_MESSAGES_QUEUED as u64 + 1) * target as u64;
+        let large = of(limits::GET_BYTES_TARGET);
+        if gets.used().saturating_add(large) <= gets.limit() / 4
+            && let Ok(memory) = gets.try_reserve(large)
+        {
+            let target = limits::GET_BYTES_TARGET;
+            return Ok(Self { memory, target });
+        }
+        let target = limits::GET_BYTES_TARGET_CROWDED;
+        let memory = admit(gets, of(target)).await?;
+        Ok(Self { memory, target })
+    }
+
+    /// Holds what messages of this size take, where a single row makes one that large.
+    fn fit(&mut self, bytes: usize) {
+        let largest = self.target.max(bytes) as u64;
+        self.memory
+            .hold(largest + limits::GET_MESSAGES_QUEUED as u64 * self.target as u64);
+    }
+}
+
 /// Rows of one segment that are to be sent.
 struct Part {
     partition: u32,
     from: Position,
     rows: u64,
+    /// What one of its blocks takes, in bytes.
+    block: u64,
 }
 
 /// The ticket's segments, as long as the log holds them, without the rows that are not wanted.
@@ -95,6 +142,7 @@ fn parts(view: &View, dataset: &Dataset, ticket: &Ticket) -> Result<Vec<Part>> {
         let rows = left.min(segment.rows - row);
         (skip, left) = (skip - row, left - rows);
         let partition = segment.partition;
+        let block = segment.bytes.min(STORED_BATCH_BYTES_MAX);
         let from = Position {
             slot,
             segment: index,
@@ -104,6 +152,7 @@ fn parts(view: &View, dataset: &Dataset, ticket: &Ticket) -> Result<Vec<Part>> {
             partition,
             from,
             rows,
+            block,
         });
     }
     if left > 0 {
@@ -145,12 +194,20 @@ enum Ended {
     Sent,
     /// The reader takes nothing for now.
     Stalled,
+    /// Others wait for their turn.
+    Turn,
     /// The reader has gone.
     Gone,
 }
 
+/// The reader takes nothing.
+struct Stalled;
+
+type Message = std::result::Result<FlightData, tonic::Status>;
+
 struct Sender {
-    messages: mpsc::Sender<Result<FlightData, tonic::Status>>,
+    held: Held,
+    messages: mpsc::Sender<Message>,
     components: Components,
     dataset: Arc<Dataset>,
     log: Arc<dyn port::Dataset>,
@@ -169,10 +226,20 @@ impl Sender {
         if self.messages.send(Ok(schema)).await.is_err() {
             return Ok(());
         }
+        let reads = self.components.memory.reads.clone();
         for mut part in parts {
             while part.rows > 0 {
-                match self.send_part(&mut part).await? {
-                    Ended::Sent => {}
+                // Alone it reads ahead; beside others it has one block at a time.
+                let ahead = BLOCKS_AHEAD * part.block;
+                let (turn, batches_max) = match reads.try_reserve(ahead) {
+                    Ok(turn) if !reads.is_waited_for() => (turn, usize::MAX),
+                    _ => tokio::select! {
+                        turn = reads.reserve(part.block.min(reads.limit())) => (turn?, 1),
+                        () = self.messages.closed() => return Ok(()),
+                    },
+                };
+                match self.send_part(&mut part, turn, batches_max).await? {
+                    Ended::Sent | Ended::Turn => {}
                     Ended::Gone => return Ok(()),
                     // Nothing is held while it waits; what comes next is read again.
                     Ended::Stalled if self.messages.reserve().await.is_err() => return Ok(()),
@@ -183,11 +250,17 @@ impl Sender {
         Ok(())
     }
 
-    /// Sends rows of the part, and takes from it those that were sent.
-    async fn send_part(&mut self, part: &mut Part) -> Result<Ended> {
+    /// Sends rows of the part, and takes from it those that were sent. What is read is held in `turn`.
+    async fn send_part(
+        &mut self,
+        part: &mut Part,
+        mut turn: Reservation,
+        batches_max: usize,
+    ) -> Result<Ended> {
         let options = ReadOptions {
             columns: self.columns.clone(),
             batch_rows_max: limits::GET_ROWS_MAX,
+            batches_max,
         };
         let rows = self
             .log
@@ -195,22 +268,30 @@ impl Sender {
         let mut rows = rows.await?;
         // It may be a while since the columns were looked up.
         self.components.unchanged(&self.dataset, &*self.log).await?;
+        let mut batches = 0;
         while part.rows > 0 {
             let next = tokio::select! {
                 next = rows.next() => next.transpose()?,
                 () = self.messages.closed() => return Ok(Ended::Gone),
             };
             let Some(next) = next else {
+                if batches == batches_max {
+                    return Ok(Ended::Turn);
+                }
                 return Err(self.short(self.ticket.rows - self.sent));
             };
+            batches += 1;
+            // A block of a single large row is larger than others.
+            let block = fit::bytes_of(&next.batch);
+            turn.hold(turn.bytes().max(block));
             // The partition may go on beyond the segment that the ticket names.
             let keep = usize::try_from(part.rows).unwrap_or(usize::MAX);
             let batch = next.batch.slice(0, next.batch.num_rows().min(keep));
-            for piece in encode::pieces(&batch, limits::GET_BYTES_TARGET) {
-                let permit = match tokio::time::timeout(STALL, self.messages.reserve()).await {
-                    Ok(Ok(permit)) => permit,
-                    Ok(Err(_)) => return Ok(Ended::Gone),
-                    Err(_) => return Ok(Ended::Stalled),
+            for piece in encode::pieces(&batch, self.held.target) {
+                let permit = match self.permit().await {
+                    Ok(Some(permit)) => permit,
+                    Ok(None) => return Ok(Ended::Gone),
+                    Err(Stalled) => return Ok(Ended::Stalled),
                 };
                 let rows = piece.num_rows() as u64;
                 let mut message =
@@ -221,12 +302,32 @@ impl Sender {
                     row: self.ticket.first_row + self.sent,
                     rows,
                 })?;
+                self.held
+                    .fit(message.data_header.len() + message.data_body.len());
                 permit.send(Ok(message));
                 part.from.row += rows;
                 part.rows -= rows;
             }
+            if self.components.memory.reads.is_waited_for() {
+                return Ok(Ended::Turn);
+            }
         }
         Ok(Ended::Sent)
+    }
+
+    /// Room for a message; none where the reader has gone.
+    async fn permit(&self) -> std::result::Result<Option<OwnedPermit<Message>>, Stalled> {
+        let mut reserved = pin!(self.messages.clone().reserve_owned());
+        let since = tokio::time::Instant::now();
+        while since.elapsed() < STALL {
+            if let Ok(permit) = tokio::time::timeout(STALL_CROWDED, &mut reserved).await {
+                return Ok(permit.ok());
+            }
+            if self.components.memory.reads.is_waited_for() {
+                break;
+            }
+        }
+        Err(Stalled)
     }
 
     fn short(&self, left: u64) -> Error {

@@ -10,31 +10,28 @@ mod plain;
 
 pub(super) use plain::Stated;
 
+use super::incoming::{Arrived, Incoming, admit, cancelled};
 use super::{Answers, Components, to_its_end};
 use crate::blocking::blocking;
+use crate::fit;
 use crate::flight::body::{self, Ack, Closing, PutCommand};
 use crate::flight::decode::{Decoded, Decoder};
-use crate::flight::{limits, wire};
+use crate::flight::wire;
 use arrow_array::RecordBatch;
 use arrow_flight::flight_descriptor::DescriptorType;
 use arrow_flight::{FlightData, FlightDescriptor, PutResult};
 use arrow_schema::{Schema, SchemaRef};
+use flinkspark_model::budget::Reservation;
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::digest::{Digest, Digester};
 use flinkspark_model::log::Receipt;
 use flinkspark_model::port::{Reference, SegmentWriter, State, Transaction, TxnCommit, TxnId};
 use flinkspark_model::{Error, Kind, Result};
-use flinkspark_proto::error::{from_status, to_status};
-use futures::stream::{self, BoxStream, StreamExt};
+use flinkspark_proto::error::to_status;
+use futures::stream::{self, StreamExt};
+use prost::Message;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
-use tonic::Status;
-
-/// How long a half-close is watched for being a cancelled call: tonic reports both as the end.
-const CANCEL_GRACE: Duration = Duration::from_millis(20);
-
-type Input = BoxStream<'static, std::result::Result<FlightData, Status>>;
 
 /// What becomes of the rows at the end.
 enum End {
@@ -71,9 +68,9 @@ struct Put {
 pub(super) async fn put(
     components: Arc<Components>,
     stated: Stated,
-    mut input: Input,
+    mut incoming: Incoming,
 ) -> Result<Answers<PutResult>> {
-    let first = next(&mut input)
+    let (first, _held) = next(&mut incoming)
         .await?
         .ok_or_else(|| misplaced("the stream is empty"))?;
     let descriptor = first
@@ -91,7 +88,7 @@ pub(super) async fn put(
             async move { open(components, &descriptor, &stated, &given, decoder, acks).await },
         )
         .await?;
-    let task = tokio::spawn(put.run(input));
+    let task = tokio::spawn(put.run(incoming));
     Ok(answers(results, task))
 }
 
@@ -160,8 +157,8 @@ async fn open(
 }
 
 impl Put {
-    async fn run(mut self, mut input: Input) -> Result<Ack> {
-        let result = self.receive(&mut input).await;
+    async fn run(mut self, mut incoming: Incoming) -> Result<Ack> {
+        let result = self.receive(&mut incoming).await;
         if result.is_err() {
             self.let_go().await;
         }
@@ -184,11 +181,15 @@ impl Put {
         }
     }
 
-    async fn receive(&mut self, input: &mut Input) -> Result<Ack> {
-        while let Some(data) = next(input).await? {
+    async fn receive(&mut self, incoming: &mut Incoming) -> Result<Ack> {
+        let memory = self.components.memory.puts.clone();
+        let mut kept = memory.empty();
+        while let Some((data, held)) = next(incoming).await? {
             if self.closing.is_some() {
                 return Err(misplaced("a message came after the closing message"));
             }
+            let packed = self.decoder.unpacks_to(&data);
+            let _unpacked = admit(&memory, packed).await?;
             match self.decoder.decode_apart(data).await? {
                 Decoded::Schema(_) => return Err(misplaced("a second schema came")),
                 Decoded::Metadata(json) => {
@@ -199,8 +200,14 @@ impl Put {
                         "metadata came beside rows; the closing message has none",
                     ));
                 }
-                Decoded::Batch(batch, _) => self.write(batch).await?,
+                Decoded::Batch(batch, _) => self.write(batch, held).await?,
             }
+            // What the segment's writer joins and encodes stays between messages.
+            let writes = self
+                .writer
+                .as_ref()
+                .map_or(0, |writer| writer.buffered_bytes());
+            kept.hold(writes);
             if let (Some(closing), End::Receipt) = (self.closing, &self.end) {
                 return self.receipt(closing).await;
             }
@@ -227,9 +234,12 @@ impl Put {
         }
     }
 
-    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+    /// Stores rows for which memory is held; pieces of them that take more once they are plain wait for it.
+    async fn write(&mut self, batch: RecordBatch, held: Reservation) -> Result<()> {
         let rows = batch.num_rows() as u64;
         for piece in blocking(move || wire::pieces(&batch)).await? {
+            let more = (3 * fit::bytes_of(&piece)).saturating_sub(held.bytes());
+            let _plain = admit(&self.components.memory.puts, more).await?;
             let schema = Arc::clone(&self.schema);
             let piece = blocking(move || wire::conform(&piece, &schema)).await?;
             match (&mut self.writer, &mut self.end) {
@@ -280,12 +290,9 @@ impl Put {
     }
 
     async fn commit(&mut self, stated: Option<u64>) -> Result<Ack> {
-        // A finished client waits for its answer; one that cancelled does not.
-        if tokio::time::timeout(CANCEL_GRACE, self.acks.closed())
-            .await
-            .is_ok()
-        {
-            return Err(misplaced("the call was cancelled"));
+        // Who has left since it closed its side does not know of the commit, and did not ask to wait for it.
+        if self.acks.is_closed() {
+            return Err(cancelled());
         }
         let receipt = self.seal(stated).await?;
         let commit = TxnCommit {
@@ -337,20 +344,21 @@ impl Put {
     }
 }
 
-async fn next(input: &mut Input) -> Result<Option<FlightData>> {
-    match tokio::time::timeout(limits::PUT_IDLE_MAX, input.next()).await {
-        Ok(message) => message.transpose().map_err(|status| from_status(&status)),
-        Err(_) => Err(Error::new(
-            Kind::Unavailable,
-            "FS0415",
-            "the put stood still for too long",
+/// The next message, and the memory that is held for it.
+async fn next(incoming: &mut Incoming) -> Result<Option<(FlightData, Reservation)>> {
+    let Some(Arrived { bytes, held }) = incoming.next().await? else {
+        return Ok(None);
+    };
+    let data = FlightData::decode(bytes).map_err(|cause| {
+        Error::new(
+            Kind::Invalid,
+            "FS0406",
+            "a message is not a valid Arrow stream",
         )
-        .with_detail(format!(
-            "no message came for {} s",
-            limits::PUT_IDLE_MAX.as_secs()
-        ))
-        .with_hint("put the partition again with the next attempt, in smaller batches")),
-    }
+        .with_source(cause)
+        .with_hint("send FlightData, as a Flight client's writer does")
+    })?;
+    Ok(Some((data, held)))
 }
 
 /// The acknowledgements as they change, then how the put ended. A reader that is slow, or does not

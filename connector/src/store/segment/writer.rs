@@ -130,6 +130,10 @@ impl SegmentWriter for Writer {
         Ok(())
     }
 
+    fn buffered_bytes(&self) -> u64 {
+        self.encoder.as_ref().map_or(0, Encoder::buffered_bytes)
+    }
+
     async fn seal(mut self: Box<Self>) -> Result<Receipt> {
         let mut encoder = self.take()?;
         let (encoder, piece) = blocking(move || {
@@ -261,6 +265,10 @@ impl Encoder {
         self.file.finish().map_err(encoding)?;
         footer::seal(self.file.get_mut());
         Ok(())
+    }
+
+    fn buffered_bytes(&self) -> u64 {
+        self.joined + self.file.get_ref().capacity() as u64
     }
 
     /// The bytes encoded so far, if they are at least so many.
