@@ -33,6 +33,7 @@ mod read;
 mod record;
 mod recounted;
 mod segment;
+mod shared;
 mod signer;
 pub mod transactions;
 
@@ -55,9 +56,10 @@ pub use garbage::{Collected, Holders, Nobody};
 pub use graves::{Buried, Grave};
 pub use key::Key;
 pub use log::{DOUBT_ATTEMPTS_MAX, RACES_MAX};
-pub use logs::{LOGS_CACHED_MAX, Logs, Settings};
+pub use logs::{LOGS_CACHED_MAX, Logs};
 pub(crate) use segment::STORED_BATCH_BYTES_MAX;
-pub use segment::{Compression, STORED_BATCH_ROWS_MAX};
+pub use segment::STORED_BATCH_ROWS_MAX;
+pub use shared::{Compression, Settings};
 pub use signer::Signer;
 pub use transactions::{TRANSACTIONS_OPEN_MAX, TRANSACTIONS_OPEN_PEER_MAX, Transactions};
 

@@ -71,23 +71,10 @@ pub struct Endpoint {
 impl Client {
     /// Connects to `http://HOST:PORT`. `FS0401` is `Unavailable`: nothing answers there.
     pub async fn connect(url: &str) -> Result<Self> {
-        let transport = Transport::from_shared(String::from(url)).map_err(|cause| {
-            Error::new(
-                Kind::Invalid,
-                "FS0423",
-                format!("\"{}\" is not the address of a bridge", url.escape_debug()),
-            )
-            .with_source(cause)
-            .with_hint("write http://HOST:PORT, for example http://127.0.0.1:7070")
-        })?;
-        let channel = limits::endpoint(transport)
-            .connect()
-            .await
-            .map_err(|cause| unreachable(url, &cause))?;
-        Ok(Self::over(channel))
+        Ok(Self::over(connect(url).await?))
     }
 
-    /// A client over a channel that was built with [`limits::endpoint`].
+    /// A client over a channel that [`connect`] has made.
     pub fn over(channel: Channel) -> Self {
         let inner = FlightServiceClient::new(channel)
             .max_decoding_message_size(limits::MESSAGE_BYTES_MAX)
@@ -220,6 +207,25 @@ impl Client {
             &answer.unwrap_or_default().body,
         )
     }
+}
+
+/// A channel to the bridge at `http://HOST:PORT`, within this protocol's limits.
+///
+/// Errors: `Invalid` (`FS0423`) where that is no address, `Unavailable` (`FS0401`) where nothing answers.
+pub async fn connect(url: &str) -> Result<Channel> {
+    let transport = Transport::from_shared(String::from(url)).map_err(|cause| {
+        Error::new(
+            Kind::Invalid,
+            "FS0423",
+            format!("\"{}\" is not the address of a bridge", url.escape_debug()),
+        )
+        .with_source(cause)
+        .with_hint("write http://HOST:PORT, for example http://127.0.0.1:7070")
+    })?;
+    limits::endpoint(transport)
+        .connect()
+        .await
+        .map_err(|cause| unreachable(url, &cause))
 }
 
 fn unreachable(url: &str, cause: &tonic::transport::Error) -> Error {

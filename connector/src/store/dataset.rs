@@ -6,7 +6,7 @@
 use super::log::Driver;
 use super::names::Owner;
 use super::read;
-use super::segment::Writer;
+use super::segment::{Writer, read_bytes, stage_bytes};
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -71,11 +71,11 @@ impl Log for LogDataset {
 
     async fn stage_bytes(&self, partition: u32, bytes: Bytes) -> Result<Receipt> {
         let anybody = &Owner::Anybody;
-        self.driver.stage_bytes(anybody, partition, bytes).await
+        stage_bytes(&self.driver, anybody, partition, bytes).await
     }
 
     async fn read_bytes(&self, segment: &SegmentRef) -> Result<Bytes> {
-        self.driver.read_bytes(segment).await
+        read_bytes(&self.driver, segment).await
     }
 }
 

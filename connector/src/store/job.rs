@@ -2,6 +2,7 @@
 
 use super::log::Driver;
 use super::names::Owner;
+use super::segment::{read_bytes, stage_bytes};
 use async_trait::async_trait;
 use bytes::Bytes;
 use flinkspark_model::Result;
@@ -59,10 +60,10 @@ impl Log for JobLog {
             0 => Owner::Anybody,
             generation => Owner::Job(self.driver.id(), generation),
         };
-        self.driver.stage_bytes(&owner, partition, bytes).await
+        stage_bytes(&self.driver, &owner, partition, bytes).await
     }
 
     async fn read_bytes(&self, segment: &SegmentRef) -> Result<Bytes> {
-        self.driver.read_bytes(segment).await
+        read_bytes(&self.driver, segment).await
     }
 }

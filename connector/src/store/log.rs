@@ -5,21 +5,19 @@
 //! slots that are durable, from 1 on without a gap.
 
 use super::error;
-use super::logs::Shared;
 use super::names::{self, Owner};
 use super::recounted::Recounted;
+use super::shared::Shared;
 use super::{Created, Key};
 use bytes::Bytes;
 use flinkspark_model::dataset::DatasetId;
-use flinkspark_model::digest::Digest;
 use flinkspark_model::log::{
-    Appended, Attempt, FoundTail, Intent, LogId, Proposer, Receipt, SegmentFormat, SegmentName,
-    SegmentRef, Slot, SlotRecord, Step, Tail, View, judge_tail,
+    Appended, Attempt, FoundTail, Intent, LogId, Proposer, SegmentFormat, SegmentName, Slot,
+    SlotRecord, Step, Tail, View, judge_tail,
 };
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result};
 use futures::{StreamExt, TryStreamExt, stream};
-use std::io::Read;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
 
@@ -315,64 +313,5 @@ impl Driver {
         let name = owner.name(names::unique(&*self.shared.clock, &*self.shared.entropy));
         let key = names::key(&self.root, &name, format)?;
         Ok((name, key))
-    }
-
-    pub(super) async fn stage_bytes(
-        &self,
-        owner: &Owner,
-        partition: u32,
-        bytes: Bytes,
-    ) -> Result<Receipt> {
-        let (name, key) = self.new_segment(owner, SegmentFormat::Bytes)?;
-        let mut staging = self.shared.store.stage(&key).await?;
-        staging.append(bytes.clone()).await?;
-        staging.publish().await?;
-        let segment = SegmentRef {
-            name,
-            partition,
-            attempt: 0,
-            format: SegmentFormat::Bytes,
-            rows: 1,
-            bytes: bytes.len() as u64,
-            digest: digest_of(&bytes),
-        };
-        self.shared.signer.receipt(self.id, segment)
-    }
-
-    pub(super) async fn read_bytes(&self, segment: &SegmentRef) -> Result<Bytes> {
-        let key = names::segment_key(&self.root, segment)?;
-        let opened = self.shared.store.open(&key).await?;
-        let mut opened = opened.ok_or_else(|| super::segment::missing(self.id, segment))?;
-        if segment.format != SegmentFormat::Bytes || opened.bytes != segment.bytes {
-            let why = format!(
-                "it has {} bytes, {} were sealed",
-                opened.bytes, segment.bytes
-            );
-            return Err(super::segment::damaged(self.id, segment, &why));
-        }
-        let bytes = super::blocking::blocking(move || {
-            let mut bytes = Vec::new();
-            opened
-                .content
-                .read_to_end(&mut bytes)
-                .map_err(|cause| error::unavailable("read", &key, cause))?;
-            Ok(Bytes::from(bytes))
-        })
-        .await?;
-        if digest_of(&bytes) != segment.digest {
-            return Err(super::segment::damaged(
-                self.id,
-                segment,
-                "its digest is not the one that was sealed",
-            ));
-        }
-        Ok(bytes)
-    }
-}
-
-fn digest_of(bytes: &[u8]) -> Digest {
-    Digest {
-        rows: 1,
-        sum: xxhash_rust::xxh3::xxh3_128(bytes),
     }
 }

@@ -7,7 +7,7 @@
 use super::dataset::LogDataset;
 use super::job::JobLog;
 use super::log::Driver;
-use super::segment::Compression;
+use super::shared::{Settings, Shared};
 use super::signer::Signer;
 use super::{Key, Store};
 use arrow_schema::SchemaRef;
@@ -18,54 +18,9 @@ use flinkspark_model::log::{LogId, SegmentRef};
 use flinkspark_model::port::{Clock, Dataset, Datasets, Entropy, Heads, Leaving, Log};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// Logs whose folded slots are kept in memory while nobody uses them.
 pub const LOGS_CACHED_MAX: usize = 1024;
-
-/// What an operator may choose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// How new segments are compressed.
-    pub compression: Compression,
-    /// How long a transaction lives without being used once something was put into it, in milliseconds.
-    pub lease_ms: u64,
-    /// How long it lives after its `begin` until the first put, in milliseconds.
-    pub unused_lease_ms: u64,
-    /// How long what readers may have pinned stays after it was taken out or its dataset was dropped, in
-    /// milliseconds.
-    pub grace_ms: u64,
-    /// The first pause before a create in doubt is repeated; each is twice the last.
-    pub backoff_min: Duration,
-    /// The longest pause before a create in doubt is repeated.
-    pub backoff_max: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            compression: Compression::None,
-            lease_ms: 60 * 60 * 1000,
-            unused_lease_ms: 5 * 60 * 1000,
-            grace_ms: 24 * 60 * 60 * 1000,
-            backoff_min: Duration::from_millis(10),
-            backoff_max: Duration::from_secs(1),
-        }
-    }
-}
-
-/// What every log of a store shares.
-pub(super) struct Shared {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) signer: Signer,
-    pub(super) settings: Settings,
-    /// When this process opened the store: leases count from here at the earliest.
-    pub(super) opened_at_ms: u64,
-    /// What datasets' logs are compared with when they are opened; `None` where nobody else knows.
-    pub(super) heads: Option<Arc<dyn Heads>>,
-}
 
 /// The logs in a store. Cheap to clone.
 #[derive(Clone)]

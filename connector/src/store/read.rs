@@ -6,7 +6,7 @@
 use super::blocking::blocking;
 use super::log::Driver;
 use super::names;
-use super::segment::{SegmentFile, check_digest, missing};
+use super::segment::{SegmentFile, check_digest, missing, read_bytes};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use flinkspark_model::digest::Digest;
@@ -328,7 +328,7 @@ fn cut(
 /// Recomputes a segment's digest from its content.
 pub(super) async fn verify(driver: &Driver, segment: &SegmentRef) -> Result<()> {
     if segment.format == SegmentFormat::Bytes {
-        return driver.read_bytes(segment).await.map(|_| ());
+        return read_bytes(driver, segment).await.map(|_| ());
     }
     let mut file = open(driver, segment, None).await?;
     let digest = blocking(move || file.digest()).await?;

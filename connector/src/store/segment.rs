@@ -1,4 +1,4 @@
-//! Segments of rows: Arrow IPC files.
+//! Segments: rows as Arrow IPC files, and bytes as they are.
 //!
 //! Owns how rows are laid out in a segment, and what is checked when one is opened: its size, its
 //! footer, that every block lies within it, and that it is the segment of the log that its name
@@ -6,14 +6,15 @@
 //! 1, which has none, is read. Invariant: a damaged or foreign file is `Data`, never other rows than were
 //! sealed, never a wrong row count and never a panic.
 
+mod bytes;
 mod file;
 mod fit;
 mod footer;
 mod writer;
 
+pub(super) use self::bytes::{read_bytes, stage_bytes};
 pub(super) use file::SegmentFile;
 pub(super) use fit::Fit;
-pub use writer::Compression;
 pub(super) use writer::Writer;
 
 use crate::ipc::Refusal;

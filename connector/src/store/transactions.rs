@@ -16,8 +16,9 @@ mod tests;
 pub use admission::{TRANSACTIONS_OPEN_MAX, TRANSACTIONS_OPEN_PEER_MAX};
 
 use super::log::Driver;
-use super::logs::{Logs, Shared};
+use super::logs::Logs;
 use super::names::{Owner, Txn};
+use super::shared::Shared;
 use super::{Key, LogDataset, record};
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;

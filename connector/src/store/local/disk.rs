@@ -4,18 +4,22 @@
 //! nothing else is in doubt. Invariant: `poisoned` is set by the first sync that fails, and cleared
 //! only by [`Disk::reopen`], after new files and new names were synced.
 
-use super::fs::{Entry, Fs, NewFile};
+mod temporary;
+
+pub(super) use temporary::Temporary;
+
+use super::fs::{Entry, Fs};
 use crate::store::error;
 use crate::store::key::Key;
 use crate::store::{Created, Listed, OBJECT_BYTES_MAX, Opened, ReadSeek};
 use bytes::Bytes;
-use flinkspark_model::fault::reach;
 use flinkspark_model::{Error, Result};
 use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use temporary::SLOT;
 
 /// Where unpublished files lie; no key has a part that begins with a dot.
 const TEMPORARIES: &str = ".tmp";
@@ -26,28 +30,6 @@ const PROBE_BYTES: usize = 4096;
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// The steps of a publication that have fail points.
-struct Points {
-    staged: Option<&'static str>,
-    synced: &'static str,
-    linked: &'static str,
-    done: &'static str,
-}
-
-const SLOT: Points = Points {
-    staged: Some("log.create.staged"),
-    synced: "log.create.synced",
-    linked: "log.create.linked",
-    done: "log.create.done",
-};
-
-const SEGMENT: Points = Points {
-    staged: None,
-    synced: "segment.seal.synced",
-    linked: "segment.seal.linked",
-    done: "segment.seal.done",
-};
 
 pub(super) struct Disk {
     fs: Arc<dyn Fs>,
@@ -376,89 +358,5 @@ impl Disk {
             .map_err(|cause| doubt(&cause))?;
         self.read(key)?
             .ok_or_else(|| doubt(&"it was deleted while it was read"))
-    }
-}
-
-/// A file that has no key yet; dropped, it is removed.
-pub(super) struct Temporary {
-    disk: Arc<Disk>,
-    path: PathBuf,
-    file: Box<dyn NewFile>,
-    /// Its second name is not known to be durable: the first one says so.
-    keep: bool,
-}
-
-impl Temporary {
-    pub(super) fn append(&mut self, key: &Key, bytes: &[u8]) -> Result<()> {
-        reach("segment.write").map_err(|cause| error::stopped(key, cause))?;
-        self.write(key, bytes)
-    }
-
-    fn write(&mut self, key: &Key, bytes: &[u8]) -> Result<()> {
-        self.disk.alive()?;
-        self.file
-            .append(bytes)
-            .map_err(|cause| error::failed("write", key, cause))
-    }
-
-    pub(super) fn publish_new(self, key: &Key) -> Result<()> {
-        match self.publish(key, Some(&SEGMENT))? {
-            Created::New => Ok(()),
-            Created::Exists(_) => Err(error::taken(key)),
-        }
-    }
-
-    fn publish(mut self, key: &Key, points: Option<&Points>) -> Result<Created> {
-        let pass = |point: Option<&'static str>| point.map_or(Ok(()), reach);
-        let disk = Arc::clone(&self.disk);
-        disk.alive()?;
-        pass(points.and_then(|points| points.staged))
-            .map_err(|cause| error::stopped(key, cause))?;
-        self.file.sync().map_err(|cause| {
-            // Where space is reserved late, a full disk shows here: only this file has lost anything.
-            if error::is_full(&cause) || error::is_scarce(&cause) {
-                error::failed("write", key, cause)
-            } else {
-                disk.poison(&self.path, &cause)
-            }
-        })?;
-        pass(points.map(|points| points.synced)).map_err(|cause| error::stopped(key, cause))?;
-        match disk.fs.link(&self.path, &disk.path(key)) {
-            Ok(()) => {}
-            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
-                return disk.existing(key).map(Created::Exists);
-            }
-            Err(cause)
-                if error::is_full(&cause)
-                    || error::is_scarce(&cause)
-                    || cause.kind() == io::ErrorKind::NotFound =>
-            {
-                return Err(error::failed("link", key, cause));
-            }
-            // The disk did not say whether the name is there.
-            Err(cause) => {
-                self.keep = true;
-                return Err(error::in_doubt(key, cause));
-            }
-        }
-        self.keep = true;
-        pass(points.map(|points| points.linked)).map_err(|cause| error::in_doubt(key, cause))?;
-        disk.sync_dir(&disk.directory(key))
-            .map_err(|cause| error::in_doubt(key, cause))?;
-        self.keep = false;
-        drop(self);
-        pass(points.map(|points| points.done)).map_err(|cause| error::in_doubt(key, cause))?;
-        Ok(Created::New)
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // What cannot be removed now is swept when the store is opened again.
-        if !self.keep
-            && let Err(cause) = self.disk.fs.remove(&self.path)
-        {
-            tracing::debug!(path = %self.path.display(), %cause, "a temporary stays until the next start");
-        }
     }
 }

@@ -12,6 +12,7 @@ use crate::store::Staging;
 use crate::store::blocking::blocking;
 use crate::store::log::Driver;
 use crate::store::names::Owner;
+use crate::store::shared::Compression;
 use arrow_array::RecordBatch;
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
@@ -36,16 +37,6 @@ const PIECES: Cut = Cut {
 const INLINE_ROWS_MAX: usize = 256;
 /// Encoded bytes that are kept before they are handed to the store.
 const PIECE_BYTES: usize = 1 << 20;
-
-/// How segments are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Compression {
-    /// Not at all: reading is a copy.
-    #[default]
-    None,
-    /// LZ4 frames, per buffer.
-    Lz4,
-}
 
 /// Writes one segment of one partition.
 pub(in crate::store) struct Writer {

@@ -1,0 +1,201 @@
+//! The messages of a file or a stream, read within its bounds.
+//!
+//! Invariant: nothing is reserved for a length that the input states before it was compared with the input's own.
+
+use crate::format::error::{cannot_open, damaged, foreign_calendar, unread_codec, unread_form};
+use crate::format::{Format, Input, parquet};
+use arrow_buffer::{Buffer, MutableBuffer};
+use arrow_ipc::{
+    Block, CompressionType, Endianness, MessageHeader, convert::fb_to_schema, root_as_message,
+};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
+use flinkspark_model::{Error, Result};
+use std::io::SeekFrom;
+
+const CONTINUATION: [u8; 4] = [0xff; 4];
+
+/// The largest footer or message header, in bytes.
+const METADATA_BYTES_MAX: u64 = 256 << 20;
+
+/// The largest batch of a file, in bytes, after decompression.
+const BATCH_BYTES_MAX: u64 = 2 << 30;
+
+/// The largest batch of a file, in rows.
+const BATCH_ROWS_MAX: i64 = i32::MAX as i64;
+
+/// The input with its length.
+pub(super) struct Bytes {
+    pub(super) input: Box<dyn Input>,
+    pub(super) length: u64,
+    pub(super) name: String,
+}
+
+impl Bytes {
+    pub(super) fn damaged(&self, why: impl Into<String>) -> Error {
+        damaged(Format::Arrow, &self.name, why)
+    }
+
+    pub(super) fn wrong(&self, cause: ArrowError) -> Error {
+        self.damaged(cause.to_string())
+    }
+
+    /// The schema, where the bytes are in this machine's order and the days in Arrow's calendar.
+    pub(super) fn schema(&self, schema: arrow_ipc::Schema<'_>) -> Result<SchemaRef> {
+        if schema.endianness() != Endianness::Little {
+            let why = "its schema says that numbers stand with their first byte last";
+            let hint = "write it again on a little-endian machine, or as Parquet";
+            return Err(unread_form(
+                &self.name,
+                "is in big-endian byte order",
+                why,
+                hint,
+            ));
+        }
+        let schema = fb_to_schema(schema);
+        let days = schema
+            .fields()
+            .iter()
+            .any(|field| has_days(field.data_type()));
+        match parquet::marker(schema.metadata()) {
+            Some(marker) if days => Err(foreign_calendar(&self.name, marker)),
+            _ => Ok(schema.into()),
+        }
+    }
+
+    /// Refuses a batch that this build cannot read, or that would take more than any file may.
+    pub(super) fn check(&self, message: &Buffer, metadata_bytes: usize) -> Result<()> {
+        let header = header(message).map_err(|why| self.damaged(why))?;
+        let codec = batch_of(&header).and_then(|batch| Some(batch.compression()?.codec()));
+        match codec {
+            None | Some(CompressionType::LZ4_FRAME | CompressionType::ZSTD) => {}
+            Some(CompressionType(number)) => {
+                let hint = "write it again with lz4, zstd or without compression";
+                return Err(unread_codec(&self.name, &format!("codec {number}"), hint));
+            }
+        }
+        check_batch(&header, message, metadata_bytes).map_err(|why| self.damaged(why))
+    }
+
+    pub(super) fn read(&mut self, at: u64, length: u64) -> Result<Buffer> {
+        if at.checked_add(length).is_none_or(|end| end > self.length) {
+            return Err(self.damaged(format!(
+                "it has {} bytes and says that it has more",
+                self.length
+            )));
+        }
+        let mut buffer = MutableBuffer::from_len_zeroed(length as usize);
+        let read = self
+            .input
+            .seek(SeekFrom::Start(at))
+            .and_then(|_| self.input.read_exact(&mut buffer));
+        read.map_err(|cause| cannot_open(&self.name, cause))?;
+        Ok(buffer.into())
+    }
+
+    /// The stream's message at `at`; `None` at its end marker.
+    pub(super) fn message(&mut self, at: u64) -> Result<Option<(Block, Buffer)>> {
+        let torn = "it ends before its end marker: the writer did not finish, or the copy is short";
+        let word = |bytes: &Buffer| <[u8; 4]>::try_from(bytes.as_slice()).unwrap_or_default();
+        if self.length.saturating_sub(at) < 4 {
+            return Err(self.damaged(torn));
+        }
+        let mut prefix = 4;
+        let mut length = word(&self.read(at, 4)?);
+        if length == CONTINUATION {
+            if self.length.saturating_sub(at) < 8 {
+                return Err(self.damaged(torn));
+            }
+            prefix = 8;
+            length = word(&self.read(at + 4, 4)?);
+        }
+        let metadata = u64::from(u32::from_le_bytes(length));
+        if metadata == 0 {
+            return Ok(None);
+        }
+        if metadata > METADATA_BYTES_MAX {
+            return Err(self.damaged(format!("a message header of {metadata} bytes is too large")));
+        }
+        let metadata = metadata + prefix;
+        let body = {
+            let message = self.read(at, metadata)?;
+            let header = header(&message).map_err(|why| self.damaged(why))?;
+            u64::try_from(header.bodyLength())
+                .map_err(|_| self.damaged("a message has a negative length"))?
+        };
+        let message = self.read(at, metadata.saturating_add(body))?;
+        Ok(Some((Block::new(0, metadata as i32, body as i64), message)))
+    }
+}
+
+/// The header of a message.
+pub(super) fn header(message: &Buffer) -> Result<arrow_ipc::Message<'_>, String> {
+    let prefix = if message.starts_with(&CONTINUATION) {
+        8
+    } else {
+        4
+    };
+    let metadata = message.get(prefix..).ok_or("a message is empty")?;
+    root_as_message(metadata).map_err(|cause| format!("a message header: {cause}"))
+}
+
+/// The rows of a message, or the values of a dictionary.
+fn batch_of<'a>(header: &arrow_ipc::Message<'a>) -> Option<arrow_ipc::RecordBatch<'a>> {
+    match header.header_type() {
+        MessageHeader::DictionaryBatch => header
+            .header_as_dictionary_batch()
+            .and_then(|batch| batch.data()),
+        _ => header.header_as_record_batch(),
+    }
+}
+
+/// Whether the type holds dates or moments.
+fn has_days(data_type: &DataType) -> bool {
+    use DataType as D;
+    match data_type {
+        D::Date32 | D::Date64 | D::Timestamp(..) => true,
+        D::Dictionary(_, values) => has_days(values),
+        D::RunEndEncoded(_, item)
+        | D::List(item)
+        | D::LargeList(item)
+        | D::ListView(item)
+        | D::LargeListView(item)
+        | D::FixedSizeList(item, _)
+        | D::Map(item, _) => has_days(item.data_type()),
+        D::Struct(fields) => fields.iter().any(|field| has_days(field.data_type())),
+        _ => false,
+    }
+}
+
+/// Refuses a batch that would take more rows or memory than any file may ask for.
+fn check_batch(
+    header: &arrow_ipc::Message<'_>,
+    message: &Buffer,
+    metadata_bytes: usize,
+) -> Result<(), String> {
+    let Some(batch) = batch_of(header) else {
+        return Ok(());
+    };
+    if !(0..=BATCH_ROWS_MAX).contains(&batch.length()) {
+        return Err(format!("a batch says that it has {} rows", batch.length()));
+    }
+    if batch.compression().is_none() {
+        return Ok(());
+    }
+    let body = message.get(metadata_bytes..).unwrap_or_default();
+    let mut bytes = 0u64;
+    for buffer in batch.buffers().into_iter().flatten() {
+        let stated = usize::try_from(buffer.offset())
+            .ok()
+            .and_then(|at| body.get(at..)?.first_chunk::<8>());
+        if buffer.length() > 0 {
+            let stated = i64::from_le_bytes(*stated.ok_or("a buffer lies outside of its batch")?);
+            bytes = bytes.saturating_add(stated.max(0) as u64);
+        }
+    }
+    if bytes > BATCH_BYTES_MAX {
+        return Err(format!(
+            "a compressed batch says that it has {bytes} bytes; the limit is {BATCH_BYTES_MAX}"
+        ));
+    }
+    Ok(())
+}
