@@ -4,11 +4,13 @@
 //! Invariant: nothing is excused by name.
 
 mod arrows;
+mod circles;
 mod error_pages;
 mod fail_points;
 mod features;
 mod lockfile;
 mod modules;
+mod paths;
 mod sources;
 
 use crate::process::{Failure, Outcome};
@@ -52,6 +54,7 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
     findings.extend(error_pages::check(&sources, &pages));
     findings.extend(fail_points::check(&read(fail_points::REGISTRY)?, &sources));
     findings.extend(modules::check(&sources));
+    findings.extend(circles::check(&sources));
     for finding in &findings {
         eprintln!("tidy: {finding}");
     }
