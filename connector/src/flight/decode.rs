@@ -209,6 +209,29 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_large_message_is_decoded_off_the_threads_that_answer() {
+        use arrow_array::{ArrayRef, Int64Array};
+        for (rows, apart) in [(1, false), (1 << 20, true)] {
+            let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
+            let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
+            let mut decoder = Decoder::default();
+            let schema = crate::flight::encode::schema(&batch.schema(), None);
+            decoder.decode(schema).unwrap();
+            let message = crate::flight::encode::Encoder::new()
+                .encode(&batch)
+                .unwrap();
+            let mut decoding = Box::pin(decoder.decode_apart(message));
+            let first = futures::poll!(decoding.as_mut());
+            assert_eq!(first.is_pending(), apart, "{rows} rows");
+            let decoded = match first {
+                std::task::Poll::Ready(decoded) => decoded,
+                std::task::Poll::Pending => decoding.await,
+            };
+            assert!(matches!(decoded.unwrap(), Decoded::Batch(there, _) if there == batch));
+        }
+    }
+
     #[test]
     fn whatever_registers_fits_a_schema_message() {
         use arrow_schema::{DataType, Field, Fields, TimeUnit};

@@ -29,6 +29,7 @@ pub(crate) struct Bridge {
     pub(crate) fake: Arc<Fake>,
     pub(crate) url: String,
     pub(crate) client: Client,
+    pub(crate) components: Components,
 }
 
 pub(crate) async fn bridge() -> Bridge {
@@ -55,10 +56,15 @@ pub(crate) async fn bridge_within(budget: &Budget) -> Bridge {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let incoming = limits::incoming(listener);
-    let router = limits::server(Server::builder()).add_service(service(components));
+    let router = limits::server(Server::builder()).add_service(service(components.clone()));
     tokio::spawn(router.serve_with_incoming(incoming));
     let client = Client::connect(&url).await.unwrap();
-    Bridge { fake, url, client }
+    Bridge {
+        fake,
+        url,
+        client,
+        components,
+    }
 }
 
 pub(crate) fn schema() -> SchemaRef {
@@ -104,7 +110,7 @@ impl Bridge {
     }
 
     /// Commits batches as one epoch with a partition for each.
-    async fn commit(&self, dataset: &str, batches: &[RecordBatch]) {
+    pub(crate) async fn commit(&self, dataset: &str, batches: &[RecordBatch]) {
         let txn = self.begin(dataset).await;
         let mut receipts = Vec::new();
         for (partition, batch) in (0..).zip(batches) {
@@ -118,7 +124,7 @@ impl Bridge {
     }
 }
 
-fn whole(dataset: &str) -> ReadCommand {
+pub(crate) fn whole(dataset: &str) -> ReadCommand {
     ReadCommand {
         dataset: dataset.into(),
         ..ReadCommand::default()

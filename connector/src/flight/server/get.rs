@@ -361,3 +361,43 @@ fn shape(
     })?;
     wire::conform(&batch, schema)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flight::tests::fake::Damage;
+    use crate::flight::tests::{bridge, rows, whole};
+    use futures::{FutureExt, TryStreamExt};
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_holds_little_and_is_read_for_again() {
+        static READS: AtomicU64 = AtomicU64::new(0);
+        let bridge = bridge().await;
+        bridge
+            .fake
+            .dataset_named("slow", crate::flight::tests::schema())
+            .await;
+        bridge.commit("slow", &[rows(0, 200_000)]).await;
+        let info = bridge.client.info(&whole("slow")).await.unwrap();
+        *bridge.fake.damage.lock().unwrap() = Some(Damage::Counted(&READS));
+        let ticket = &info.endpoints[0].ticket;
+        let mut answers = get(&bridge.components, ticket).await.unwrap();
+        tokio::time::sleep(STALL + STALL / 2).await;
+        assert_eq!(READS.load(Ordering::SeqCst), 1);
+        let mut messages = Vec::new();
+        while let Some(Some(message)) = answers.next().now_or_never() {
+            messages.push(message.unwrap());
+        }
+        let held = messages.len();
+        assert_eq!(held, limits::GET_MESSAGES_QUEUED, "messages wait for it");
+        messages.extend(answers.try_collect::<Vec<_>>().await.unwrap());
+        assert_eq!(READS.load(Ordering::SeqCst), 2, "it was given up once");
+        let largest = messages.iter().map(|message| message.data_body.len()).max();
+        let two = largest.map(|bytes| 2 * bytes).unwrap();
+        assert!(
+            messages.len() > 10 && two <= 1 << 20,
+            "two have {two} bytes"
+        );
+    }
+}

@@ -46,6 +46,8 @@ pub(crate) enum Damage {
     Short,
     /// Its last batch repeats one row.
     Altered,
+    /// Nothing; reads are counted.
+    Counted(&'static AtomicU64),
 }
 
 /// A clock that stands until it is moved.
@@ -308,6 +310,10 @@ impl port::Dataset for Damaged {
         through: SlotNo,
         options: ReadOptions,
     ) -> Result<BatchStream> {
+        if let Damage::Counted(reads) = self.1 {
+            reads.fetch_add(1, Ordering::SeqCst);
+            return self.0.read(partition, from, through, options).await;
+        }
         let mut batches: Vec<_> = self
             .0
             .read(partition, from, through, options)
