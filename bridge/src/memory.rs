@@ -137,7 +137,8 @@ pub fn flight(budget: &Budget) -> flight::Memory {
     let hundredth = budget.limit() / 100;
     let share = |name, most, kept| budget.kept_share(name, hundredth * most, hundredth * kept);
     flight::Memory {
-        puts: share("puts", 35, 12),
+        puts: share("puts", 35, 10),
+        writers: share("writers", 15, 4),
         gets: share("gets", 25, 12),
         reads: share("reads", 25, 10),
     }

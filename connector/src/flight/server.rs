@@ -52,8 +52,10 @@ pub struct Components {
 /// The parts of the memory budget that rows on their way through the service take.
 #[derive(Clone)]
 pub struct Memory {
-    /// What arrives, until it is stored.
+    /// Messages that arrive, each until its rows are with their segment's writer.
     pub puts: Share,
+    /// What those writers keep between messages.
+    pub writers: Share,
     /// Messages that readers have not taken yet.
     pub gets: Share,
     /// Blocks of segments that are being read for readers.

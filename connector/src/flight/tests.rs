@@ -36,12 +36,14 @@ pub(crate) async fn bridge() -> Bridge {
     bridge_within(&Budget::new(1 << 30)).await
 }
 
-/// The same, with so much memory for each kind of work.
+/// The same, with a quarter of the memory for each kind of work.
 pub(crate) async fn bridge_within(budget: &Budget) -> Bridge {
     let fake = Arc::new(Fake::new().await);
-    let share = |name| budget.share(name, budget.limit());
+    let quarter = budget.limit() / 4;
+    let share = |name| budget.kept_share(name, quarter, quarter);
     let memory = Memory {
         puts: share("puts"),
+        writers: share("writers"),
         gets: share("gets"),
         reads: share("reads"),
     };

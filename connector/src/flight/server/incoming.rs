@@ -18,13 +18,16 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tonic::body::Body;
 use tonic::codegen::{Body as _, Service, http};
 use tonic::server::NamedService;
 
 /// What a message begins with: whether gRPC compressed it, and its length.
 const PREFIX_BYTES: usize = 5;
+
+/// How often memory is asked for ahead of a line.
+const MORE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The call whose messages are many.
 const PUT: &str = "/arrow.flight.protocol.FlightService/DoPut";
@@ -230,12 +233,28 @@ fn needed(bytes: u64) -> u64 {
     2 * bytes + 3 * bytes.min(limits::PIECE_BYTES_MAX)
 }
 
-/// Memory, waited for; not for ever.
+/// Memory, waited for in line; not for ever. Whoever waits here holds nothing that others in the line need.
 pub(super) async fn admit(memory: &Share, bytes: u64) -> Result<Reservation> {
     match timeout(limits::ADMISSION_WAIT_MAX, memory.reserve(bytes)).await {
         Ok(held) => held,
         // Says what it is spent on.
         Err(_) => memory.try_reserve(bytes),
+    }
+}
+
+/// More memory for what was admitted, ahead of the line: those in it wait for what this one holds.
+pub(super) async fn admit_more(memory: &Share, bytes: u64) -> Result<Reservation> {
+    let since = Instant::now();
+    loop {
+        match memory.try_reserve(bytes) {
+            Err(error)
+                if error.kind() == Kind::Unavailable
+                    && since.elapsed() < limits::ADMISSION_WAIT_MAX =>
+            {
+                tokio::time::sleep(MORE_INTERVAL).await;
+            }
+            done => return done,
+        }
     }
 }
 

@@ -10,13 +10,13 @@ mod plain;
 
 pub(super) use plain::Stated;
 
-use super::incoming::{Arrived, Incoming, admit, cancelled};
+use super::incoming::{Arrived, Incoming, admit, admit_more, cancelled};
 use super::{Answers, Components, to_its_end};
 use crate::blocking::blocking;
 use crate::fit;
 use crate::flight::body::{self, Ack, Closing, PutCommand};
 use crate::flight::decode::{Decoded, Decoder};
-use crate::flight::wire;
+use crate::flight::{limits, wire};
 use arrow_array::RecordBatch;
 use arrow_flight::flight_descriptor::DescriptorType;
 use arrow_flight::{FlightData, FlightDescriptor, PutResult};
@@ -62,6 +62,9 @@ struct Put {
     rows: u64,
     closing: Option<Closing>,
     acks: watch::Sender<Option<Ack>>,
+    /// For what the writer keeps. A put waits for it before its first row only: what it has begun never waits
+    /// for what another one keeps.
+    kept: Reservation,
 }
 
 /// `DoPut`.
@@ -128,7 +131,10 @@ async fn open(
                 .with_hint("put to FlightDescriptor.for_path(\"web.clicks\"), or in a transaction: docs/flight.md"));
         }
     };
+    let writers = &components.memory.writers;
+    let kept = admit(writers, limits::WRITER_BYTES.min(writers.limit())).await?;
     let mut put = Put {
+        kept,
         schema: wire::plain(&dataset.schema)?,
         components,
         dataset,
@@ -183,13 +189,12 @@ impl Put {
 
     async fn receive(&mut self, incoming: &mut Incoming) -> Result<Ack> {
         let memory = self.components.memory.puts.clone();
-        let mut kept = memory.empty();
         while let Some((data, held)) = next(incoming).await? {
             if self.closing.is_some() {
                 return Err(misplaced("a message came after the closing message"));
             }
             let packed = self.decoder.unpacks_to(&data);
-            let _unpacked = admit(&memory, packed).await?;
+            let _unpacked = admit_more(&memory, packed).await?;
             match self.decoder.decode_apart(data).await? {
                 Decoded::Schema(_) => return Err(misplaced("a second schema came")),
                 Decoded::Metadata(json) => {
@@ -207,7 +212,7 @@ impl Put {
                 .writer
                 .as_ref()
                 .map_or(0, |writer| writer.buffered_bytes());
-            kept.hold(writes);
+            self.kept.hold(writes.max(limits::WRITER_BYTES));
             if let (Some(closing), End::Receipt) = (self.closing, &self.end) {
                 return self.receipt(closing).await;
             }
@@ -239,7 +244,7 @@ impl Put {
         let rows = batch.num_rows() as u64;
         for piece in blocking(move || wire::pieces(&batch)).await? {
             let more = (3 * fit::bytes_of(&piece)).saturating_sub(held.bytes());
-            let _plain = admit(&self.components.memory.puts, more).await?;
+            let _plain = admit_more(&self.components.memory.puts, more).await?;
             let schema = Arc::clone(&self.schema);
             let piece = blocking(move || wire::conform(&piece, &schema)).await?;
             match (&mut self.writer, &mut self.end) {
