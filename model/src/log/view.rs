@@ -176,15 +176,16 @@ impl View {
         epochs
     }
 
-    /// Live rows, bytes and digest.
+    /// Live rows, bytes and digest. Numbers beyond 64 bits stay at their end: no segment has them, but a
+    /// damaged slot may say so.
     pub fn totals(&self) -> (u64, u64, Digest) {
         let segments = self.live.values().flat_map(|epoch| &epoch.segments);
         segments.fold(
             (0, 0, Digest::default()),
             |(rows, bytes, digest), segment| {
                 (
-                    rows + segment.rows,
-                    bytes + segment.bytes,
+                    rows.saturating_add(segment.rows),
+                    bytes.saturating_add(segment.bytes),
                     digest + segment.digest,
                 )
             },
@@ -221,9 +222,10 @@ impl View {
         self.void.contains(segment)
     }
 
-    /// Folds the next slot in. A slot that is not the next one is `Data`: the caller lost one.
+    /// Folds the next slot in. A slot that is not the next one is `Data`: the caller lost one. So is one that
+    /// rewrites slots that it cannot: it was never decided.
     pub fn apply(&mut self, slot: SlotNo, body: &Slot) -> Result<()> {
-        if slot != self.head + 1 {
+        if Some(slot) != self.head.checked_add(1) {
             return Err(Error::new(
                 Kind::Data,
                 "FS0205",
@@ -231,6 +233,12 @@ impl View {
             )
             .with_detail("a log's slots are dense: one is missing or was read twice")
             .with_hint("run `flinkspark dataset verify NAME`"));
+        }
+        let after = self.horizon.saturating_add(1);
+        match body {
+            Slot::Replace { first, last, .. } => self.check_rewrite(slot, *first, *last)?,
+            Slot::Expire { through, .. } => self.check_rewrite(slot, after, *through)?,
+            _ => {}
         }
         self.head = slot;
         match body {
@@ -267,14 +275,27 @@ impl View {
             Slot::Expire { through, .. } => {
                 self.rewrites.push(Rewrite {
                     at: slot,
-                    first: self.horizon + 1,
+                    first: after,
                     last: *through,
                 });
-                self.remove_live(self.horizon + 1, *through);
+                self.remove_live(after, *through);
                 self.horizon = *through;
             }
         }
         Ok(())
+    }
+
+    /// The ranges that [`View::decide`] lets through.
+    fn check_rewrite(&self, slot: SlotNo, first: SlotNo, last: SlotNo) -> Result<()> {
+        if self.horizon < first && first <= last && last < slot {
+            return Ok(());
+        }
+        let why = format!("slot {slot} rewrites the slots {first} to {last}, which it cannot");
+        Err(
+            Error::new(Kind::Data, "FS0203", "a slot of the log is damaged")
+                .with_detail(why)
+                .with_hint("restore the object from a backup; `flinkspark explain FS0203` says what is safe"),
+        )
     }
 
     fn replace(&mut self, slot: SlotNo, first: SlotNo, last: SlotNo, with: &Replacement) {

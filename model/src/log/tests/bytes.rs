@@ -103,3 +103,40 @@ fn a_snapshot_beyond_its_head_is_refused() {
         serde_json::from_str(&stored.replacen("\"head\":2", "\"head\":1", 1)).unwrap();
     assert_eq!(View::try_from(torn).unwrap_err().code(), "FS0206");
 }
+
+#[test]
+fn a_slot_that_rewrites_what_it_cannot_is_refused_and_changes_nothing() {
+    let rewriting = |first, last| Slot::Replace {
+        read_at: 2,
+        first,
+        last,
+        with: Replacement::Compaction {
+            segments: Vec::new(),
+        },
+    };
+    let expiring = |through| Slot::Expire {
+        read_at: 2,
+        through,
+    };
+    let mut view = View::empty();
+    let schema = Slot::Schema {
+        version: 1,
+        schema: String::new(),
+    };
+    view.apply(1, &schema).unwrap();
+    view.apply(2, &expiring(1)).unwrap();
+    for slot in [
+        rewriting(2, 1),
+        rewriting(1, 2),
+        rewriting(2, 3),
+        expiring(0),
+        expiring(1),
+        expiring(u64::MAX),
+    ] {
+        let before = view.clone();
+        let error = view.apply(3, &slot).unwrap_err();
+        assert_eq!((error.kind(), error.code()), (Kind::Data, "FS0203"));
+        assert_eq!(view, before);
+    }
+    view.apply(3, &rewriting(2, 2)).unwrap();
+}
