@@ -44,6 +44,26 @@ pub(crate) const ROWS_MAX: u64 = 16 << 20;
 /// The most elements of a message that run ends may stand for.
 pub(crate) const RUN_ROWS_MAX: u64 = 2 << 20;
 
+/// How much a message may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Its rows, and its elements that take no bits at all.
+    pub(crate) rows_max: u64,
+    /// Its elements that run ends stand for.
+    pub(crate) run_rows_max: u64,
+    /// What its compressed buffers unpack to, and what its views stand for, in bytes.
+    pub(crate) unpacked_bytes_max: u64,
+}
+
+impl Limits {
+    /// Of what arrives, and of segments.
+    pub(crate) const MESSAGE: Self = Self {
+        rows_max: ROWS_MAX,
+        run_rows_max: RUN_ROWS_MAX,
+        unpacked_bytes_max: UNPACKED_BYTES_MAX,
+    };
+}
+
 /// Why a message was not decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -92,6 +112,12 @@ pub(crate) fn schema_of(schema: arrow_ipc::Schema<'_>) -> Result<Schema> {
     walled(|| Ok(arrow_ipc::convert::fb_to_schema(schema)))
 }
 
+/// Refuses a schema, verified as a flatbuffer, that arrow's conversion cannot take. The byte order may be any:
+/// it is a description, and no rows follow it.
+pub(crate) fn check_description(schema: arrow_ipc::Schema<'_>) -> Result<()> {
+    types::check_fields(schema)
+}
+
 /// Refuses a schema whose message, of so many bytes, or whose rows' headers a reader would refuse.
 pub(crate) fn check_width(bytes: usize, schema: &Schema) -> Result<()> {
     let mut fields = 0;
@@ -123,17 +149,12 @@ pub(crate) fn rows(
     body: &Buffer,
     projection: Option<&[usize]>,
 ) -> Result<RecordBatch> {
-    let Some(header) = message.header_as_record_batch() else {
-        return damaged("its rows are missing");
-    };
-    decode(
-        header,
-        message.version(),
-        schema,
+    Decoder {
+        limits: Limits::MESSAGE,
+        version: message.version(),
         dictionaries,
-        body,
-        projection,
-    )
+    }
+    .rows(message, schema, body, projection)
 }
 
 /// What the compressed buffers of a message of rows say that they unpack to, in bytes; 0 where it has none,
@@ -152,58 +173,107 @@ pub(crate) fn dictionary(
     dictionaries: &mut HashMap<i64, ArrayRef>,
     body: &Buffer,
 ) -> Result<()> {
-    let Some(batch) = message.header_as_dictionary_batch() else {
-        return damaged("its dictionary is missing");
+    let decoder = Decoder {
+        limits: Limits::MESSAGE,
+        version: message.version(),
+        dictionaries,
     };
-    let Some(header) = batch.data() else {
-        return damaged("its dictionary has no values");
-    };
-    let id = batch.id();
-    let Some(values) = types::values_of(schema, id) else {
-        return damaged(format!("no column has the dictionary {id}"));
-    };
-    let schema = Arc::new(Schema::new(vec![Field::new("values", values, true)]));
-    let values = decode(header, message.version(), &schema, dictionaries, body, None)?;
-    let mut values = Arc::clone(values.column(0));
-    if batch.isDelta() {
-        let Some(known) = dictionaries.get(&id) else {
-            return damaged(format!(
-                "it adds to the dictionary {id}, which did not come"
-            ));
-        };
-        values = concat(&[known, &values]).map_err(|cause| Refusal::Damaged(cause.to_string()))?;
-    }
+    let (id, values) = decoder.dictionary(message, schema, body)?;
     dictionaries.insert(id, values);
     Ok(())
 }
 
-fn decode(
-    header: arrow_ipc::RecordBatch<'_>,
-    version: MetadataVersion,
-    schema: &SchemaRef,
-    dictionaries: &HashMap<i64, ArrayRef>,
-    body: &Buffer,
-    projection: Option<&[usize]>,
-) -> Result<RecordBatch> {
-    let layout = layout::check(schema.fields(), header, body, version)?;
-    let wanted =
-        |column: usize| projection.is_none_or(|columns| columns.binary_search(&column).is_ok());
-    let unpacked = unpack::unpack(header, &layout, body, wanted)?;
-    let (header, body) = match &unpacked {
-        None => (header, body),
-        Some(unpacked) => (unpacked.header()?, &unpacked.body),
-    };
-    let views = layout.views.iter().filter_map(|at| {
-        let buffer = header.buffers()?.iter().nth(*at)?;
-        let start = usize::try_from(buffer.offset()).ok()?;
-        body.get(start..start.checked_add(usize::try_from(buffer.length()).ok()?)?)
-    });
-    layout::check_views(views)?;
-    walled(|| {
-        RecordBatchDecoder::try_new(body, header, Arc::clone(schema), dictionaries, &version)?
+/// What the messages of one stream or file are decoded by.
+pub(crate) struct Decoder<'a> {
+    /// What a message may hold.
+    pub(crate) limits: Limits,
+    /// What the messages follow.
+    pub(crate) version: MetadataVersion,
+    /// The dictionaries that came before.
+    pub(crate) dictionaries: &'a HashMap<i64, ArrayRef>,
+}
+
+impl Decoder<'_> {
+    /// The rows that a message holds; with `projection`, sorted and without repetition, those columns alone.
+    pub(crate) fn rows(
+        &self,
+        message: Message<'_>,
+        schema: &SchemaRef,
+        body: &Buffer,
+        projection: Option<&[usize]>,
+    ) -> Result<RecordBatch> {
+        let Some(header) = message.header_as_record_batch() else {
+            return damaged("its rows are missing");
+        };
+        self.decode(header, schema, body, projection)
+    }
+
+    /// The dictionary that a message holds, whole, and the number that it has.
+    pub(crate) fn dictionary(
+        &self,
+        message: Message<'_>,
+        schema: &Schema,
+        body: &Buffer,
+    ) -> Result<(i64, ArrayRef)> {
+        let Some(batch) = message.header_as_dictionary_batch() else {
+            return damaged("its dictionary is missing");
+        };
+        let Some(header) = batch.data() else {
+            return damaged("its dictionary has no values");
+        };
+        let id = batch.id();
+        let Some(values) = types::values_of(schema, id) else {
+            return damaged(format!("no column has the dictionary {id}"));
+        };
+        let schema = Arc::new(Schema::new(vec![Field::new("values", values, true)]));
+        let values = self.decode(header, &schema, body, None)?;
+        let mut values = Arc::clone(values.column(0));
+        if batch.isDelta() {
+            let Some(known) = self.dictionaries.get(&id) else {
+                return damaged(format!(
+                    "it adds to the dictionary {id}, which did not come"
+                ));
+            };
+            values =
+                concat(&[known, &values]).map_err(|cause| Refusal::Damaged(cause.to_string()))?;
+        }
+        Ok((id, values))
+    }
+
+    fn decode(
+        &self,
+        header: arrow_ipc::RecordBatch<'_>,
+        schema: &SchemaRef,
+        body: &Buffer,
+        projection: Option<&[usize]>,
+    ) -> Result<RecordBatch> {
+        let (limits, version) = (&self.limits, self.version);
+        let layout = layout::check(schema.fields(), header, body, version, limits)?;
+        let wanted =
+            |column: usize| projection.is_none_or(|columns| columns.binary_search(&column).is_ok());
+        let unpacked = unpack::unpack(header, &layout, body, wanted)?;
+        let (header, body) = match &unpacked {
+            None => (header, body),
+            Some(unpacked) => (unpacked.header()?, &unpacked.body),
+        };
+        let views = layout.views.iter().filter_map(|at| {
+            let buffer = header.buffers()?.iter().nth(*at)?;
+            let start = usize::try_from(buffer.offset()).ok()?;
+            body.get(start..start.checked_add(usize::try_from(buffer.length()).ok()?)?)
+        });
+        layout::check_views(views, limits)?;
+        walled(|| {
+            RecordBatchDecoder::try_new(
+                body,
+                header,
+                Arc::clone(schema),
+                self.dictionaries,
+                &version,
+            )?
             .with_projection(projection)
             .read_record_batch()
-    })
+        })
+    }
 }
 
 /// The last wall: the checks make panics impossible, and where one of arrow's assertions fails all the

@@ -1,8 +1,8 @@
 //! Arrow IPC: the file format both ways, the stream format on reading.
 //!
-//! Walks the messages itself and hands each to arrow's decoder, because the lengths that a file
-//! states must be checked against the file before anything is allocated. Invariant: a file
-//! without its footer, or a stream without its end marker, is torn.
+//! Walks the messages itself and hands each to [`crate::ipc`], which holds what it states against what there is
+//! before anything is allocated. Invariant: a file without its footer, or a stream without its end marker, is
+//! torn.
 
 mod messages;
 mod write;
@@ -12,25 +12,35 @@ pub(super) use write::Writer;
 use super::conform::{conform, stored_schema};
 use super::error::{cannot_open, described, guarded, unread_form};
 use super::{BatchReader, Format, Input};
-use arrow_array::RecordBatch;
+use crate::ipc::{Decoder, Limits};
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::Buffer;
-use arrow_ipc::reader::FileDecoder;
-use arrow_ipc::{Block, MessageHeader, root_as_footer};
+use arrow_ipc::{Block, MessageHeader, MetadataVersion, root_as_footer};
 use arrow_schema::SchemaRef;
 use flinkspark_model::Result;
 use messages::{Bytes, header};
+use std::collections::HashMap;
 use std::io::SeekFrom;
-use std::sync::Arc;
 
 const MAGIC: &[u8; 6] = b"ARROW1";
 /// What a file of Feather's first version begins with.
 const FEATHER: &[u8; 4] = b"FEA1";
 /// Footer length and magic at the end of a file, in bytes.
 const TRAILER_BYTES: u64 = 10;
+/// What a batch of a file may hold: more than a message that arrives, as files are read where they lie.
+const BATCH_LIMITS: Limits = Limits {
+    rows_max: i32::MAX as u64,
+    run_rows_max: i32::MAX as u64,
+    unpacked_bytes_max: 2 << 30,
+};
+
 /// Reads a file or a stream.
 pub(super) struct Reader {
     bytes: Bytes,
-    decoder: FileDecoder,
+    /// The schema of the file's own encodings.
+    encoded: SchemaRef,
+    version: MetadataVersion,
+    dictionaries: HashMap<i64, ArrayRef>,
     stored: SchemaRef,
     messages: Messages,
 }
@@ -96,22 +106,20 @@ impl Reader {
             .schema()
             .ok_or_else(|| bytes.damaged("its footer has no schema"))?;
         let schema = bytes.schema(schema)?;
-        let decoder = FileDecoder::new(Arc::clone(&schema), footer.version());
         let blocks = footer
             .recordBatches()
             .map(|blocks| blocks.iter().rev().copied().collect());
         let mut reader = Self {
             bytes,
-            decoder,
             stored: stored_schema(&schema)?,
+            encoded: schema,
+            version: footer.version(),
+            dictionaries: HashMap::new(),
             messages: Messages::Blocks(blocks.unwrap_or_default()),
         };
         for block in footer.dictionaries().into_iter().flatten() {
             let message = reader.block(block)?;
-            reader
-                .decoder
-                .read_dictionary(block, &message)
-                .map_err(|cause| reader.bytes.wrong(cause))?;
+            reader.dictionary(block, &message)?;
         }
         Ok(reader)
     }
@@ -125,12 +133,14 @@ impl Reader {
             .header_as_schema()
             .ok_or_else(|| bytes.damaged("it does not begin with a schema"))?;
         let schema = bytes.schema(schema)?;
-        let decoder = FileDecoder::new(Arc::clone(&schema), header.version());
+        let version = header.version();
         let next = block.metaDataLength() as u64 + block.bodyLength() as u64;
         Ok(Self {
             bytes,
-            decoder,
             stored: stored_schema(&schema)?,
+            encoded: schema,
+            version,
+            dictionaries: HashMap::new(),
             messages: Messages::Stream(next),
         })
     }
@@ -147,8 +157,24 @@ impl Reader {
         let (offset, metadata, body) =
             lengths.map_err(|_| self.bytes.damaged("its footer points outside of it"))?;
         let message = self.bytes.read(offset, metadata.saturating_add(body))?;
-        self.bytes.check(&message, metadata as usize)?;
+        self.bytes.check(&message)?;
         Ok(message)
+    }
+
+    fn dictionary(&mut self, block: &Block, message: &Buffer) -> Result<()> {
+        let (header, body) = self.bytes.parts(block, message)?;
+        let known = self.decoder().dictionary(header, &self.encoded, &body);
+        let (id, values) = known.map_err(|refusal| self.bytes.refused(refusal))?;
+        self.dictionaries.insert(id, values);
+        Ok(())
+    }
+
+    fn decoder(&self) -> Decoder<'_> {
+        Decoder {
+            limits: BATCH_LIMITS,
+            version: self.version,
+            dictionaries: &self.dictionaries,
+        }
     }
 
     fn decode(&mut self) -> Result<Option<RecordBatch>> {
@@ -167,29 +193,22 @@ impl Reader {
                         return Ok(None);
                     };
                     *at += block.metaDataLength() as u64 + block.bodyLength() as u64;
-                    self.bytes
-                        .check(&message, block.metaDataLength() as usize)?;
+                    self.bytes.check(&message)?;
                     (block, message)
                 }
             };
-            let kind = header(&message)
-                .map_err(|why| self.bytes.damaged(why))?
-                .header_type();
-            if kind == MessageHeader::DictionaryBatch {
-                self.decoder
-                    .read_dictionary(&block, &message)
-                    .map_err(|cause| self.bytes.wrong(cause))?;
-                continue;
-            }
-            let batch = self
-                .decoder
-                .read_record_batch(&block, &message)
-                .map_err(|cause| self.bytes.wrong(cause))?;
-            if let Some(batch) = batch {
-                let stored = conform(&batch, &self.stored);
-                return stored
-                    .map(Some)
-                    .map_err(|misfit| self.bytes.damaged(described(&misfit)));
+            let (header, body) = self.bytes.parts(&block, &message)?;
+            match header.header_type() {
+                MessageHeader::DictionaryBatch => self.dictionary(&block, &message)?,
+                MessageHeader::NONE => {}
+                _ => {
+                    let batch = self.decoder().rows(header, &self.encoded, &body, None);
+                    let batch = batch.map_err(|refusal| self.bytes.refused(refusal))?;
+                    let stored = conform(&batch, &self.stored);
+                    return stored
+                        .map(Some)
+                        .map_err(|misfit| self.bytes.damaged(described(&misfit)));
+                }
             }
         }
     }

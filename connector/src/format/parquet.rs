@@ -5,6 +5,7 @@
 //! Spark's old calendar, units that the format does not have. Invariant: a file whose rows are not
 //! as many as its footer says is an error, and so is a value that would come out as another.
 
+mod described;
 mod footer;
 mod input;
 mod leaf;
@@ -29,6 +30,7 @@ use ::parquet::arrow::arrow_reader::{
     ParquetRecordBatchReaderBuilder,
 };
 use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::ParquetMetaDataReader;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 use flinkspark_model::{Error, Result};
@@ -115,7 +117,11 @@ impl File<'_> {
     }
 
     fn read(&self, declared: Option<&Schema>) -> Result<Reader> {
-        let loaded = ArrowReaderMetadata::load(&self.shared, ArrowReaderOptions::default())
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&self.shared);
+        let metadata = Arc::new(metadata.map_err(|cause| self.wrong(cause))?);
+        described::check(metadata.file_metadata())
+            .map_err(|why| damaged(Format::Parquet, self.name, why))?;
+        let loaded = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::default())
             .map_err(|cause| self.wrong(cause))?;
         let footer = loaded.metadata().file_metadata();
         let rows_total = u64::try_from(footer.num_rows()).map_err(|_| {

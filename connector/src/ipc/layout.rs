@@ -4,7 +4,7 @@
 //! passed, every buffer lies within the body, no byte of the body is counted twice, each element of each
 //! node has its bits in a buffer or is one of a bounded number that need none.
 
-use super::{ROWS_MAX, RUN_ROWS_MAX, Refusal, Result, UNPACKED_BYTES_MAX, damaged};
+use super::{Limits, Refusal, Result, UNPACKED_BYTES_MAX, damaged};
 use arrow_ipc::{CompressionType, FieldNode, MetadataVersion, RecordBatch};
 use arrow_schema::{DataType, FieldRef, Fields, UnionFields, UnionMode};
 use std::collections::VecDeque;
@@ -50,20 +50,22 @@ pub(super) fn check(
     header: RecordBatch<'_>,
     body: &[u8],
     version: MetadataVersion,
+    limits: &Limits,
 ) -> Result<Layout> {
     let rows = header.length();
     let Ok(count) = u64::try_from(rows) else {
         return damaged(format!("it states {rows} rows"));
     };
-    if count > ROWS_MAX {
+    if count > limits.rows_max {
         return Err(Refusal::TooLarge(format!(
-            "it has {rows} rows; the limit is {ROWS_MAX}"
+            "it has {rows} rows; the limit is {}",
+            limits.rows_max
         )));
     }
     let Some(nodes) = header.nodes() else {
         return damaged("it has no list of nodes");
     };
-    let buffers = spans(header, body)?;
+    let buffers = spans(header, body, limits.unpacked_bytes_max)?;
     let variadic = header.variadicBufferCounts().into_iter().flatten();
     let mut walk = Walk {
         nodes: nodes.iter(),
@@ -71,6 +73,7 @@ pub(super) fn check(
         next: 0,
         variadic: variadic.collect(),
         version,
+        limits,
         weightless: 0,
         runs: 0,
         views: Vec::new(),
@@ -94,10 +97,11 @@ pub(super) fn check(
 
 /// What the buffers unpack to; 0 where they are refused.
 pub(super) fn unpacked_bytes(header: RecordBatch<'_>, body: &[u8]) -> u64 {
-    spans(header, body).map_or(0, |spans| spans.iter().map(|span| span.bytes).sum())
+    spans(header, body, UNPACKED_BYTES_MAX)
+        .map_or(0, |spans| spans.iter().map(|span| span.bytes).sum())
 }
 
-fn spans(header: RecordBatch<'_>, body: &[u8]) -> Result<Vec<Span>> {
+fn spans(header: RecordBatch<'_>, body: &[u8], unpacked_max: u64) -> Result<Vec<Span>> {
     let Some(buffers) = header.buffers() else {
         return damaged("it has no list of buffers");
     };
@@ -115,7 +119,7 @@ fn spans(header: RecordBatch<'_>, body: &[u8]) -> Result<Vec<Span>> {
     let (mut stored, mut unpacked) = (0_u64, 0_u64);
     let mut spans = Vec::with_capacity(buffers.len());
     for buffer in buffers {
-        let span = span(buffer.offset(), buffer.length(), body, packed)?;
+        let span = span(buffer.offset(), buffer.length(), body, packed, unpacked_max)?;
         stored = stored.saturating_add(u64::try_from(buffer.length()).unwrap_or(u64::MAX));
         unpacked = unpacked.saturating_add(span.bytes);
         spans.push(span);
@@ -126,15 +130,21 @@ fn spans(header: RecordBatch<'_>, body: &[u8]) -> Result<Vec<Span>> {
             body.len()
         ));
     }
-    if packed.is_some() && unpacked > UNPACKED_BYTES_MAX {
+    if packed.is_some() && unpacked > unpacked_max {
         return Err(Refusal::TooLarge(format!(
-            "its buffers unpack to {unpacked} bytes; the limit is {UNPACKED_BYTES_MAX}"
+            "its buffers unpack to {unpacked} bytes; the limit is {unpacked_max}"
         )));
     }
     Ok(spans)
 }
 
-fn span(offset: i64, length: i64, body: &[u8], packed: Option<Codec>) -> Result<Span> {
+fn span(
+    offset: i64,
+    length: i64,
+    body: &[u8],
+    packed: Option<Codec>,
+    unpacked_max: u64,
+) -> Result<Span> {
     let range = || {
         let start = usize::try_from(offset).ok()?;
         let end = start.checked_add(usize::try_from(length).ok()?)?;
@@ -166,8 +176,8 @@ fn span(offset: i64, length: i64, body: &[u8], packed: Option<Codec>) -> Result<
             packed: None,
         }),
         stated => match u64::try_from(stated) {
-            Ok(bytes) if bytes > UNPACKED_BYTES_MAX => Err(Refusal::TooLarge(format!(
-                "a buffer unpacks to {bytes} bytes; the limit is {UNPACKED_BYTES_MAX}"
+            Ok(bytes) if bytes > unpacked_max => Err(Refusal::TooLarge(format!(
+                "a buffer unpacks to {bytes} bytes; the limit is {unpacked_max}"
             ))),
             Ok(bytes)
                 if packed != Some(Codec::Lz4) || bytes <= LZ4_RATIO_MAX * stored.len() as u64 =>
@@ -193,12 +203,13 @@ struct Walk<'a, I> {
     next: usize,
     variadic: VecDeque<i64>,
     version: MetadataVersion,
+    limits: &'a Limits,
     weightless: u64,
     runs: u64,
     views: Vec<usize>,
 }
 
-impl<'a, I: Iterator<Item = &'a FieldNode>> Walk<'a, I> {
+impl<'a, I: Iterator<Item = &'a FieldNode> + Clone> Walk<'a, I> {
     fn node(&mut self, field: &FieldRef) -> Result<(u64, u64)> {
         let Some(node) = self.nodes.next() else {
             return damaged(format!("column \"{}\" has no node", field.name()));
@@ -236,9 +247,10 @@ impl<'a, I: Iterator<Item = &'a FieldNode>> Walk<'a, I> {
     /// Counts elements that need no bits.
     fn weightless(&mut self, length: u64) -> Result<()> {
         self.weightless = self.weightless.saturating_add(length);
-        if self.weightless > ROWS_MAX {
+        if self.weightless > self.limits.rows_max {
             return Err(Refusal::TooLarge(format!(
-                "more than {ROWS_MAX} of its elements have no values"
+                "more than {} of its elements have no values",
+                self.limits.rows_max
             )));
         }
         Ok(())
@@ -294,7 +306,7 @@ impl<'a, I: Iterator<Item = &'a FieldNode>> Walk<'a, I> {
             }
             D::ListView(item) => self.list_views(field, length, 4, item),
             D::LargeListView(item) => self.list_views(field, length, 8, item),
-            D::FixedSizeList(item, _) => self.field(item),
+            D::FixedSizeList(item, width) => self.items(field, length, *width, item),
             D::Struct(fields) => fields.iter().try_for_each(|child| self.field(child)),
             D::Dictionary(keys, _) => {
                 self.elements(field, length, keys.primitive_width().unwrap_or(1))
@@ -305,9 +317,10 @@ impl<'a, I: Iterator<Item = &'a FieldNode>> Walk<'a, I> {
 
     fn runs(&mut self, length: u64, ends: &FieldRef, values: &FieldRef) -> Result<()> {
         self.runs = self.runs.saturating_add(length);
-        if self.runs > RUN_ROWS_MAX {
+        if self.runs > self.limits.run_rows_max {
             return Err(Refusal::TooLarge(format!(
-                "its run ends stand for more than {RUN_ROWS_MAX} elements"
+                "its run ends stand for more than {} elements",
+                self.limits.run_rows_max
             )));
         }
         self.field(ends)?;
@@ -351,6 +364,20 @@ impl<'a, I: Iterator<Item = &'a FieldNode>> Walk<'a, I> {
         }
     }
 
+    /// Lists of one width have no offsets: their items are as many as they say, or the list is too long.
+    fn items(&mut self, field: &FieldRef, length: u64, width: i32, item: &FieldRef) -> Result<()> {
+        let next = self.nodes.clone().next().map_or(0, FieldNode::length);
+        let wanted = u64::try_from(width).unwrap_or(u64::MAX);
+        let wanted = length.saturating_mul(wanted);
+        if u64::try_from(next).is_ok_and(|next| next < wanted) {
+            return damaged(format!(
+                "column \"{}\" has {length} lists of {width} items, and {next} items",
+                field.name()
+            ));
+        }
+        self.field(item)
+    }
+
     fn list_views(
         &mut self,
         field: &FieldRef,
@@ -365,7 +392,10 @@ impl<'a, I: Iterator<Item = &'a FieldNode>> Walk<'a, I> {
 }
 
 /// Refuses views that stand for more than a message may unpack to: arrow looks at every byte of each.
-pub(super) fn check_views<'a>(views: impl Iterator<Item = &'a [u8]>) -> Result<()> {
+pub(super) fn check_views<'a>(
+    views: impl Iterator<Item = &'a [u8]>,
+    limits: &Limits,
+) -> Result<()> {
     let mut bytes: u64 = 0;
     for views in views {
         let lengths = views
@@ -375,9 +405,10 @@ pub(super) fn check_views<'a>(views: impl Iterator<Item = &'a [u8]>) -> Result<(
             sum.saturating_add(u64::from(u32::from_le_bytes(*length)))
         });
     }
-    if bytes > UNPACKED_BYTES_MAX {
+    if bytes > limits.unpacked_bytes_max {
         return Err(Refusal::TooLarge(format!(
-            "its views stand for {bytes} bytes; the limit is {UNPACKED_BYTES_MAX}"
+            "its views stand for {bytes} bytes; the limit is {}",
+            limits.unpacked_bytes_max
         )));
     }
     Ok(())

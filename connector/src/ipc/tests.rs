@@ -5,7 +5,8 @@ use crate::fit::bytes_of;
 use arrow_array::builder::{BinaryViewBuilder, StringViewBuilder};
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    Int32Array, Int64Array, ListArray, NullArray, RecordBatchOptions, RunArray, StringArray,
+    FixedSizeListArray, Int32Array, Int64Array, ListArray, NullArray, RecordBatchOptions, RunArray,
+    StringArray,
 };
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow_ipc::{CompressionType, FieldNode, MessageHeader, RecordBatchArgs};
@@ -314,5 +315,21 @@ proptest! {
             Err(_) => {}
             Ok(batch) => prop_assert!(bytes_of(&batch) < 1 << 40),
         }
+    }
+}
+
+#[test]
+fn lists_of_one_width_that_are_longer_than_their_items_are_refused() {
+    let pairs = (0..100).map(|n| Some([Some(n), None]));
+    let pairs = FixedSizeListArray::from_iter_primitive::<Int32Type, _, _>(pairs, 2);
+    let batch = RecordBatch::try_from_iter([("pairs", Arc::new(pairs) as ArrayRef)]).unwrap();
+    let (header, body) = encode(&batch, None);
+    assert_eq!(decode(&batch.schema(), &header, &body), Ok(batch.clone()));
+    for length in [101, 1 << 40, i64::MAX] {
+        let lie = changed(&header, |_, nodes, _, _| {
+            nodes[0] = FieldNode::new(length, 0);
+        });
+        let refused = decode(&batch.schema(), &lie, &body);
+        assert!(matches!(refused, Err(Refusal::Damaged(_))), "{refused:?}");
     }
 }

@@ -11,9 +11,22 @@ pub(super) fn check(schema: arrow_ipc::Schema<'_>) -> Result<()> {
     if schema.endianness() != Endianness::Little {
         return damaged("its numbers are big-endian; this build reads little-endian ones");
     }
+    check_fields(schema)
+}
+
+/// Refuses a schema with a type that does not exist, in either byte order.
+pub(super) fn check_fields(schema: arrow_ipc::Schema<'_>) -> Result<()> {
     let Some(fields) = schema.fields() else {
         return damaged("its schema has no list of fields");
     };
+    let big = schema.endianness() != Endianness::Little;
+    if big
+        && fields
+            .iter()
+            .any(|field| field.type_type() == Type::Decimal)
+    {
+        return damaged("its decimals are big-endian");
+    }
     fields.iter().try_for_each(field)
 }
 

@@ -4,7 +4,7 @@
 //! unpacks to exactly what it states, and what it states was checked before.
 
 use super::layout::{Codec, Layout};
-use super::{Refusal, Result, damaged};
+use super::{Refusal, Result, UNPACKED_BYTES_MAX, damaged};
 use arrow_buffer::Buffer;
 use arrow_ipc::{RecordBatch, RecordBatchArgs};
 use flatbuffers::FlatBufferBuilder;
@@ -13,6 +13,9 @@ use std::io::{self, Read};
 
 /// The alignment of a buffer.
 const ALIGNMENT: usize = 64;
+
+/// The most that is reserved by what a message states, in bytes.
+const ROOM_BYTES_MAX: usize = UNPACKED_BYTES_MAX as usize;
 
 /// A message as it would have come without compression.
 pub(super) struct Unpacked {
@@ -51,7 +54,8 @@ pub(super) fn unpack(
     let room = room.fold(0usize, |sum, (span, _)| {
         sum.next_multiple_of(ALIGNMENT) + span.bytes as usize
     });
-    let mut body = Vec::with_capacity(room);
+    // What is stated is taken at once only where it is little: the rest as it comes out.
+    let mut body = Vec::with_capacity(room.min(ROOM_BYTES_MAX));
     let mut places = Vec::with_capacity(layout.buffers.len());
     for (span, needed) in layout.buffers.iter().zip(&needed) {
         body.resize(body.len().next_multiple_of(ALIGNMENT), 0);

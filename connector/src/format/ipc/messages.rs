@@ -4,11 +4,10 @@
 
 use crate::format::error::{cannot_open, damaged, foreign_calendar, unread_codec, unread_form};
 use crate::format::{Format, Input, parquet};
+use crate::ipc::{self, Refusal};
 use arrow_buffer::{Buffer, MutableBuffer};
-use arrow_ipc::{
-    Block, CompressionType, Endianness, MessageHeader, convert::fb_to_schema, root_as_message,
-};
-use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow_ipc::{Block, CompressionType, Endianness, MessageHeader, root_as_message};
+use arrow_schema::{DataType, SchemaRef};
 use flinkspark_model::{Error, Result};
 use std::io::SeekFrom;
 
@@ -16,12 +15,6 @@ const CONTINUATION: [u8; 4] = [0xff; 4];
 
 /// The largest footer or message header, in bytes.
 const METADATA_BYTES_MAX: u64 = 256 << 20;
-
-/// The largest batch of a file, in bytes, after decompression.
-const BATCH_BYTES_MAX: u64 = 2 << 30;
-
-/// The largest batch of a file, in rows.
-const BATCH_ROWS_MAX: i64 = i32::MAX as i64;
 
 /// The input with its length.
 pub(super) struct Bytes {
@@ -35,8 +28,23 @@ impl Bytes {
         damaged(Format::Arrow, &self.name, why)
     }
 
-    pub(super) fn wrong(&self, cause: ArrowError) -> Error {
-        self.damaged(cause.to_string())
+    pub(super) fn refused(&self, refusal: Refusal) -> Error {
+        let (Refusal::Damaged(why) | Refusal::TooLarge(why) | Refusal::Bug(why)) = refusal;
+        self.damaged(why)
+    }
+
+    /// A message's header and its body.
+    pub(super) fn parts<'m>(
+        &self,
+        block: &Block,
+        message: &'m Buffer,
+    ) -> Result<(arrow_ipc::Message<'m>, Buffer)> {
+        let header = header(message).map_err(|why| self.damaged(why))?;
+        let metadata = usize::try_from(block.metaDataLength()).unwrap_or(usize::MAX);
+        if metadata > message.len() {
+            return Err(self.damaged("a message ends before its body begins"));
+        }
+        Ok((header, message.slice(metadata)))
     }
 
     /// The schema, where the bytes are in this machine's order and the days in Arrow's calendar.
@@ -51,7 +59,7 @@ impl Bytes {
                 hint,
             ));
         }
-        let schema = fb_to_schema(schema);
+        let schema = ipc::schema_of(schema).map_err(|refusal| self.refused(refusal))?;
         let days = schema
             .fields()
             .iter()
@@ -62,18 +70,17 @@ impl Bytes {
         }
     }
 
-    /// Refuses a batch that this build cannot read, or that would take more than any file may.
-    pub(super) fn check(&self, message: &Buffer, metadata_bytes: usize) -> Result<()> {
+    /// Refuses a batch whose codec this build does not read.
+    pub(super) fn check(&self, message: &Buffer) -> Result<()> {
         let header = header(message).map_err(|why| self.damaged(why))?;
         let codec = batch_of(&header).and_then(|batch| Some(batch.compression()?.codec()));
         match codec {
-            None | Some(CompressionType::LZ4_FRAME | CompressionType::ZSTD) => {}
+            None | Some(CompressionType::LZ4_FRAME | CompressionType::ZSTD) => Ok(()),
             Some(CompressionType(number)) => {
                 let hint = "write it again with lz4, zstd or without compression";
-                return Err(unread_codec(&self.name, &format!("codec {number}"), hint));
+                Err(unread_codec(&self.name, &format!("codec {number}"), hint))
             }
         }
-        check_batch(&header, message, metadata_bytes).map_err(|why| self.damaged(why))
     }
 
     pub(super) fn read(&mut self, at: u64, length: u64) -> Result<Buffer> {
@@ -164,38 +171,4 @@ fn has_days(data_type: &DataType) -> bool {
         D::Struct(fields) => fields.iter().any(|field| has_days(field.data_type())),
         _ => false,
     }
-}
-
-/// Refuses a batch that would take more rows or memory than any file may ask for.
-fn check_batch(
-    header: &arrow_ipc::Message<'_>,
-    message: &Buffer,
-    metadata_bytes: usize,
-) -> Result<(), String> {
-    let Some(batch) = batch_of(header) else {
-        return Ok(());
-    };
-    if !(0..=BATCH_ROWS_MAX).contains(&batch.length()) {
-        return Err(format!("a batch says that it has {} rows", batch.length()));
-    }
-    if batch.compression().is_none() {
-        return Ok(());
-    }
-    let body = message.get(metadata_bytes..).unwrap_or_default();
-    let mut bytes = 0u64;
-    for buffer in batch.buffers().into_iter().flatten() {
-        let stated = usize::try_from(buffer.offset())
-            .ok()
-            .and_then(|at| body.get(at..)?.first_chunk::<8>());
-        if buffer.length() > 0 {
-            let stated = i64::from_le_bytes(*stated.ok_or("a buffer lies outside of its batch")?);
-            bytes = bytes.saturating_add(stated.max(0) as u64);
-        }
-    }
-    if bytes > BATCH_BYTES_MAX {
-        return Err(format!(
-            "a compressed batch says that it has {bytes} bytes; the limit is {BATCH_BYTES_MAX}"
-        ));
-    }
-    Ok(())
 }
