@@ -18,6 +18,9 @@ pub(crate) const VERSION: u32 = 1;
 /// Bytes before the first record.
 pub(crate) const HEADER_BYTES: u64 = 64;
 
+/// The greatest first sequence: those that follow it fit 64 bits, whatever a file holds.
+const FIRST_MAX: u64 = 1 << 62;
+
 const MAGIC: &[u8; 8] = b"FLSPJRNL";
 const FIXED_BYTES: usize = 36;
 const MARKS_OFFSET: usize = 40;
@@ -97,6 +100,9 @@ impl Header {
         let mut identity = [0; 16];
         identity.copy_from_slice(&fixed[20..36]);
         let first = u64_at(bytes, 12).unwrap_or(0);
+        if !(1..=FIRST_MAX).contains(&first) {
+            return Err(damaged("its records have numbers that none can have"));
+        }
         let marks = [
             decode_mark(bytes, &identity, 0),
             decode_mark(bytes, &identity, 1),
@@ -191,6 +197,17 @@ mod tests {
             let mut torn = before;
             torn[at + 3] ^= 0xff;
             assert_eq!(Header::decode(&torn).unwrap().mark, mark - 1);
+        }
+    }
+
+    #[test]
+    fn a_first_sequence_that_no_journal_has_is_refused() {
+        for (first, whole) in [(0, false), (1, true), (FIRST_MAX, true), (u64::MAX, false)] {
+            let read = Header::decode(&Header::new(first, [0; 16]).encode());
+            match read {
+                Ok(header) => assert!(whole && header.first == first),
+                Err(error) => assert!(!whole && error.code() == "FS0503", "{error}"),
+            }
         }
     }
 
