@@ -28,6 +28,11 @@ pub fn bodies(json: &[u8]) -> usize {
     flight::decode_bodies(json)
 }
 
+/// A small record of the store, read as each kind of them in turn; how many took it.
+pub fn store_records(record: &[u8]) -> usize {
+    store::decode_records(record)
+}
+
 /// The file of a segment: every row of it, against the digest that was sealed.
 ///
 /// Errors: those of `dataset verify`.

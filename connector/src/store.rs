@@ -141,6 +141,16 @@ pub trait Staging: Send {
     async fn publish(self: Box<Self>) -> Result<()>;
 }
 
+/// How many of the kinds of small records the bytes are.
+pub(crate) fn decode_records(bytes: &[u8]) -> usize {
+    let Ok(key) = Key::new("record") else {
+        return 0;
+    };
+    usize::from(record::decode::<transactions::Opening>(&key, bytes).is_ok())
+        + usize::from(record::decode::<Grave>(&key, bytes).is_ok())
+        + usize::from(record::decode::<String>(&key, bytes).is_ok())
+}
+
 /// Reads the file of a segment and compares its rows with the digest that was sealed.
 pub(crate) fn decode_segment(log: LogId, segment: &SegmentRef, file: Vec<u8>) -> Result<()> {
     let opened = Opened {

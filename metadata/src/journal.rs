@@ -5,6 +5,7 @@
 //! acknowledged is undone ([`reopen`]). Invariant: what [`Journal::append`] acknowledged is read by every later open, or
 //! that open fails with an error that says so.
 
+mod bytes;
 mod current;
 mod feed;
 mod frame;
@@ -16,6 +17,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bytes::read;
 pub(crate) use feed::Feed;
 pub(crate) use frame::RECORD_BYTES_MAX;
 pub(crate) use place::{Place, Records};

@@ -48,6 +48,7 @@ mod answers;
 mod blobs;
 mod cache;
 mod catalogue;
+pub mod decoders;
 mod disk;
 mod documents;
 mod error;

@@ -1,4 +1,4 @@
-//! The project's own tasks: `cargo xtask test | lint | ci | codegen | tidy | bench | demo`.
+//! The project's own tasks: `cargo xtask test | lint | ci | codegen | tidy | bench | demo | fuzz`.
 //!
 //! What runs here runs the same in CI. It depends on nothing of FlinkSpark and builds in seconds;
 //! the protobuf compiler hides behind the feature `codegen`. Invariant: a task that did not do all
@@ -8,6 +8,7 @@ mod bench;
 mod codegen;
 mod demo;
 mod deny;
+mod fuzz;
 mod lint;
 mod process;
 mod profile;
@@ -43,9 +44,14 @@ enum Task {
     Bench(bench::Arguments),
     /// Runs `flinkspark demo`, with a planted defect if one is named
     Demo(demo::Arguments),
+    /// Fuzzes every decoder of bytes from strangers, or the named ones
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = fuzz::compile(std::env::args_os().skip(1)) {
+        return code;
+    }
     match run(Arguments::parse().task) {
         Ok(code) => code,
         Err(failure) => {
@@ -68,6 +74,7 @@ fn run(task: Task) -> Result<ExitCode, Failure> {
         }
         Task::Codegen(arguments) => codegen::run(&workspace, &arguments)?,
         Task::Tidy => tidy::run(&workspace)?,
+        Task::Fuzz(arguments) => fuzz::run(&workspace, &arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -55,6 +55,11 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
 /// Runs to the end with the terminal's own output and gives the exit code; a signal counts as 101.
 pub(crate) fn exit_code(command: &mut Command) -> Result<i32, Failure> {
     eprintln!("$ {}", line(command));
+    quietly(command)
+}
+
+/// Runs to the end without a word of its own and gives the exit code; a signal counts as 101.
+pub(crate) fn quietly(command: &mut Command) -> Result<i32, Failure> {
     let status = command
         .status()
         .map_err(Failure::while_doing(line(command)))?;

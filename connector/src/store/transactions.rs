@@ -40,7 +40,7 @@ use std::sync::Arc;
 /// The durable `begin`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Opening {
+pub(super) struct Opening {
     txn: TxnId,
     mode: Mode,
     /// The schema that its rows follow, encoded by `model::schema`.

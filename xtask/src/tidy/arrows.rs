@@ -35,6 +35,17 @@ const ARROWS: &[(&str, &[&str])] = &[
         "flinkspark-integration-tests",
         &["flinkspark-bridge", "flinkspark-proto"],
     ),
+    (
+        "flinkspark-fuzz",
+        &[
+            "flinkspark-model",
+            "flinkspark-metadata",
+            "flinkspark-connector",
+            "flinkspark-adapter",
+            "datafusion",
+            "parquet",
+        ],
+    ),
     ("xtask", &["clap"]),
 ];
 
