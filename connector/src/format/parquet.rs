@@ -119,8 +119,7 @@ impl File<'_> {
     fn read(&self, declared: Option<&Schema>) -> Result<Reader> {
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&self.shared);
         let metadata = Arc::new(metadata.map_err(|cause| self.wrong(cause))?);
-        described::check(metadata.file_metadata())
-            .map_err(|why| damaged(Format::Parquet, self.name, why))?;
+        described::check(&metadata).map_err(|why| damaged(Format::Parquet, self.name, why))?;
         let loaded = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::default())
             .map_err(|cause| self.wrong(cause))?;
         let footer = loaded.metadata().file_metadata();

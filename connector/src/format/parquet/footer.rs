@@ -124,6 +124,11 @@ const SET: u8 = 10;
 const MAP: u8 = 11;
 const STRUCT: u8 = 12;
 
+/// Whether the bytes begin with a whole struct, such as a page's header is.
+pub(super) fn begins_with_struct(bytes: &[u8]) -> bool {
+    Thrift { rest: bytes }.skip(STRUCT, 0).is_some()
+}
+
 /// A cursor over compact Thrift; every method is `None` at damage.
 struct Thrift<'a> {
     rest: &'a [u8],
@@ -180,11 +185,12 @@ impl Thrift<'_> {
         Some(())
     }
 
-    /// Walks the schema's elements, which come depth first, and counts open levels.
+    /// Walks the schema's elements, which come depth first, and counts open levels. None has more children than
+    /// elements follow it: the decoder takes room for them at once.
     fn schema(&mut self) -> Option<()> {
         let (kind, elements) = self.list()?;
         let mut open: Vec<i64> = Vec::new();
-        for _ in 0..elements {
+        for follow in (0..i64::try_from(elements).ok()?).rev() {
             if kind != STRUCT || open.len() > LEVELS_MAX {
                 return None;
             }
@@ -195,6 +201,9 @@ impl Thrift<'_> {
                 } else {
                     self.skip(kind, 0)?
                 }
+            }
+            if children > follow {
+                return None;
             }
             if let Some(siblings) = open.last_mut() {
                 *siblings -= 1;

@@ -2,12 +2,16 @@
 //!
 //! Invariant: nothing is read, and no memory taken, beyond the input's end.
 
+use super::footer::begins_with_struct;
 use crate::format::Input;
 use ::parquet::errors::{ParquetError, Result as ParquetResult};
 use ::parquet::file::reader::{ChunkReader, Length};
 use bytes::Bytes;
 use std::io::{self, BufReader, Read, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// How much is looked at for a page's header, in bytes: its statistics may hold whole values.
+const HEADER_WINDOWS: [u64; 4] = [512, 16 << 10, 1 << 20, 64 << 20];
 
 /// An input that several decoders read.
 #[derive(Clone)]
@@ -25,6 +29,25 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Refuses a place at which no header of a page stands.
+    fn check_header(&self, start: u64) -> ParquetResult<()> {
+        let left = self.length.saturating_sub(start);
+        for window in HEADER_WINDOWS {
+            let bytes = self.get_bytes(start, left.min(window) as usize)?;
+            if begins_with_struct(&bytes) {
+                return Ok(());
+            }
+            if left <= window {
+                break;
+            }
+        }
+        Err(ParquetError::General(format!(
+            "the header of the page at {start} is damaged"
+        )))
+    }
+}
+
 impl Length for Shared {
     fn len(&self) -> u64 {
         self.length
@@ -34,7 +57,9 @@ impl Length for Shared {
 impl ChunkReader for Shared {
     type T = BufReader<Section>;
 
+    /// The decoder reads a page's header from here, and does not notice where it ends early.
     fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        self.check_header(start)?;
         Ok(BufReader::new(Section {
             input: Arc::clone(&self.input),
             at: start,
