@@ -139,7 +139,8 @@ fn seal(file: &mut [u8], start: usize) {
 
 fn entry<'a>(footer: &Footer<'a>, key: &str) -> Option<(&'a str, usize)> {
     let entries = footer.custom_metadata().into_iter().flatten();
-    let entry = entries.filter(|entry| entry.key() == Some(key)).last()?;
+    let mut entries = entries.filter(|entry| entry.key() == Some(key));
+    let entry = entries.next_back()?;
     entry.value().map(|value| (value, value.len()))
 }
 

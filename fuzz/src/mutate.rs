@@ -275,7 +275,7 @@ mod tests {
             let input = &inputs[inputs.len() / 2];
             let mut changed = 0;
             for seed in 0..100 {
-                let mut once = || {
+                let once = || {
                     let mut flip = |bytes: &mut Vec<u8>, _: usize| {
                         bytes.iter_mut().take(1).for_each(|byte| *byte ^= 1);
                     };
