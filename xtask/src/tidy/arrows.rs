@@ -33,7 +33,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("flinkspark-bridge", &["*"]),
     (
         "flinkspark-integration-tests",
-        &["flinkspark-bridge", "flinkspark-proto"],
+        // It meets the server as any client does.
+        &["flinkspark-bridge", "flinkspark-proto", "grpc"],
     ),
     (
         "flinkspark-fuzz",
