@@ -5,6 +5,7 @@
 //! Spark's old calendar, units that the format does not have. Invariant: a file whose rows are not
 //! as many as its footer says is an error, and so is a value that would come out as another.
 
+mod deltas;
 mod described;
 mod footer;
 mod input;
@@ -17,7 +18,7 @@ pub(super) use spark::{marker, without_keys};
 pub use write::ROW_GROUP_BYTES_MAX;
 pub(super) use write::Writer;
 
-use self::input::Shared;
+use self::input::{Pages, Shared};
 use self::leaf::{Step, apply, settle};
 use self::plan::Plan;
 use super::conform::{conform, stored_schema};
@@ -30,7 +31,7 @@ use ::parquet::arrow::arrow_reader::{
     ParquetRecordBatchReaderBuilder,
 };
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::ParquetMetaDataReader;
+use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 use flinkspark_model::{Error, Result};
@@ -63,12 +64,17 @@ impl Reader {
             .map_err(|cause| cannot_open(name, cause))?;
         guarded(Format::Parquet, name, || {
             footer::check(input.as_mut(), length).map_err(|refusal| refusal.as_error(name))?;
+            let wrong = |why: String| damaged(Format::Parquet, name, why);
+            let pages = Pages::new(input, length);
+            let footer = ParquetMetaDataReader::new().parse_and_finish(&pages);
+            let footer = Arc::new(footer.map_err(|cause| wrong(cause.to_string()))?);
+            described::check(&footer).map_err(wrong)?;
             let file = File {
-                shared: Shared::new(input, length),
+                shared: Shared::new(pages, Arc::clone(&footer)),
                 name,
                 batch_rows: options.batch_rows.max(1),
             };
-            file.read(options.schema.as_deref())
+            file.read(footer, options.schema.as_deref())
         })
     }
 
@@ -116,12 +122,8 @@ impl File<'_> {
         damaged(Format::Parquet, self.name, cause.to_string())
     }
 
-    fn read(&self, declared: Option<&Schema>) -> Result<Reader> {
-        let metadata = ParquetMetaDataReader::new().parse_and_finish(&self.shared);
-        let metadata = Arc::new(metadata.map_err(|cause| self.wrong(cause))?);
-        described::check(metadata.file_metadata())
-            .map_err(|why| damaged(Format::Parquet, self.name, why))?;
-        let loaded = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::default())
+    fn read(&self, footer: Arc<ParquetMetaData>, declared: Option<&Schema>) -> Result<Reader> {
+        let loaded = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::default())
             .map_err(|cause| self.wrong(cause))?;
         let footer = loaded.metadata().file_metadata();
         let rows_total = u64::try_from(footer.num_rows()).map_err(|_| {

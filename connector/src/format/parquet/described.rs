@@ -1,16 +1,36 @@
-//! The Arrow schema that a footer may hold, looked at before the library converts it.
+//! What a decoded footer says that the library takes for granted: its Arrow schema, and where its columns lie.
 //!
-//! The library takes for granted that whoever wrote it was an Arrow library. Invariant: a schema that passed is
-//! converted without a panic; one that the library refuses by itself passes, too.
+//! Invariant: a schema that passed is converted without a panic, and no column lies before the file; what the
+//! library refuses by itself passes, too.
 
 use crate::ipc::{self, Refusal};
 use ::parquet::arrow::ARROW_SCHEMA_META_KEY;
-use ::parquet::file::metadata::FileMetaData;
+use ::parquet::file::metadata::{FileMetaData, ParquetMetaData};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// Refuses a footer whose Arrow schema has a type that does not exist.
-pub(super) fn check(footer: &FileMetaData) -> Result<(), String> {
+/// Refuses a footer that the library would not survive.
+pub(super) fn check(footer: &ParquetMetaData) -> Result<(), String> {
+    for (at, group) in footer.row_groups().iter().enumerate() {
+        for column in group.columns() {
+            let starts = [
+                Some(column.data_page_offset()),
+                column.dictionary_page_offset(),
+            ];
+            if column.compressed_size() < 0 || starts.into_iter().flatten().any(|start| start < 0) {
+                let path = column.column_path();
+                return Err(format!(
+                    "column {path} of row group {} lies outside of it",
+                    at + 1
+                ));
+            }
+        }
+    }
+    check_schema(footer.file_metadata())
+}
+
+/// Refuses an Arrow schema that has a type that does not exist.
+fn check_schema(footer: &FileMetaData) -> Result<(), String> {
     let entries = footer.key_value_metadata().into_iter().flatten();
     let schemas = entries.filter(|entry| entry.key == ARROW_SCHEMA_META_KEY);
     for text in schemas.filter_map(|entry| entry.value.as_deref()) {

@@ -124,6 +124,24 @@ const SET: u8 = 10;
 const MAP: u8 = 11;
 const STRUCT: u8 = 12;
 
+/// The number of the encoding that the header of a page states, 0 where it states none; `None` where the bytes do
+/// not begin with a whole header.
+pub(super) fn page_encoding(bytes: &[u8]) -> Option<i64> {
+    let mut encoding = 0;
+    Thrift { rest: bytes }.fields(&mut |header, id, kind| match (id, kind) {
+        // Data pages of version 1 and of version 2.
+        (5 | 8, STRUCT) => header.fields(&mut |this, inner, kind| match (id, inner, kind) {
+            (5, 2, I32) | (8, 4, I32) => {
+                encoding = this.zigzag()?;
+                Some(())
+            }
+            _ => this.skip(kind, 2),
+        }),
+        _ => header.skip(kind, 1),
+    })?;
+    Some(encoding)
+}
+
 /// A cursor over compact Thrift; every method is `None` at damage.
 struct Thrift<'a> {
     rest: &'a [u8],
@@ -180,11 +198,12 @@ impl Thrift<'_> {
         Some(())
     }
 
-    /// Walks the schema's elements, which come depth first, and counts open levels.
+    /// Walks the schema's elements, which come depth first, and counts open levels. None has more children than
+    /// elements follow it: the decoder takes room for them at once.
     fn schema(&mut self) -> Option<()> {
         let (kind, elements) = self.list()?;
         let mut open: Vec<i64> = Vec::new();
-        for _ in 0..elements {
+        for follow in (0..i64::try_from(elements).ok()?).rev() {
             if kind != STRUCT || open.len() > LEVELS_MAX {
                 return None;
             }
@@ -195,6 +214,9 @@ impl Thrift<'_> {
                 } else {
                     self.skip(kind, 0)?
                 }
+            }
+            if children > follow {
+                return None;
             }
             if let Some(siblings) = open.last_mut() {
                 *siblings -= 1;
@@ -248,18 +270,23 @@ impl Thrift<'_> {
             }
             LIST | SET => {
                 let (kind, count) = self.list()?;
-                // Booleans take a byte within lists, though none as fields.
-                let kind = if matches!(kind, 1 | 2) { I8 } else { kind };
+                // Booleans take a byte within lists, but none in the decoder's eyes, which counts them without end;
+                // no footer and no page's header has such a list.
+                if count > 0 && matches!(kind, 1 | 2) {
+                    return None;
+                }
                 (0..count).try_for_each(|_| self.skip(kind, depth + 1))
             }
             MAP => {
                 let count = self.varint()?;
                 let kinds = if count == 0 { 0 } else { self.byte()? };
-                // As in lists: what takes no byte could be counted without end.
-                let byte = |kind| if matches!(kind, 1 | 2) { I8 } else { kind };
+                let (key, value) = (kinds >> 4, kinds & 0x0f);
+                if count > 0 && (matches!(key, 1 | 2) || matches!(value, 1 | 2)) {
+                    return None;
+                }
                 (0..count).try_for_each(|_| {
-                    self.skip(byte(kinds >> 4), depth + 1)?;
-                    self.skip(byte(kinds & 0x0f), depth + 1)
+                    self.skip(key, depth + 1)?;
+                    self.skip(value, depth + 1)
                 })
             }
             STRUCT => {

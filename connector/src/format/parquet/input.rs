@@ -1,33 +1,105 @@
 //! The input as the decoder wants it: readable at several places at once.
 //!
-//! Invariant: nothing is read, and no memory taken, beyond the input's end.
+//! Invariant: nothing is read, and no memory taken, beyond the input's end, or by what a page states of its texts.
 
+use super::deltas;
+use super::footer::page_encoding;
 use crate::format::Input;
+use ::parquet::column::page::PageReader;
 use ::parquet::errors::{ParquetError, Result as ParquetResult};
+use ::parquet::file::metadata::ParquetMetaData;
 use ::parquet::file::reader::{ChunkReader, Length};
+use ::parquet::file::serialized_reader::SerializedPageReader;
 use bytes::Bytes;
 use std::io::{self, BufReader, Read, SeekFrom};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// How much is looked at for a page's header, in bytes: its statistics may hold whole values.
+const HEADER_WINDOWS: [u64; 4] = [512, 16 << 10, 1 << 20, 64 << 20];
+
+/// The encodings of `parquet.thrift`, by number, whose pages state how many lengths they have.
+const WITH_LENGTHS: [i64; 2] = [6, 7];
+
+/// A column's bytes in a row group.
+struct Chunk {
+    first: u64,
+    end: u64,
+    /// The greatest end of this one and of those before it.
+    reach: u64,
+    group: usize,
+    column: usize,
+    /// Whether the lengths in its pages were looked at.
+    known: AtomicBool,
+}
 
 /// An input that several decoders read.
 #[derive(Clone)]
 pub(super) struct Shared {
-    input: Arc<Mutex<Box<dyn Input>>>,
-    length: u64,
+    pages: Pages,
+    footer: Arc<ParquetMetaData>,
+    /// By their beginnings.
+    chunks: Arc<Vec<Chunk>>,
 }
 
 impl Shared {
-    pub(super) fn new(input: Box<dyn Input>, length: u64) -> Self {
-        Self {
-            input: Arc::new(Mutex::new(input)),
-            length,
+    /// The input of a file with this footer, none of whose columns lies before it.
+    pub(super) fn new(pages: Pages, footer: Arc<ParquetMetaData>) -> Self {
+        let mut chunks = Vec::new();
+        for (group, columns) in footer.row_groups().iter().enumerate() {
+            for (column, chunk) in columns.columns().iter().enumerate() {
+                let (first, bytes) = chunk.byte_range();
+                chunks.push(Chunk {
+                    first,
+                    end: first.saturating_add(bytes),
+                    reach: 0,
+                    group,
+                    column,
+                    known: AtomicBool::new(false),
+                });
+            }
         }
+        chunks.sort_unstable_by_key(|chunk| chunk.first);
+        let mut reach = 0;
+        for chunk in &mut chunks {
+            reach = chunk.end.max(reach);
+            chunk.reach = reach;
+        }
+        Self {
+            pages,
+            footer,
+            chunks: Arc::new(chunks),
+        }
+    }
+
+    /// Looks once at the pages of each column that has one here.
+    fn check_lengths(&self, start: u64) -> ParquetResult<()> {
+        let before = self.chunks.partition_point(|chunk| chunk.first <= start);
+        let reaching = self.chunks[..before].iter().rev();
+        for chunk in reaching.take_while(|chunk| chunk.reach > start) {
+            if chunk.end > start && !chunk.known.swap(true, Ordering::Relaxed) {
+                self.check_chunk(chunk)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_chunk(&self, chunk: &Chunk) -> ParquetResult<()> {
+        let group = self.footer.row_group(chunk.group);
+        let column = group.column(chunk.column);
+        let rows = usize::try_from(group.num_rows())?;
+        let pages = Arc::new(self.pages.clone());
+        let mut pages = SerializedPageReader::new(pages, column, rows, None)?;
+        while let Some(page) = pages.get_next_page()? {
+            deltas::check(&page, column.column_descr()).map_err(ParquetError::General)?;
+        }
+        Ok(())
     }
 }
 
 impl Length for Shared {
     fn len(&self) -> u64 {
-        self.length
+        self.pages.length
     }
 }
 
@@ -35,10 +107,68 @@ impl ChunkReader for Shared {
     type T = BufReader<Section>;
 
     fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        Ok(BufReader::new(Section {
-            input: Arc::clone(&self.input),
-            at: start,
-        }))
+        if WITH_LENGTHS.contains(&self.pages.encoding(start)?) {
+            self.check_lengths(start)?;
+        }
+        Ok(self.pages.section(start))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        self.pages.get_bytes(start, length)
+    }
+}
+
+/// An input whose pages have whole headers.
+#[derive(Clone)]
+pub(super) struct Pages {
+    input: Arc<Mutex<Box<dyn Input>>>,
+    length: u64,
+}
+
+impl Pages {
+    pub(super) fn new(input: Box<dyn Input>, length: u64) -> Self {
+        Self {
+            input: Arc::new(Mutex::new(input)),
+            length,
+        }
+    }
+
+    /// The encoding that a page's header states; refuses a place at which no header stands. The decoder reads it
+    /// from here, and does not notice where it ends early.
+    fn encoding(&self, start: u64) -> ParquetResult<i64> {
+        let left = self.length.saturating_sub(start);
+        for window in HEADER_WINDOWS {
+            let bytes = self.get_bytes(start, left.min(window) as usize)?;
+            if let Some(encoding) = page_encoding(&bytes) {
+                return Ok(encoding);
+            }
+            if left <= window {
+                break;
+            }
+        }
+        Err(ParquetError::General(format!(
+            "the header of the page at {start} is damaged"
+        )))
+    }
+
+    fn section(&self, at: u64) -> BufReader<Section> {
+        let input = Arc::clone(&self.input);
+        BufReader::new(Section { input, at })
+    }
+}
+
+impl Length for Pages {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for Pages {
+    type T = BufReader<Section>;
+
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        self.encoding(start)?;
+        Ok(self.section(start))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
