@@ -18,7 +18,7 @@ pub(super) use spark::{marker, without_keys};
 pub use write::ROW_GROUP_BYTES_MAX;
 pub(super) use write::Writer;
 
-use self::input::{Pages, Shared};
+use self::input::{Bare, Shared};
 use self::leaf::{Step, apply, settle};
 use self::plan::Plan;
 use super::conform::{conform, stored_schema};
@@ -65,12 +65,12 @@ impl Reader {
         guarded(Format::Parquet, name, || {
             footer::check(input.as_mut(), length).map_err(|refusal| refusal.as_error(name))?;
             let wrong = |why: String| damaged(Format::Parquet, name, why);
-            let pages = Pages::new(input, length);
-            let footer = ParquetMetaDataReader::new().parse_and_finish(&pages);
+            let bare = Bare::new(input, length);
+            let footer = ParquetMetaDataReader::new().parse_and_finish(&bare);
             let footer = Arc::new(footer.map_err(|cause| wrong(cause.to_string()))?);
             described::check(&footer).map_err(wrong)?;
             let file = File {
-                shared: Shared::new(pages, Arc::clone(&footer)),
+                shared: Shared::new(bare, Arc::clone(&footer)),
                 name,
                 batch_rows: options.batch_rows.max(1),
             };

@@ -44,7 +44,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// The input of a file with this footer, none of whose columns lies before it.
-    pub(super) fn new(pages: Pages, footer: Arc<ParquetMetaData>) -> Self {
+    pub(super) fn new(bare: Bare, footer: Arc<ParquetMetaData>) -> Self {
         let mut chunks = Vec::new();
         for (group, columns) in footer.row_groups().iter().enumerate() {
             for (column, chunk) in columns.columns().iter().enumerate() {
@@ -66,7 +66,7 @@ impl Shared {
             chunk.reach = reach;
         }
         Self {
-            pages,
+            pages: Pages(bare),
             footer,
             chunks: Arc::new(chunks),
         }
@@ -99,7 +99,7 @@ impl Shared {
 
 impl Length for Shared {
     fn len(&self) -> u64 {
-        self.pages.length
+        self.pages.0.length
     }
 }
 
@@ -110,7 +110,7 @@ impl ChunkReader for Shared {
         if WITH_LENGTHS.contains(&self.pages.encoding(start)?) {
             self.check_lengths(start)?;
         }
-        Ok(self.pages.section(start))
+        self.pages.0.get_read(start)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
@@ -118,27 +118,17 @@ impl ChunkReader for Shared {
     }
 }
 
-/// An input whose pages have whole headers.
+/// An input whose pages have whole headers: wherever it is read from, one stands.
 #[derive(Clone)]
-pub(super) struct Pages {
-    input: Arc<Mutex<Box<dyn Input>>>,
-    length: u64,
-}
+struct Pages(Bare);
 
 impl Pages {
-    pub(super) fn new(input: Box<dyn Input>, length: u64) -> Self {
-        Self {
-            input: Arc::new(Mutex::new(input)),
-            length,
-        }
-    }
-
     /// The encoding that a page's header states; refuses a place at which no header stands. The decoder reads it
     /// from here, and does not notice where it ends early.
     fn encoding(&self, start: u64) -> ParquetResult<i64> {
-        let left = self.length.saturating_sub(start);
+        let left = self.0.length.saturating_sub(start);
         for window in HEADER_WINDOWS {
-            let bytes = self.get_bytes(start, left.min(window) as usize)?;
+            let bytes = self.0.get_bytes(start, left.min(window) as usize)?;
             if let Some(encoding) = page_encoding(&bytes) {
                 return Ok(encoding);
             }
@@ -150,16 +140,11 @@ impl Pages {
             "the header of the page at {start} is damaged"
         )))
     }
-
-    fn section(&self, at: u64) -> BufReader<Section> {
-        let input = Arc::clone(&self.input);
-        BufReader::new(Section { input, at })
-    }
 }
 
 impl Length for Pages {
     fn len(&self) -> u64 {
-        self.length
+        self.0.length
     }
 }
 
@@ -168,7 +153,42 @@ impl ChunkReader for Pages {
 
     fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
         self.encoding(start)?;
-        Ok(self.section(start))
+        self.0.get_read(start)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        self.0.get_bytes(start, length)
+    }
+}
+
+/// An input as it is: what a footer is read from.
+#[derive(Clone)]
+pub(super) struct Bare {
+    input: Arc<Mutex<Box<dyn Input>>>,
+    length: u64,
+}
+
+impl Bare {
+    pub(super) fn new(input: Box<dyn Input>, length: u64) -> Self {
+        Self {
+            input: Arc::new(Mutex::new(input)),
+            length,
+        }
+    }
+}
+
+impl Length for Bare {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for Bare {
+    type T = BufReader<Section>;
+
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        let input = Arc::clone(&self.input);
+        Ok(BufReader::new(Section { input, at: start }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
