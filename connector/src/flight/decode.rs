@@ -169,7 +169,7 @@ fn refused(refusal: Refusal) -> Error {
     }
 }
 
-fn damaged(why: String) -> Error {
+pub(super) fn damaged(why: String) -> Error {
     Error::new(
         Kind::Invalid,
         "FS0406",

@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// How rows that arrive are cut before they are made plain.
 const PIECES: Cut = Cut {
     rows_max: 64 << 10,
-    bytes_max: 8 << 20,
+    bytes_max: limits::PIECE_BYTES_MAX,
 };
 
 /// The schema that is sent for rows of `schema`: plain columns only.

@@ -4,7 +4,7 @@
 
 use flinkspark_integration_tests::Step;
 use flinkspark_integration_tests::command::{Build, Said, binary};
-use flinkspark_integration_tests::server::{Server, serve};
+use flinkspark_integration_tests::server::{Server, load, serve};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,22 +22,22 @@ struct Disk {
 }
 
 impl Disk {
-    fn new(at: &Path) -> Step<Self> {
+    /// A small one, in a folder.
+    fn within(folder: &Path) -> Step<Self> {
+        let at = folder.join("disk");
+        std::fs::create_dir(&at)?;
         let script = format!(
             "mount -t tmpfs -o size={SMALL}m none \"$0\" && echo mounted && exec sleep 3600"
         );
         let mut holder = Command::new("unshare")
             .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
-            .arg(at)
+            .arg(&at)
             .stdout(Stdio::piped())
             .spawn()?;
         let mut said = [0; 8];
         let stdout = holder.stdout.as_mut().ok_or("it has an output")?;
         let mounted = stdout.read_exact(&mut said);
-        let disk = Self {
-            holder,
-            at: at.into(),
-        };
+        let disk = Self { holder, at };
         mounted.map_err(|_| "this test must be allowed to mount a tmpfs in a user namespace")?;
         Ok(disk)
     }
@@ -100,9 +100,7 @@ fn state(server: &Server, dataset: &str) -> Step<(u64, String)> {
 #[test]
 fn a_full_disk_is_said_and_loses_nothing() -> Step {
     let dir = tempfile::tempdir()?;
-    let mount = dir.path().join("disk");
-    std::fs::create_dir(&mount)?;
-    let disk = Disk::new(&mount)?;
+    let disk = Disk::within(dir.path())?;
     let flights = crate::file("data/flights.parquet")?;
     let airports = dir.path().join("airports.csv");
     std::fs::write(&airports, "faa,lat\nJFK,40.6\nLGA,40.7\nEWR,40.6\n")?;
@@ -183,17 +181,10 @@ fn succeeds_soon(server: &Server, command: &[&str]) -> Step {
 #[test]
 fn a_job_whose_disk_fills_up_goes_on_when_it_is_freed() -> Step {
     let dir = tempfile::tempdir()?;
-    let mount = dir.path().join("disk");
-    std::fs::create_dir(&mount)?;
-    let disk = Disk::new(&mount)?;
+    let disk = Disk::within(dir.path())?;
     disk.enlarge()?;
-    let flights = crate::file("data/flights.parquet")?;
     let server = disk.serve()?;
-    let register = ["dataset", "register", "flights", "--like", &flights];
-    let time = ["--time-attribute", "event_time", "--watermark-delay", "24h"];
-    server.must(&[&register[..], &time].concat())?;
-    server.must(&["transfer", &flights, "dataset://flights"])?;
-
+    load(&server, "24h")?;
     let job = crate::file("jobs/hourly_departures.sql")?;
     let url = server.url();
     let running = std::thread::spawn(move || {
@@ -235,9 +226,7 @@ fn a_job_whose_disk_fills_up_goes_on_when_it_is_freed() -> Step {
 #[test]
 fn a_disk_that_fills_up_and_is_freed_needs_no_restart() -> Step {
     let dir = tempfile::tempdir()?;
-    let mount = dir.path().join("disk");
-    std::fs::create_dir(&mount)?;
-    let disk = Disk::new(&mount)?;
+    let disk = Disk::within(dir.path())?;
     disk.enlarge()?;
     let flights = crate::file("data/flights.parquet")?;
     let airports = dir.path().join("airports.csv");

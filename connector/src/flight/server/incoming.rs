@@ -6,8 +6,9 @@
 //! Invariant: of a message that was not admitted no more is held than the connection's flow control
 //! allows, and of one that was, not more than what arrived.
 
-use super::super::limits;
 use super::Memory;
+use crate::flight::decode::damaged;
+use crate::flight::limits;
 use bytes::{Buf, Bytes, BytesMut};
 use flinkspark_model::budget::{Reservation, Share};
 use flinkspark_model::{Error, Kind, Result};
@@ -28,6 +29,9 @@ const PREFIX_BYTES: usize = 5;
 
 /// How often memory is asked for ahead of a line.
 const MORE_INTERVAL: Duration = Duration::from_millis(20);
+
+/// What is said of a call that its caller gave up.
+pub(super) const CANCELLED: &str = "the call was cancelled";
 
 /// The call whose messages are many.
 const PUT: &str = "/arrow.flight.protocol.FlightService/DoPut";
@@ -151,7 +155,7 @@ impl Incoming {
         };
         let length = u32::from_be_bytes(length) as usize;
         if flag != 0 {
-            return Err(torn("it is compressed by gRPC")
+            return Err(damaged("it is compressed by gRPC".into())
                 .with_hint("leave gRPC's compression out, and compress Arrow's buffers"));
         }
         if length > self.bytes_max {
@@ -177,7 +181,7 @@ impl Incoming {
                 match self.frame().await? {
                     Some(more) => begun.extend_from_slice(&more),
                     None if begun.is_empty() => return Ok(None),
-                    None => return Err(torn("it ends within a message")),
+                    None => return Err(damaged("it ends within a message".into())),
                 }
             }
             self.rest = begun.freeze();
@@ -195,7 +199,7 @@ impl Incoming {
         let mut pieces = vec![std::mem::take(&mut self.rest)];
         while have < length {
             let Some(mut more) = self.frame().await? else {
-                return Err(torn("it ends within a message"));
+                return Err(damaged("it ends within a message".into()));
             };
             let wanted = more.split_to(more.len().min(length - have));
             have += wanted.len();
@@ -221,7 +225,7 @@ impl Incoming {
                 Some(Err(status)) => return Err(from_status(&status)),
                 // A cancelled call's stream ends without having been closed by the caller.
                 None if self.body.is_end_stream() => return Ok(None),
-                None => return Err(cancelled()),
+                None => return Err(misplaced(CANCELLED)),
             }
         }
     }
@@ -258,24 +262,11 @@ pub(super) async fn admit_more(memory: &Share, bytes: u64) -> Result<Reservation
     }
 }
 
-pub(super) fn cancelled() -> Error {
-    Error::new(
-        Kind::Invalid,
-        "FS0418",
-        "the messages of the put are out of order",
-    )
-    .with_detail("the call was cancelled")
-    .with_hint("nothing of it is part of anything; put the partition again with the next attempt")
-}
-
-fn torn(why: &str) -> Error {
-    Error::new(
-        Kind::Invalid,
-        "FS0406",
-        "a message is not a valid Arrow stream",
-    )
-    .with_detail(why)
-    .with_hint("send one schema, then record batches of it, as a Flight client's writer does")
+/// A message, or an end, where it does not belong.
+pub(super) fn misplaced(why: &str) -> Error {
+    Error::new(Kind::Invalid, "FS0418", "the messages of the put are out of order")
+        .with_detail(why)
+        .with_hint("send a descriptor with the schema, then batches, then the closing message, then half-close")
 }
 
 fn slow(limit: Duration) -> Error {

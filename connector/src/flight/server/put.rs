@@ -10,7 +10,7 @@ mod plain;
 
 pub(super) use plain::Stated;
 
-use super::incoming::{Arrived, Incoming, admit, admit_more, cancelled};
+use super::incoming::{Arrived, CANCELLED, Incoming, admit, admit_more, misplaced};
 use super::{Answers, Components, to_its_end};
 use crate::blocking::blocking;
 use crate::fit;
@@ -297,7 +297,7 @@ impl Put {
     async fn commit(&mut self, stated: Option<u64>) -> Result<Ack> {
         // Who has left since it closed its side does not know of the commit, and did not ask to wait for it.
         if self.acks.is_closed() {
-            return Err(cancelled());
+            return Err(misplaced(CANCELLED));
         }
         let receipt = self.seal(stated).await?;
         let commit = TxnCommit {
@@ -390,10 +390,4 @@ fn answers(
         Ok(PutResult { app_metadata })
     };
     cumulative.chain(last).then(result).boxed()
-}
-
-fn misplaced(why: &str) -> Error {
-    Error::new(Kind::Invalid, "FS0418", "the messages of the put are out of order")
-        .with_detail(why)
-        .with_hint("send a descriptor with the schema, then batches, then the closing message, then half-close")
 }

@@ -1,7 +1,7 @@
 //! What bytes from strangers may make the process reserve: 64 MiB and 16 times their own size, or, where
 //! they are compressed, the limit of what they unpack to.
 //!
-//! One test in a process of its own: the allocator counts what every thread takes.
+//! One test in a process of its own: the allocator of this crate counts what every thread takes.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,50 +18,11 @@ use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow_schema::Field;
 use flinkspark_connector::decoders;
-use std::alloc::{GlobalAlloc, Layout, System};
+use flinkspark_fuzz::counting;
+use flinkspark_fuzz::targets::BASE;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-fn took(bytes: usize) {
-    let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
-    PEAK.fetch_max(live, Relaxed);
-}
-
-#[expect(
-    unsafe_code,
-    reason = "an allocator is unsafe to implement; this one only counts"
-)]
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        took(layout.size());
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-const BASE: usize = 64 << 20;
 const UNPACKED: usize = 256 << 20;
-
-/// What a decoder takes at most, beside its input.
-fn peak(decode: impl FnOnce()) -> usize {
-    let before = LIVE.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    decode();
-    PEAK.load(Relaxed).saturating_sub(before)
-}
 
 fn framed(messages: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -147,7 +108,9 @@ fn encodings_are_bounded() {
         let input = framed(&messages(&batch, None));
         drop(batch);
         let mut decoded = false;
-        let taken = peak(|| decoded = decoders::flight_messages(&input).is_ok());
+        let taken = counting::peak(usize::MAX, || {
+            decoded = decoders::flight_messages(&input).is_ok()
+        });
         assert_eq!(decoded, fits, "{what}");
         let limit = BASE + 16 * input.len();
         assert!(
@@ -167,7 +130,9 @@ fn compressed_bodies_are_bounded() {
             <= UNPACKED;
         let input = framed(&messages(&batch, Some(CompressionType::LZ4_FRAME)));
         let mut decoded = false;
-        let taken = peak(|| decoded = decoders::flight_messages(&input).is_ok());
+        let taken = counting::peak(usize::MAX, || {
+            decoded = decoders::flight_messages(&input).is_ok()
+        });
         assert!(fits || !decoded);
         let limit = UNPACKED + BASE + 16 * input.len();
         assert!(
@@ -188,7 +153,7 @@ fn claims_are_bounded() {
             let mut lie = good.clone();
             lie[1].0[at..at + 8].copy_from_slice(&claim.to_le_bytes());
             let input = framed(&lie);
-            let taken = peak(|| drop(decoders::flight_messages(&input)));
+            let taken = counting::peak(usize::MAX, || drop(decoders::flight_messages(&input)));
             assert!(
                 taken <= BASE + 16 * input.len(),
                 "{claim} at {at} took {taken}"
@@ -205,7 +170,9 @@ fn claims_are_bounded() {
     let at = body.windows(8).position(|window| window == stated).unwrap();
     body[at..at + 8].copy_from_slice(&(256_u64 << 20).to_le_bytes());
     let input = framed(&lie);
-    let taken = peak(|| assert!(decoders::flight_messages(&input).is_err()));
+    let taken = counting::peak(usize::MAX, || {
+        assert!(decoders::flight_messages(&input).is_err())
+    });
     let limit = BASE + 16 * input.len();
     assert!(taken <= limit, "{taken} bytes; the limit is {limit}");
     assert!(decoders::ticket(br#"{"columns":"0-99999999999999"}"#).is_err());
