@@ -34,6 +34,8 @@ impl Supervisor {
         let mut tries = 0;
         loop {
             let advanced = Notify::new();
+            // What an earlier incarnation came to is no advance of this one, which may end before it says anything.
+            sender.send_modify(|snapshot| snapshot.progress.advanced = false);
             let ended = self.incarnation(record, told, sender, &advanced).await;
             if sender.borrow().progress.advanced {
                 tries = 0;

@@ -144,7 +144,10 @@ fn what_an_arrow_file_states_of_a_batch_is_bounded() {
     let packed = file(numbers, Some(CompressionType::LZ4_FRAME));
     let nulls = file(Arc::new(NullArray::new(12_345)), None);
     for (bytes, says) in [
-        (lie(packed, 8 * 12_345, 3 << 30), "unpacks to 3221225472 bytes"),
+        (
+            lie(packed, 8 * 12_345, 3 << 30),
+            "unpacks to 3221225472 bytes",
+        ),
         (lie(nulls, 12_345, 1 << 40), "has 1099511627776 rows"),
     ] {
         let input = Box::new(Cursor::new(bytes));
