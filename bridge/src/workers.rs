@@ -16,6 +16,10 @@ use tokio::task::{JoinError, JoinHandle};
 #[cfg(target_os = "linux")]
 const NICER: i32 = 10;
 
+/// The stack of each thread that binds, plans or computes, in bytes: the deepest statement that the front takes needs a
+/// quarter of it to be lowered, unoptimised. It is reserved, and taken only as far as it is used.
+pub(crate) const STACK_BYTES: usize = 32 << 20;
+
 /// A set of threads.
 pub(crate) struct Workers(Option<Runtime>);
 
@@ -27,6 +31,7 @@ impl Workers {
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads.clamp(1, cores()))
             .thread_name("flinkspark-work")
+            .thread_stack_size(STACK_BYTES)
             .on_thread_start(give_way)
             .enable_all()
             .build();

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Overrides};
 use crate::server::Server;
-use crate::workers::no_threads;
+use crate::workers::{STACK_BYTES, no_threads};
 use flinkspark_model::{Error, Kind, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -24,6 +24,7 @@ pub(super) fn run(overrides: &Overrides) -> Result<()> {
         .with_writer(std::io::stderr)
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()
         .map_err(no_threads)?;

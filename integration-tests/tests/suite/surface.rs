@@ -44,3 +44,48 @@ fn a_query_that_was_killed_with_its_server_can_be_stopped_in_the_next() -> Step 
     assert_eq!(shown.json()?["rows"], 0);
     Ok(())
 }
+
+/// Statements as deep and as long as the front takes them.
+fn deep_statements() -> Vec<String> {
+    let select = |column: String| format!("SELECT {column} AS q FROM flights");
+    let times = |text: &str, count: usize| text.repeat(count);
+    let mut nested = "SELECT distance FROM flights".to_owned();
+    for level in 0..50 {
+        nested = format!("SELECT distance FROM ({nested}) AS t{level}");
+    }
+    vec![
+        select(format!("{}(distance > 0)", times("NOT ", 50))),
+        select(format!("{}distance{}", times("(", 50), times(")", 50))),
+        select(vec!["distance"; 90].join(" + ")),
+        select(vec!["distance > 0"; 90].join(" AND ")),
+        select(vec!["distance > 0"; 90].join(" OR ")),
+        select(format!(
+            "{}distance{}",
+            times("CASE WHEN distance > 0 THEN 1 ELSE ", 25),
+            times(" END", 25)
+        )),
+        select(format!("{}distance{}", times("ABS(", 50), times(")", 50))),
+        nested,
+    ]
+}
+
+#[test]
+fn the_deepest_statements_end_no_server() -> Step {
+    let Flights { server, dir } = Flights::start("24h")?;
+    let mut finished = 0;
+    for (number, query) in deep_statements().into_iter().enumerate() {
+        for engine in ["batch", "stream"] {
+            let file = dir.path().join(format!("deep_{number}_{engine}.sql"));
+            std::fs::write(&file, format!("INSERT INTO deep_{number}_{engine} {query}"))?;
+            let file = file.to_str().ok_or("the path is text")?;
+            let run = ["job", "run", file, "--on", engine, "--reconnect", "0s"];
+            let said = server.run(&run)?;
+            let refused = said.err.contains("FS08") || said.err.contains("FS06");
+            assert!(said.code == Some(0) || refused, "{query}: {said:?}");
+            finished += usize::from(said.code == Some(0));
+        }
+    }
+    assert!(finished >= 8, "{finished} of the statements were taken");
+    server.must(&["dataset", "list"])?;
+    Ok(())
+}
