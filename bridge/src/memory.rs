@@ -121,32 +121,40 @@ impl From<Size> for String {
 }
 
 /// What sorts, aggregates and joins of batch jobs may hold: seven tenths, so that the rest of the
-/// process can always work.
+/// process can always work. A part is kept for them: who spills needs some memory for it, whoever puts meanwhile.
 pub fn batch(budget: &Budget) -> Share {
-    budget.share("batch", budget.limit() / 10 * 7)
+    share(budget, "batch", 70, 15)
 }
 
 /// What the state of stream jobs and what waits between their tasks may hold: as much.
 pub fn stream(budget: &Budget) -> Share {
-    budget.share("stream", budget.limit() / 10 * 7)
+    share(budget, "stream", 70, 15)
 }
 
 /// What rows on their way in and out may hold. Parts of it are kept for them whatever jobs take, so that the
 /// server always answers.
 pub fn flight(budget: &Budget) -> flight::Memory {
-    let hundredth = budget.limit() / 100;
-    let share = |name, most, kept| budget.kept_share(name, hundredth * most, hundredth * kept);
     flight::Memory {
-        puts: share("puts", 35, 10),
-        writers: share("writers", 15, 4),
-        gets: share("gets", 25, 12),
-        reads: share("reads", 25, 10),
+        puts: share(budget, "puts", 35, 10),
+        writers: share(budget, "writers", 15, 4),
+        gets: share(budget, "gets", 25, 12),
+        reads: share(budget, "reads", 25, 10),
     }
+}
+
+/// So many hundredths of the budget at most, and so many that are kept.
+fn share(budget: &Budget, name: &'static str, most: u64, kept: u64) -> Share {
+    let hundredth = budget.limit() / 100;
+    budget.kept_share(name, hundredth * most, hundredth * kept)
 }
 
 /// What the machine or the process's cgroup gives, in bytes.
 pub fn machine_bytes() -> u64 {
-    let read = |path: &Path| std::fs::read_to_string(path).ok();
+    given_bytes(|path| std::fs::read_to_string(path).ok())
+}
+
+/// The same of files that `read` gives the text of.
+fn given_bytes(read: impl Fn(&Path) -> Option<String>) -> u64 {
     let machine = read(Path::new("/proc/meminfo")).and_then(|text| mem_total(&text));
     let groups = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
     let limits = limit_files(&groups).into_iter();
@@ -254,6 +262,28 @@ mod tests {
                 "/sys/fs/cgroup/memory.max",
             ]
         );
+    }
+
+    #[test]
+    fn what_there_is_is_the_least_of_the_machine_and_every_group() {
+        let of = |files: &[(&str, &str)]| {
+            let files: Vec<(PathBuf, String)> = files
+                .iter()
+                .map(|(path, text)| (PathBuf::from(path), (*text).to_owned()))
+                .collect();
+            given_bytes(move |path| {
+                let found = files.iter().find(|(known, _)| known == path);
+                found.map(|(_, text)| text.clone())
+            })
+        };
+        let machine = ("/proc/meminfo", "MemTotal: 8192 kB\n");
+        let groups = ("/proc/self/cgroup", "0::/pod/box\n");
+        let inner = ("/sys/fs/cgroup/pod/box/memory.max", "max\n");
+        let outer = ("/sys/fs/cgroup/pod/memory.max", "3145728\n");
+        assert_eq!(of(&[machine]), 8 << 20);
+        assert_eq!(of(&[machine, groups, inner]), 8 << 20);
+        assert_eq!(of(&[machine, groups, inner, outer]), 3 << 20);
+        assert_eq!(of(&[]), MACHINE_BYTES_ASSUMED);
     }
 
     #[test]

@@ -107,6 +107,7 @@ impl Server {
             Arc::clone(&entropy),
             Settings::default(),
             Arc::clone(&catalogue) as Arc<dyn Heads>,
+            flight_memory.writers.clone(),
         )
         .await?;
         readiness::note_wholes(&damage, &catalogue, logs.signer().damage());

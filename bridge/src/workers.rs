@@ -11,10 +11,10 @@ use std::task::{Context, Poll};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinError, JoinHandle};
 
-/// How much nicer these threads are than those that answer: about a tenth of their share where both want
-/// a core.
+/// How much nicer these threads are than those that answer: the most there is. There may be many of them, and each
+/// that runs keeps one that answers waiting for a moment; they have what is left of the cores.
 #[cfg(target_os = "linux")]
-const NICER: i32 = 10;
+const NICER: i32 = 19;
 
 /// The stack of each thread that binds, plans or computes, in bytes: the deepest statement that the front takes needs a
 /// quarter of it to be lowered, unoptimised. It is reserved, and taken only as far as it is used.
@@ -28,11 +28,12 @@ impl Workers {
     ///
     /// Errors: `Unavailable` where the system gives no more threads.
     pub(crate) fn start(threads: usize) -> Result<Self> {
+        let nice = nicer();
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads.clamp(1, cores()))
             .thread_name("flinkspark-work")
             .thread_stack_size(STACK_BYTES)
-            .on_thread_start(give_way)
+            .on_thread_start(move || give_way(nice))
             .enable_all()
             .build();
         runtime
@@ -96,14 +97,29 @@ pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// How nice these threads are to be: counted from whoever starts them, as a thread that one of them starts would add
+/// to what it has of it.
 #[cfg(target_os = "linux")]
-fn give_way() {
-    // On Linux this is the thread's own. Where it is not allowed the threads share as equals.
-    let _ = rustix::process::nice(NICER);
+fn nicer() -> Option<i32> {
+    let own = rustix::process::getpriority_process(None).ok()?;
+    Some(own + NICER)
+}
+
+#[cfg(target_os = "linux")]
+fn give_way(nice: Option<i32>) {
+    if let Some(nice) = nice {
+        // On Linux this is the thread's own. Where it is not allowed the threads share as equals.
+        let _ = rustix::process::setpriority_process(None, nice);
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn give_way() {}
+fn nicer() -> Option<i32> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_way(_: Option<i32>) {}
 
 fn broken(cause: JoinError) -> Error {
     match cause.try_into_panic() {
@@ -193,6 +209,19 @@ mod tests {
         let ended = tokio::time::timeout(std::time::Duration::from_secs(10), end).await;
         assert!(ended.is_ok_and(|end| end.is_err()), "it goes on");
         drop(workers);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn every_thread_of_a_set_is_as_nice_as_the_others() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let wanted = nice() + NICER;
+        let workers = Workers::start(1).unwrap();
+        let work = workers.spawn(async move {
+            let blocking = tokio::task::spawn_blocking(nice).await.unwrap();
+            Ok((nice(), blocking))
+        });
+        assert_eq!(work.await, Ok((wanted, wanted)));
     }
 
     #[tokio::test]

@@ -33,6 +33,8 @@ pub struct Crowd {
     pub live: usize,
     /// Jobs, half of them on each engine.
     pub jobs: usize,
+    /// Statements whose answers do not fit, at most as many as are known.
+    pub bombs: usize,
     /// Puts at the same time.
     pub puts: usize,
     /// The bytes of such a put, in messages of nearly the largest cell.
@@ -137,7 +139,7 @@ impl Crowd {
             jobs.push((submit(server, dir, &id, engine, query)?, id));
         }
         let mut bombs = Vec::new();
-        for (number, (engine, query)) in BOMBS.into_iter().enumerate() {
+        for (number, (engine, query)) in BOMBS.into_iter().take(self.bombs).enumerate() {
             let id = format!("bomb{number}");
             bombs.push((submit(server, dir, &id, engine, query)?, id));
         }
@@ -178,9 +180,10 @@ impl Crowd {
                 refused.extend(code.map(str::to_owned));
             }
         }
-        for (number, reader) in stalled.iter().enumerate() {
+        for (number, reader) in stalled.iter_mut().enumerate() {
             if reader.is_finished() {
-                return Err(format!("stalled reader {number} ended").into());
+                let why = reader.await?.err().map(|why| why.to_string());
+                return Err(format!("stalled reader {number} ended: {why:?}").into());
             }
         }
         stalled.iter().for_each(tokio::task::JoinHandle::abort);

@@ -31,7 +31,7 @@ pub const PAGE_DATASETS_MAX: usize = 1000;
 pub const WATCH_EVENTS_MAX: usize = 1000;
 /// An open catalogue. Dropping it waits for the change that is under way and gives the folder free.
 pub struct Catalogue {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     requests: Option<mpsc::Sender<Request>>,
     writer: Option<JoinHandle<()>>,
     head: watch::Receiver<u64>,

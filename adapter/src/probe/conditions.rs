@@ -76,6 +76,9 @@ async fn a_rewriting_that_is_not_known_is_refused_by_name() {
         "x > 1 OR (x <= 1 AND s = 'NaN')",
         "x IN (0, 1)",
         "(x > 1) = FALSE",
+        "(CAST(NULLIF(s, 'q') AS DOUBLE) > 1) IS FALSE",
+        "(CAST(NULLIF(s, 'q') AS DOUBLE) > 1) IS NOT FALSE",
+        "(CAST(NULLIF(s, 'q') AS DOUBLE) > 1) IS NOT TRUE",
     ];
     for condition in conditions {
         let sql = format!("SELECT s FROM {DOUBLES} WHERE {condition}");

@@ -11,6 +11,7 @@ use crate::system::{SystemClock, SystemEntropy};
 use flinkspark_connector::store::{Logs, Settings, Store, local::Local};
 use flinkspark_metadata::{Catalogue, Options};
 use flinkspark_model::Result;
+use flinkspark_model::budget::Budget;
 use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy, Heads};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +30,16 @@ pub async fn inspect(path: &Path) -> Result<Damage> {
     let store: Arc<dyn Store> = Arc::new(Local::open(path).await?);
     let heads = Arc::clone(&catalogue) as Arc<dyn Heads>;
     let of_store = Arc::clone(&store);
-    let logs = Logs::open_known(of_store, clock, entropy, Settings::default(), heads).await?;
+    let writers = Budget::unlimited().share("writers", u64::MAX);
+    let logs = Logs::open_known(
+        of_store,
+        clock,
+        entropy,
+        Settings::default(),
+        heads,
+        writers,
+    )
+    .await?;
     let damage = Damage::default();
     note_wholes(&damage, &catalogue, logs.signer().damage());
     if catalogue.damage().is_none() {

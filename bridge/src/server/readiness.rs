@@ -201,6 +201,32 @@ pub(super) fn note_wholes(damage: &Damage, catalogue: &Catalogue, key: Option<&E
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::{SystemClock, SystemEntropy};
+
+    #[tokio::test]
+    async fn a_server_that_starts_says_why_it_is_not_ready_and_damage_alone_is_no_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = flinkspark_metadata::Options::new(dir.path().join("catalogue"));
+        let catalogue = Catalogue::open(&options, Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let readiness = Readiness {
+            started: Arc::new(AtomicBool::new(false)),
+            store: Local::open(&dir.path().join("log")).await.unwrap(),
+            catalogue: Arc::new(catalogue.unwrap()),
+            damage: Damage::default(),
+        };
+        let (ready, report) = readiness.report();
+        assert!(!ready);
+        assert_eq!(report["reasons"][0]["part"], "server");
+        assert_eq!(report["reasons"][0]["code"], "FS0022");
+        assert_eq!(report["reasons"].as_array().map(Vec::len), Some(1));
+        readiness.started.store(true, Ordering::Release);
+        let lost = Error::new(Kind::Data, "FS1002", "lost");
+        readiness.damage.note(Object::Job("nightly".into()), &lost);
+        let (ready, report) = readiness.report();
+        assert!(ready, "{report}");
+        assert_eq!(report["reasons"].as_array().map(Vec::len), Some(0));
+        assert_eq!(report["damaged"][0]["object"], "job nightly");
+    }
 
     #[test]
     fn attempts_come_at_longer_and_longer_intervals_up_to_a_minute() {

@@ -13,6 +13,7 @@ use super::{Key, Store};
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use flinkspark_model::Result;
+use flinkspark_model::budget::{Budget, Share};
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{LogId, SegmentRef};
 use flinkspark_model::port::{Clock, Dataset, Datasets, Entropy, Heads, Leaving, Log};
@@ -39,19 +40,22 @@ impl Logs {
         entropy: Arc<dyn Entropy>,
         settings: Settings,
     ) -> Result<Self> {
-        Self::open_with(store, clock, entropy, settings, None).await
+        let writers = Budget::unlimited().share("writers", u64::MAX);
+        Self::open_with(store, clock, entropy, settings, None, writers).await
     }
 
     /// Like [`Logs::open`]; a dataset's log that holds less than `heads` knows of it, or something
-    /// else, is refused (`FS1050`) wherever it is opened.
+    /// else, is refused (`FS1050`) wherever it is opened. Segments' writers join rows to large batches as far as
+    /// `writers` has room for what they keep.
     pub async fn open_known(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         settings: Settings,
         heads: Arc<dyn Heads>,
+        writers: Share,
     ) -> Result<Self> {
-        Self::open_with(store, clock, entropy, settings, Some(heads)).await
+        Self::open_with(store, clock, entropy, settings, Some(heads), writers).await
     }
 
     async fn open_with(
@@ -60,6 +64,7 @@ impl Logs {
         entropy: Arc<dyn Entropy>,
         settings: Settings,
         heads: Option<Arc<dyn Heads>>,
+        writers: Share,
     ) -> Result<Self> {
         let signer = Signer::open(&*store, &*entropy).await?;
         let opened_at_ms = clock.now_ms();
@@ -71,6 +76,7 @@ impl Logs {
             settings,
             opened_at_ms,
             heads,
+            writers,
         });
         Ok(Self(Arc::new(Inner {
             shared,

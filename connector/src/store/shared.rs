@@ -4,6 +4,7 @@
 
 use super::Store;
 use super::signer::Signer;
+use flinkspark_model::budget::Share;
 use flinkspark_model::port::{Clock, Entropy, Heads};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,4 +61,6 @@ pub(super) struct Shared {
     pub(super) opened_at_ms: u64,
     /// What datasets' logs are compared with when they are opened; `None` where nobody else knows.
     pub(super) heads: Option<Arc<dyn Heads>>,
+    /// What the writers of segments may keep in memory.
+    pub(super) writers: Share,
 }

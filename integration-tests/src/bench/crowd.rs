@@ -12,6 +12,7 @@ const CROWD: Crowd = Crowd {
     stalled: 1000,
     live: 1000,
     jobs: 20,
+    bombs: 3,
     puts: 50,
     put_bytes: 60 << 20,
     window: Duration::from_secs(20),
@@ -20,16 +21,37 @@ const CROWD: Crowd = Crowd {
 /// What the server may have beside its budget, in MiB.
 const BESIDE_MIB: u64 = 256;
 
-/// Measures, prints and reports; `percent` of everybody.
-pub fn run(percent: u64) -> Step {
-    let part = |number: usize| number * percent as usize / 100;
-    let crowd = Crowd {
-        stalled: part(CROWD.stalled),
-        live: part(CROWD.live),
-        jobs: part(CROWD.jobs),
-        puts: part(CROWD.puts),
-        ..CROWD
-    };
+/// Measures, prints and reports. `--scale PERCENT` takes a part of everybody; `--without KIND`, which may be repeated,
+/// leaves out the `jobs`, the `bombs`, the `puts` or the `stalled`.
+pub fn run(mut arguments: &[&str]) -> Step {
+    let (mut crowd, mut percent) = (CROWD, 100);
+    while !arguments.is_empty() {
+        arguments = match arguments {
+            ["--scale", value, rest @ ..] => {
+                percent = value.parse()?;
+                rest
+            }
+            ["--without", kind, rest @ ..] => {
+                *match *kind {
+                    "jobs" => &mut crowd.jobs,
+                    "bombs" => &mut crowd.bombs,
+                    "puts" => &mut crowd.puts,
+                    "stalled" => &mut crowd.stalled,
+                    other => return Err(format!("there are no {other}").into()),
+                } = 0;
+                rest
+            }
+            other => return Err(format!("unknown arguments {other:?}").into()),
+        };
+    }
+    for number in [
+        &mut crowd.stalled,
+        &mut crowd.live,
+        &mut crowd.jobs,
+        &mut crowd.puts,
+    ] {
+        *number = *number * percent / 100;
+    }
     let Figures {
         alone,
         beside_stalled,

@@ -1,6 +1,6 @@
 //! `cargo xtask bench NAME`: measures against a peer in the same run.
 
-use flinkspark_integration_tests::bench::{cold, crowd, hourly, joins, lookup, surface};
+use flinkspark_integration_tests::bench::{cold, crowd, get, hourly, joins, lookup, surface};
 use flinkspark_integration_tests::{Failure, Step};
 use std::process::ExitCode;
 
@@ -29,10 +29,11 @@ fn run(arguments: &[&str]) -> Step {
         ["hourly", rest @ ..] => hourly::run(scale(rest, 30)?),
         ["joins", rest @ ..] => joins::run(scale(rest, 1)?),
         ["cold"] => cold::run(),
-        ["crowd", rest @ ..] => crowd::run(scale(rest, 100)?),
+        ["crowd", rest @ ..] => crowd::run(rest),
+        ["get", rest @ ..] => get::run(scale(rest, 10)?),
         ["surface"] => surface::run(),
         _ => Err(
-            "usage: bench lookup [--scale DATASETS] | hourly [--scale YEARS] | joins [--scale YEARS] | cold | crowd [--scale PERCENT] | surface"
+            "usage: bench lookup [--scale DATASETS] | hourly [--scale YEARS] | joins [--scale YEARS] | cold | crowd [--scale PERCENT] [--without KIND] | get [--scale MILLIONS] | surface"
                 .into(),
         ),
     }

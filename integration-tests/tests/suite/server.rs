@@ -5,6 +5,8 @@ use flinkspark_integration_tests::command::{Build, binary};
 use flinkspark_integration_tests::server::{Flights, Server, serve};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -42,6 +44,44 @@ fn health_and_metrics_are_served() -> Step {
         metrics.contains("flinkspark_job_rows_in{job=\"seen\"}"),
         "{metrics}"
     );
+    Ok(())
+}
+
+/// Everything below a folder, and the folder.
+fn everything(folder: &Path) -> Step<Vec<PathBuf>> {
+    let mut found = vec![folder.to_path_buf()];
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        match path.is_dir() {
+            true => found.extend(everything(&path)?),
+            false => found.push(path),
+        }
+    }
+    Ok(found)
+}
+
+#[test]
+fn what_a_server_writes_is_its_users_alone() -> Step {
+    let flights = Flights::start("24h")?;
+    for on in ["stream", "batch"] {
+        let sql = flights.path(&format!("{on}.sql"));
+        std::fs::write(
+            &sql,
+            format!(
+                "INSERT INTO by_{on} SELECT origin, COUNT(*) AS n FROM flights GROUP BY origin"
+            ),
+        )?;
+        let sql = sql.to_str().ok_or("the path is text")?;
+        flights.server.must(&["job", "run", sql, "--on", on])?;
+    }
+    let all = everything(&flights.path("data"))?;
+    assert!(all.len() > 20, "{all:?}");
+    for path in all {
+        let metadata = std::fs::metadata(&path)?;
+        let wanted = if metadata.is_dir() { 0o700 } else { 0o600 };
+        let mode = metadata.permissions().mode() & 0o777;
+        assert_eq!(mode, wanted, "{}: {mode:o}", path.display());
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! A sled that is damaged, missing, foreign or behind: nothing is lost with it.
 
 use super::*;
+use crate::index::{self, Applied, Batch, Entry, Index, Lost, Tree};
 use flinkspark_model::Kind;
 use flinkspark_model::port::Reference;
 use std::fs;
@@ -104,6 +105,64 @@ fn an_older_journal_beside_a_newer_index_is_loss() {
     fs::write(dir.path().join("journal"), journal).unwrap();
     let error = open(&with_sled(dir.path())).err().unwrap();
     assert_eq!((error.kind(), error.code()), (Kind::Data, "FS0504"));
+}
+
+/// An index that answers, and takes nothing more.
+struct Worn(Box<dyn Index>);
+
+impl Index for Worn {
+    fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, index::Error> {
+        self.0.get(tree, key)
+    }
+
+    fn scan(
+        &self,
+        tree: Tree,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, index::Error> {
+        self.0.scan(tree, prefix, after, limit)
+    }
+
+    fn apply(&self, _: &Batch, _: Applied) -> Result<(), index::Error> {
+        Err(index::Error::Store("worn".into()))
+    }
+
+    fn applied(&self) -> Result<Applied, index::Error> {
+        self.0.applied()
+    }
+}
+
+#[test]
+fn an_index_that_fails_while_it_is_used_is_derived_again_and_nothing_is_in_doubt() {
+    for answers in [true, false] {
+        let dir = filled();
+        let catalogue = open(&with_sled(dir.path())).unwrap();
+        {
+            let mut index = catalogue.shared.index.write().unwrap();
+            let whole = std::mem::replace(&mut *index, Box::new(Lost));
+            if answers {
+                *index = Box::new(Worn(whole));
+            }
+        }
+        block_on(async {
+            if !answers {
+                // What it cannot be asked is not decided, and what comes next is.
+                let refused = catalogue.register(registration("late")).await.unwrap_err();
+                assert_eq!(refused.kind(), Kind::Unavailable, "{refused}");
+            }
+            let late = catalogue.register(registration("late")).await.unwrap();
+            assert_eq!(
+                catalogue.lookup(&"late".parse().unwrap()).await.unwrap(),
+                late
+            );
+            catalogue.drop_dataset(late.id, late.version).await.unwrap();
+            is_whole(&catalogue).await;
+        });
+        drop(catalogue);
+        block_on(is_whole(&open(&with_sled(dir.path())).unwrap()));
+    }
 }
 
 mod enumeration {

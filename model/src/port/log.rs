@@ -72,11 +72,6 @@ pub trait SegmentWriter: Send {
 
     /// Makes what was written durable and nameable.
     async fn seal(self: Box<Self>) -> Result<Receipt>;
-
-    /// Bytes of rows that it keeps in memory until more come or it is sealed.
-    fn buffered_bytes(&self) -> u64 {
-        0
-    }
 }
 
 /// One log: a dataset's, or a job's own.

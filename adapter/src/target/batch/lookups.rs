@@ -201,6 +201,11 @@ async fn a_guard_stays_before_what_it_guards_in_every_shape() {
             "SELECT t.id FROM t, u WHERE t.id <> 0 AND t.id = u.id AND 6 / t.id = 2",
             &["3", "3"],
         ),
+        // What can fail stays above the join that drops the row it fails on.
+        (
+            "SELECT t.id FROM t, u WHERE t.id = u.id AND 6 / t.id = 2",
+            &["3", "3"],
+        ),
         (
             "SELECT t.id FROM t LEFT JOIN u ON t.id = u.id WHERE t.id <> 0 AND 6 / t.id = 6",
             &["1"],
@@ -218,8 +223,13 @@ async fn a_guard_stays_before_what_it_guards_in_every_shape() {
         gives(sql, rows).await;
     }
     // Without a guard it fails, wherever a later condition would drop the row.
-    let error = run("SELECT t.id FROM t, u WHERE 6 / t.id = 2 AND t.id = u.id").await;
-    assert_eq!(error.unwrap_err().code(), "FS0805");
+    for sql in [
+        "SELECT t.id FROM t, u WHERE 6 / t.id = 2 AND t.id = u.id",
+        "SELECT v.id FROM (SELECT t.id, t.name FROM t, u WHERE 6 / t.id < 9) v WHERE v.name <> 'zero'",
+    ] {
+        let error = run(sql).await.unwrap_err();
+        assert_eq!(error.code(), "FS0805", "{sql}: {error}");
+    }
 }
 
 #[tokio::test]

@@ -281,9 +281,13 @@ impl Sender {
                 return Err(self.short(self.ticket.rows - self.sent));
             };
             batches += 1;
-            // A block of a single large row is larger than others.
+            // What one block could have taken is held until it is there: others may read what it does not take. A
+            // block of a single large row is larger than others.
             let block = fit::bytes_of(&next.batch);
-            turn.hold(turn.bytes().max(block));
+            turn.hold(match batches_max {
+                1 => block,
+                _ => turn.bytes().max(block),
+            });
             // The partition may go on beyond the segment that the ticket names.
             let keep = usize::try_from(part.rows).unwrap_or(usize::MAX);
             let batch = next.batch.slice(0, next.batch.num_rows().min(keep));

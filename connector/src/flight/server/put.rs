@@ -62,9 +62,9 @@ struct Put {
     rows: u64,
     closing: Option<Closing>,
     acks: watch::Sender<Option<Ack>>,
-    /// For what the writer keeps. A put waits for it before its first row only: what it has begun never waits
+    /// For the writer itself. A put waits for it before its first row only: what it has begun never waits
     /// for what another one keeps.
-    kept: Reservation,
+    _begun: Reservation,
 }
 
 /// `DoPut`.
@@ -132,9 +132,9 @@ async fn open(
         }
     };
     let writers = &components.memory.writers;
-    let kept = admit(writers, limits::WRITER_BYTES.min(writers.limit())).await?;
+    let begun = admit(writers, limits::WRITER_BYTES.min(writers.limit())).await?;
     let mut put = Put {
-        kept,
+        _begun: begun,
         schema: wire::plain(&dataset.schema)?,
         components,
         dataset,
@@ -207,12 +207,6 @@ impl Put {
                 }
                 Decoded::Batch(batch, _) => self.write(batch, held).await?,
             }
-            // What the segment's writer joins and encodes stays between messages.
-            let writes = self
-                .writer
-                .as_ref()
-                .map_or(0, |writer| writer.buffered_bytes());
-            self.kept.hold(writes.max(limits::WRITER_BYTES));
             if let (Some(closing), End::Receipt) = (self.closing, &self.end) {
                 return self.receipt(closing).await;
             }

@@ -1,7 +1,8 @@
 //! A simulated file system that fails at chosen operations and loses power.
 //!
 //! Invariant: after power is lost exactly what was synced is there for sure; of the rest, each
-//! name and each file's unsynced tail survives or not by seed.
+//! name and each file's unsynced tail survives or not by seed. A directory whose sync failed has nothing
+//! to write until it changes again, as kernels have it: until then a sync succeeds and keeps nothing.
 
 use super::fs::{Entry, Fs, NewFile};
 use crate::store::ReadSeek;
@@ -39,6 +40,8 @@ struct State {
     next_file: u64,
     names: BTreeMap<PathBuf, Node>,
     durable_names: BTreeMap<PathBuf, Node>,
+    /// Directories whose last sync failed, and that have not changed since.
+    given_up: BTreeSet<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -65,6 +68,7 @@ impl Simulated {
             next_file: 0,
             names: root.clone(),
             durable_names: root,
+            given_up: BTreeSet::new(),
         })))
     }
 
@@ -135,6 +139,7 @@ impl Simulated {
         }
         state.names = state.durable_names.clone();
         state.dead = false;
+        state.given_up.clear();
         state.plan = Box::new(|_, _, _| Break::Nothing);
     }
 
@@ -150,7 +155,11 @@ impl Simulated {
         }
         let index = state.operations;
         state.operations += 1;
-        match (state.plan)(index, name, path) {
+        let broken = (state.plan)(index, name, path);
+        if name == "sync_dir" && matches!(broken, Break::Fails(_) | Break::Errno(_)) {
+            state.given_up.insert(path.to_path_buf());
+        }
+        match broken {
             Break::Nothing => work(&mut state),
             Break::Fails(kind) => Err(io::Error::new(kind, "injected")),
             Break::Errno(code) => Err(io::Error::from_raw_os_error(code)),
@@ -187,7 +196,15 @@ impl State {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         self.names.insert(path.to_path_buf(), node);
+        self.changed(path);
         Ok(())
+    }
+
+    /// A name came or went.
+    fn changed(&mut self, path: &Path) {
+        if let Some(parent) = path.parent() {
+            self.given_up.remove(parent);
+        }
     }
 
     fn entry(&self, path: &Path, file: u64) -> Entry {
@@ -256,6 +273,7 @@ impl Fs for Simulated {
         self.run("remove", path, |state| {
             state.file(path)?;
             state.names.remove(path);
+            state.changed(path);
             Ok(())
         })
     }
@@ -268,6 +286,9 @@ impl Fs for Simulated {
         self.run("sync_dir", path, |state| {
             if !state.names.contains_key(path) {
                 return Err(io::ErrorKind::NotFound.into());
+            }
+            if state.given_up.contains(path) {
+                return Ok(());
             }
             state
                 .durable_names

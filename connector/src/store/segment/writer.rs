@@ -20,6 +20,7 @@ use arrow_schema::{ArrowError, Schema};
 use arrow_select::coalesce::BatchCoalescer;
 use async_trait::async_trait;
 use bytes::Bytes;
+use flinkspark_model::budget::Reservation;
 use flinkspark_model::digest::Digester;
 use flinkspark_model::log::{LogId, Receipt, SegmentFormat, SegmentName, SegmentRef};
 use flinkspark_model::port::{SegmentSpec, SegmentWriter};
@@ -37,6 +38,8 @@ const PIECES: Cut = Cut {
 const INLINE_ROWS_MAX: usize = 256;
 /// Encoded bytes that are kept before they are handed to the store.
 const PIECE_BYTES: usize = 1 << 20;
+/// Bytes that a writer keeps though the memory is spent: batches would be too small.
+const KEPT_BYTES_MIN: u64 = 64 << 10;
 
 /// Writes one segment of one partition.
 pub(in crate::store) struct Writer {
@@ -47,6 +50,8 @@ pub(in crate::store) struct Writer {
     /// `None` after a failure: what was written is no longer known.
     encoder: Option<Encoder>,
     bytes: u64,
+    /// For what it joins and has encoded.
+    kept: Reservation,
 }
 
 impl Writer {
@@ -69,7 +74,9 @@ impl Writer {
             driver.shared().settings.compression,
         )?;
         let staging = driver.shared().store.stage(&key).await?;
+        let kept = driver.shared().writers.empty();
         Ok(Self {
+            kept,
             driver,
             spec,
             name,
@@ -88,6 +95,26 @@ impl Writer {
                 ))
                 .with_hint("write the segment again from its first row")
         })
+    }
+
+    /// Holds memory for what the encoder keeps. Where others hold it, what was joined is stored as it is.
+    async fn keep(&mut self, mut encoder: Encoder) -> Result<Encoder> {
+        let bytes = encoder.buffered_bytes();
+        if self.kept.try_resize(bytes).is_ok() {
+            return Ok(encoder);
+        }
+        if bytes > KEPT_BYTES_MIN {
+            let piece;
+            (encoder, piece) = blocking(move || {
+                encoder.store_joined()?;
+                let piece = encoder.piece(0);
+                Ok((encoder, piece))
+            })
+            .await?;
+            self.hand_over(piece).await?;
+        }
+        self.kept.hold(encoder.buffered_bytes());
+        Ok(encoder)
     }
 
     async fn hand_over(&mut self, piece: Bytes) -> Result<()> {
@@ -117,12 +144,8 @@ impl SegmentWriter for Writer {
             blocking(encode).await?
         };
         self.hand_over(piece).await?;
-        self.encoder = Some(encoder);
+        self.encoder = Some(self.keep(encoder).await?);
         Ok(())
-    }
-
-    fn buffered_bytes(&self) -> u64 {
-        self.encoder.as_ref().map_or(0, Encoder::buffered_bytes)
     }
 
     async fn seal(mut self: Box<Self>) -> Result<Receipt> {
@@ -247,9 +270,16 @@ impl Encoder {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<()> {
+    /// Stores what is joined so far.
+    fn store_joined(&mut self) -> Result<()> {
         self.joiner.finish_buffered_batch().map_err(encoding)?;
         self.store_completed()?;
+        self.joined = 0;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.store_joined()?;
         for (key, value) in footer::metadata(self.log, &self.name, &self.rows, &self.checksums) {
             self.file.write_metadata(key, value);
         }

@@ -3,6 +3,7 @@
 use super::fixture::*;
 use crate::store::local::Local;
 use crate::store::{Key, Logs, Settings};
+use flinkspark_model::budget::Budget;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{Intent, KnownHead};
 use flinkspark_model::port::{Heads, Log};
@@ -38,7 +39,8 @@ async fn open(root: &Path, known: &Arc<Known>) -> Logs {
     let store = Arc::new(Local::open(root).await.unwrap());
     let (clock, entropy) = (Arc::new(Hand::default()), Arc::new(Seeded::new(1)));
     let heads = Arc::clone(known) as Arc<dyn Heads>;
-    Logs::open_known(store, clock, entropy, Settings::default(), heads)
+    let writers = Budget::unlimited().share("writers", u64::MAX);
+    Logs::open_known(store, clock, entropy, Settings::default(), heads, writers)
         .await
         .unwrap()
 }

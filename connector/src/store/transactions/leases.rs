@@ -161,10 +161,6 @@ impl SegmentWriter for Leased {
         self.writer.write(batch).await
     }
 
-    fn buffered_bytes(&self) -> u64 {
-        self.writer.buffered_bytes()
-    }
-
     async fn seal(self: Box<Self>) -> Result<Receipt> {
         let Self { writer, putting } = *self;
         let receipt = writer.seal().await?;

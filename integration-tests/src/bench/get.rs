@@ -1,0 +1,182 @@
+//! What the checksums of segments cost a reader over Flight.
+//!
+//! One dataset of plain numbers is stored twice, and the second time its segments are made what the version without
+//! checksums wrote: the same bytes in the same places. Both are read in turns. Invariant: a read counts only where it
+//! gave every row.
+
+use super::{SAMPLES, Samples, report};
+use crate::flights::write;
+use crate::server::Server;
+use crate::{Failure, Step};
+use arrow_array::{Float64Array, Int64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
+use flinkspark_bridge::parts::connector::flight::Client;
+use flinkspark_bridge::parts::connector::flight::body::ReadCommand;
+use futures::StreamExt;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Rows of a batch that is written.
+const BATCH_ROWS: usize = 1 << 16;
+/// Bytes of a row: two integers and two floats.
+const ROW_BYTES: usize = 32;
+/// The most that checksums may add to a read, as a part of its time.
+const COST_MAX: f64 = 0.05;
+/// Reads of each, one after the other.
+const READS: usize = 4 * SAMPLES + 1;
+/// The dataset as it is written today, and as the version before wrote it.
+const DATASETS: [&str; 2] = ["sealed", "unsealed"];
+
+/// Measures over so many millions of rows.
+pub fn run(millions: u64) -> Step {
+    let rows = usize::try_from(millions)? * 1_000_000;
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("data");
+    let server = Server::start(&data)?;
+    let file = dir.path().join("rows.arrow");
+    write(&file, &numbers(rows)?)?;
+    let file = file.to_str().ok_or("the path is text")?;
+    let [sealed, unsealed] = DATASETS;
+    store(&server, sealed, file)?;
+    let before = segments(&data)?;
+    store(&server, unsealed, file)?;
+    server.terminate(Duration::from_secs(30))?;
+    let added = segments(&data)?;
+    let added: Vec<_> = added.iter().filter(|file| !before.contains(file)).collect();
+    added.iter().try_for_each(|file| unseal(file))?;
+    println!("{} segments without checksums", added.len());
+    let server = Server::start(&data)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let mut seconds = [Vec::new(), Vec::new()];
+    for number in 0..2 * READS {
+        let since = Instant::now();
+        let read = runtime.block_on(read(&server.url(), DATASETS[number % 2]))?;
+        let took = since.elapsed().as_secs_f64();
+        if read != rows {
+            return Err(format!("{read} rows of {rows}").into());
+        }
+        // The first read of each warms what the next ones find.
+        if number >= 2 {
+            seconds[number % 2].push(took);
+        }
+    }
+    server.terminate(Duration::from_secs(30))?;
+    let [ours, without] = seconds.map(Samples::of);
+    let cost = ours.median() / without.median() - 1.0;
+    let rate = |samples: &Samples| (rows * ROW_BYTES) as f64 / 1e9 / samples.median();
+    println!("{rows} rows, the median of {} reads each", READS - 1);
+    println!("with checksums    {:.2} GB/s", rate(&ours));
+    println!("without           {:.2} GB/s", rate(&without));
+    println!(
+        "checksums cost    {:.1} % (limit {:.0} %)",
+        cost * 100.0,
+        COST_MAX * 100.0
+    );
+    report(
+        "get",
+        json!({
+            "unit": "GB/s", "ours": rate(&ours), "peer": rate(&without), "peer_version": "segments without checksums",
+            "ratio": without.median() / ours.median(), "input": rows, "samples": READS - 1,
+            "spread_s": [ours.spread().0, ours.spread().1], "peer_spread_s": [without.spread().0, without.spread().1],
+        }),
+    )?;
+    match cost <= COST_MAX {
+        true => Ok(()),
+        false => Err(Failure::from("the checksums cost more than that")),
+    }
+}
+
+fn numbers(rows: usize) -> Step<Vec<RecordBatch>> {
+    let field = |name, kind| Field::new(name, kind, false);
+    let schema = Arc::new(Schema::new(vec![
+        field("a", DataType::Int64),
+        field("b", DataType::Int64),
+        field("x", DataType::Float64),
+        field("y", DataType::Float64),
+    ]));
+    let batch = |from: usize| {
+        let numbers = from as i64..(from + BATCH_ROWS).min(rows) as i64;
+        let integers = |factor| Int64Array::from_iter_values(numbers.clone().map(|n| n * factor));
+        let floats =
+            |factor| Float64Array::from_iter_values(numbers.clone().map(|n| n as f64 * factor));
+        let columns: [Arc<dyn arrow_array::Array>; 4] = [
+            Arc::new(integers(1)),
+            Arc::new(integers(7_919)),
+            Arc::new(floats(0.1)),
+            Arc::new(floats(-3.7)),
+        ];
+        Ok(RecordBatch::try_new(Arc::clone(&schema), columns.into())?)
+    };
+    (0..rows).step_by(BATCH_ROWS).map(batch).collect()
+}
+
+fn store(server: &Server, name: &str, file: &str) -> Step {
+    server.must(&["dataset", "register", name, "--like", file])?;
+    server.must(&["transfer", file, &format!("dataset://{name}")])?;
+    Ok(())
+}
+
+async fn read(url: &str, dataset: &str) -> Step<usize> {
+    let client = Client::connect(url).await?;
+    let command = ReadCommand {
+        dataset: dataset.into(),
+        ..ReadCommand::default()
+    };
+    let info = client.info(&command).await?;
+    let (mut batches, mut rows) = (client.get(&info), 0);
+    while let Some(batch) = batches.next().await {
+        rows += batch?.num_rows();
+    }
+    Ok(rows)
+}
+
+/// The files of segments below a data directory.
+fn segments(folder: &Path) -> Step<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(segments(&path)?);
+        } else if path
+            .parent()
+            .is_some_and(|parent| parent.ends_with("segments"))
+        {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// Makes of a segment what the version before wrote: its version is 1, and there is no mark before its footer.
+fn unseal(file: &Path) -> Step {
+    const MARK: &[u8] = b"FSK2";
+    const VERSION: &[u8] = b"flinkspark.segment";
+    let mut bytes = std::fs::read(file)?;
+    let end = bytes.len().saturating_sub(1 << 16);
+    let last = |bytes: &[u8], text: &[u8]| {
+        let at = bytes[end..]
+            .windows(text.len())
+            .rposition(|part| part == text);
+        at.map(|at| end + at).ok_or("it is no segment of version 2")
+    };
+    let mark = last(&bytes, MARK)?;
+    bytes[mark..mark + 8].fill(0);
+    // A text of a flatbuffer: its length before it, and padding to four bytes after it.
+    let value = [1_u8, 0, 0, 0, b'2', 0, 0, 0];
+    let places = bytes[end..].windows(8).enumerate();
+    let places: Vec<usize> = places
+        .filter(|(_, part)| *part == value)
+        .map(|(at, _)| end + at)
+        .collect();
+    last(&bytes, VERSION)?;
+    let [place] = places.as_slice() else {
+        return Err(Failure::from(format!("its version is at {places:?}")));
+    };
+    bytes[place + 4] = b'1';
+    Ok(std::fs::write(file, bytes)?)
+}
