@@ -5,12 +5,15 @@ use crate::store::object::Objects;
 use crate::store::{LogDataset, Logs, Settings, Store};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use flinkspark_model::budget::Share;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::log::{
-    Appended, Commit, Generation, Intent, Ordinal, Receipt, SegmentFormat, SourceOffsets,
+    Appended, Commit, Generation, Intent, KnownHead, Ordinal, Receipt, SegmentFormat, SourceOffsets,
 };
-use flinkspark_model::port::{Clock, Dataset, Entropy, PositionedBatch, ReadOptions, SegmentSpec};
+use flinkspark_model::port::{
+    Clock, Dataset, Entropy, Heads, PositionedBatch, ReadOptions, SegmentSpec,
+};
 use flinkspark_model::position::{Position, SlotNo};
 use flinkspark_model::{Result, digest};
 use futures::TryStreamExt;
@@ -84,6 +87,25 @@ pub(crate) async fn logs_at(store: Arc<dyn Store>, seed: u64, clock: Arc<Hand>) 
         ..Settings::default()
     };
     Logs::open(store, clock, Arc::new(Seeded::new(seed)), settings).await
+}
+
+/// A catalogue that knows of nothing.
+struct Nobody;
+
+impl Heads for Nobody {
+    fn known_head(&self, _: DatasetId) -> Result<Option<KnownHead>> {
+        Ok(None)
+    }
+}
+
+/// Logs in memory, whose writers keep no more than the share has.
+pub(crate) async fn memory_within(writers: Share) -> Logs {
+    let (clock, entropy) = (Arc::new(Hand::default()), Arc::new(Seeded::new(1)));
+    let store = Arc::new(Objects::memory());
+    let settings = Settings::default();
+    Logs::open_known(store, clock, entropy, settings, Arc::new(Nobody), writers)
+        .await
+        .unwrap()
 }
 
 pub(crate) async fn memory() -> Logs {

@@ -5,6 +5,7 @@ use crate::store::{LogDataset, Logs};
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema};
 use flinkspark_model::Kind;
+use flinkspark_model::budget::Budget;
 use flinkspark_model::log::{Intent, Receipt, SegmentFormat};
 use flinkspark_model::port::{Dataset, Log, ReadOptions, SegmentSpec};
 use flinkspark_model::position::Position;
@@ -18,6 +19,51 @@ fn rows_max(batch_rows_max: usize) -> ReadOptions {
         batch_rows_max,
         ..ReadOptions::default()
     }
+}
+
+/// Writes batches of 500 rows to three segments in turn; what they kept at most, and what is read back.
+async fn written_within(limit: u64) -> (u64, Vec<RecordBatch>) {
+    let budget = Budget::new(limit);
+    let dataset = dataset(&memory_within(budget.share("writers", limit)).await).await;
+    dataset.append(fence(1, 0)).await.unwrap();
+    let mut writers = Vec::new();
+    for partition in 0..3 {
+        writers.push(dataset.stage(spec(partition)).await.unwrap());
+    }
+    let mut most = 0;
+    for n in 0..48 {
+        let writer = &mut writers[n as usize % 3];
+        writer.write(&rows(n * 500..(n + 1) * 500)).await.unwrap();
+        most = most.max(budget.used());
+    }
+    let mut receipts = Vec::new();
+    for writer in writers {
+        receipts.push(writer.seal().await.unwrap());
+    }
+    assert_eq!(budget.used(), 0, "everything is given back");
+    let intent = Intent::Commit(commit(1, 1, &receipts));
+    dataset.append(intent).await.unwrap();
+    (most, read_all(&dataset).await.unwrap())
+}
+
+#[tokio::test]
+async fn where_the_memory_of_writers_is_spent_rows_are_stored_in_smaller_batches() {
+    let (free, joined) = written_within(u64::MAX).await;
+    let limit = free / 3;
+    let (most, cut) = written_within(limit).await;
+    assert!(
+        limit > 64 << 10 && most <= limit,
+        "{most} of {limit}, {free} without one"
+    );
+    assert!(
+        most > 0 && cut.len() > joined.len(),
+        "{} batches",
+        cut.len()
+    );
+    assert_eq!(digest_of(&cut), digest_of(&joined));
+    // Below what each keeps in any case nothing is cut, and it is counted all the same.
+    let (most, _) = written_within(32 << 10).await;
+    assert!(most > 32 << 10, "{most}");
 }
 
 #[tokio::test]
