@@ -124,11 +124,26 @@ const SET: u8 = 10;
 const MAP: u8 = 11;
 const STRUCT: u8 = 12;
 
-/// The number of the encoding that the header of a page states, 0 where it states none; `None` where the bytes do
-/// not begin with a whole header.
-pub(super) fn page_encoding(bytes: &[u8]) -> Option<i64> {
-    let mut encoding = 0;
-    Thrift { rest: bytes }.fields(&mut |header, id, kind| match (id, kind) {
+/// What the header of a page states, as far as it decides how the page may be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PageHeader {
+    /// The number of the encoding, 0 where it states none.
+    pub(super) encoding: i64,
+    /// The bytes of the page that follow the header.
+    pub(super) body: i64,
+    /// The bytes of the header.
+    pub(super) length: usize,
+}
+
+/// The header with which the bytes begin; `None` where it is not whole.
+pub(super) fn page_header(bytes: &[u8]) -> Option<PageHeader> {
+    let (mut encoding, mut body) = (0, 0);
+    let mut thrift = Thrift { rest: bytes };
+    thrift.fields(&mut |header, id, kind| match (id, kind) {
+        (3, I32) => {
+            body = header.zigzag()?;
+            Some(())
+        }
         // Data pages of version 1 and of version 2.
         (5 | 8, STRUCT) => header.fields(&mut |this, inner, kind| match (id, inner, kind) {
             (5, 2, I32) | (8, 4, I32) => {
@@ -139,7 +154,11 @@ pub(super) fn page_encoding(bytes: &[u8]) -> Option<i64> {
         }),
         _ => header.skip(kind, 1),
     })?;
-    Some(encoding)
+    Some(PageHeader {
+        encoding,
+        body,
+        length: bytes.len() - thrift.rest.len(),
+    })
 }
 
 /// A cursor over compact Thrift; every method is `None` at damage.

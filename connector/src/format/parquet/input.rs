@@ -3,7 +3,7 @@
 //! Invariant: nothing is read, and no memory taken, beyond the input's end, or by what a page states of its texts.
 
 use super::deltas;
-use super::footer::page_encoding;
+use super::footer::page_header;
 use crate::format::Input;
 use ::parquet::column::page::PageReader;
 use ::parquet::errors::{ParquetError, Result as ParquetResult};
@@ -11,9 +11,10 @@ use ::parquet::file::metadata::ParquetMetaData;
 use ::parquet::file::reader::{ChunkReader, Length};
 use ::parquet::file::serialized_reader::SerializedPageReader;
 use bytes::Bytes;
+use std::collections::HashSet;
 use std::io::{self, BufReader, Read, SeekFrom};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How much is looked at for a page's header, in bytes: its statistics may hold whole values.
 const HEADER_WINDOWS: [u64; 4] = [512, 16 << 10, 1 << 20, 64 << 20];
@@ -60,13 +61,17 @@ impl Shared {
             }
         }
         chunks.sort_unstable_by_key(|chunk| chunk.first);
-        let mut reach = 0;
+        let (mut reach, mut apart) = (0, true);
         for chunk in &mut chunks {
+            apart &= chunk.first >= reach;
             reach = chunk.end.max(reach);
             chunk.reach = reach;
         }
         Self {
-            pages: Pages(bare),
+            pages: Pages {
+                bare,
+                bodies: apart.then(Arc::default),
+            },
             footer,
             chunks: Arc::new(chunks),
         }
@@ -99,7 +104,7 @@ impl Shared {
 
 impl Length for Shared {
     fn len(&self) -> u64 {
-        self.pages.0.length
+        self.pages.bare.length
     }
 }
 
@@ -110,7 +115,7 @@ impl ChunkReader for Shared {
         if WITH_LENGTHS.contains(&self.pages.encoding(start)?) {
             self.check_lengths(start)?;
         }
-        self.pages.0.get_read(start)
+        self.pages.bare.get_read(start)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
@@ -118,19 +123,31 @@ impl ChunkReader for Shared {
     }
 }
 
-/// An input whose pages have whole headers: wherever it is read from, one stands.
+/// An input whose pages have whole headers: wherever it is read from, one stands, or the rest of a page whose header
+/// was looked at.
 #[derive(Clone)]
-struct Pages(Bare);
+struct Pages {
+    bare: Bare,
+    /// Where the rests of pages begin that have one: the decoder reads on from there when it has looked at a header
+    /// first. None where columns lie over one another: a rest could be another one's header.
+    bodies: Option<Arc<Mutex<HashSet<u64>>>>,
+}
 
 impl Pages {
     /// The encoding that a page's header states; refuses a place at which no header stands. The decoder reads it
     /// from here, and does not notice where it ends early.
     fn encoding(&self, start: u64) -> ParquetResult<i64> {
-        let left = self.0.length.saturating_sub(start);
+        if self.bodies().is_some_and(|bodies| bodies.contains(&start)) {
+            return Ok(0);
+        }
+        let left = self.bare.length.saturating_sub(start);
         for window in HEADER_WINDOWS {
-            let bytes = self.0.get_bytes(start, left.min(window) as usize)?;
-            if let Some(encoding) = page_encoding(&bytes) {
-                return Ok(encoding);
+            let bytes = self.bare.get_bytes(start, left.min(window) as usize)?;
+            if let Some(header) = page_header(&bytes) {
+                if let Some(mut bodies) = self.bodies().filter(|_| header.body > 0) {
+                    bodies.insert(start + header.length as u64);
+                }
+                return Ok(header.encoding);
             }
             if left <= window {
                 break;
@@ -140,11 +157,16 @@ impl Pages {
             "the header of the page at {start} is damaged"
         )))
     }
+
+    fn bodies(&self) -> Option<MutexGuard<'_, HashSet<u64>>> {
+        let bodies = self.bodies.as_ref()?.lock();
+        Some(bodies.unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Length for Pages {
     fn len(&self) -> u64 {
-        self.0.length
+        self.bare.length
     }
 }
 
@@ -153,11 +175,11 @@ impl ChunkReader for Pages {
 
     fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
         self.encoding(start)?;
-        self.0.get_read(start)
+        self.bare.get_read(start)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
-        self.0.get_bytes(start, length)
+        self.bare.get_bytes(start, length)
     }
 }
 

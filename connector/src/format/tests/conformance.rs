@@ -59,6 +59,24 @@ fn nested_columns_survive_where_the_format_holds_them() {
 }
 
 #[test]
+fn nested_columns_survive_over_many_pages() {
+    // The pages of Parquet end after 20,000 rows, and a column that repeats is looked ahead in.
+    let batch = nested();
+    let batch = arrow_select::concat::concat_batches(&batch.schema(), &vec![batch; 7_000]).unwrap();
+    for (format, _) in FORMATS.iter().filter(|(format, _)| *format != Format::Csv) {
+        let write = WriteOptions::default();
+        let bytes = written(*format, std::slice::from_ref(&batch), &write).unwrap();
+        let back = read(*format, bytes, &ReadOptions::default()).unwrap();
+        let schema = batch.schema();
+        assert_eq!(
+            digest_of(&schema, &back),
+            digest_of(&schema, std::slice::from_ref(&batch)),
+            "{format}"
+        );
+    }
+}
+
+#[test]
 fn a_file_without_rows_keeps_its_schema() {
     let empty = RecordBatch::new_empty(hurting().schema());
     for (format, _) in FORMATS {
