@@ -215,7 +215,8 @@ mod tests {
     #[tokio::test]
     async fn every_thread_of_a_set_is_as_nice_as_the_others() {
         let nice = || rustix::process::getpriority_process(None).unwrap();
-        let wanted = nice() + NICER;
+        // There is nothing beyond 19.
+        let wanted = (nice() + NICER).min(19);
         let workers = Workers::start(1).unwrap();
         let work = workers.spawn(async move {
             let blocking = tokio::task::spawn_blocking(nice).await.unwrap();

@@ -220,6 +220,8 @@ impl Writer {
                     Ok(decision.dataset)
                 }
                 Ok((decision, None)) => Ok(decision.dataset),
+                // Not what was decided of this command: nothing can be decided with this index.
+                Err(cause) if error::is_index(&cause) => return Err(cause),
                 Err(cause) => Err(cause),
             };
             answers.push(answer);

@@ -52,17 +52,7 @@ impl Campaign<'_> {
             }
         }
         let server = Server::start(self.data)?;
-        let mut client = self.submit(&server, &job, None)?;
-        let since = Instant::now();
-        while client.try_wait()?.is_none() {
-            if since.elapsed() > FINISH_LIMIT {
-                client.kill()?;
-                return Err(
-                    format!("{name} did not finish: {:?}", server.run(&["job", "list"])?).into(),
-                );
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        self.finish(&server, &job)?;
         let found = digest(&server, &name)?;
         if found != reference {
             return Err(Failure::from(format!(
@@ -71,6 +61,34 @@ impl Campaign<'_> {
         }
         server.terminate(Duration::from_secs(30))?;
         Ok((done, missed))
+    }
+
+    /// Lets the job run to its end. One that is parked while its client comes back is resumed again.
+    fn finish(&self, server: &Server, job: &Path) -> Step {
+        let since = Instant::now();
+        let mut client = self.submit(server, job, None)?;
+        loop {
+            let ended = client.try_wait()?;
+            if ended.is_some_and(|status| status.success()) {
+                return Ok(());
+            }
+            let shown = server.run(&["job", "show", &self.id(), "-o", "json"])?;
+            if ended.is_some() {
+                if !shown.out.contains("\"parked\"") {
+                    return Err(format!("the job did not finish: {shown:?}").into());
+                }
+                client = self.submit(server, job, None)?;
+            }
+            if since.elapsed() > FINISH_LIMIT {
+                client.kill()?;
+                return Err(format!("the job does not finish: {shown:?}").into());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn id(&self) -> String {
+        format!("killed-{}", self.number)
     }
 
     /// The job's file, with an output of its own.
@@ -117,7 +135,7 @@ impl Campaign<'_> {
 
     /// Runs the job's client, and waits a moment for what it is to be killed in.
     fn submit(&self, server: &Server, job: &Path, wait: Option<Duration>) -> Step<Child> {
-        let id = format!("killed-{}", self.number);
+        let id = self.id();
         // Three kills in a row before a checkpoint park a job, as they should. One that was not submitted yet
         // is refused, and one that runs is left alone.
         server.run(&["job", "resume", &id])?;

@@ -1,8 +1,8 @@
 //! A simulated file system that fails at chosen operations and loses power.
 //!
 //! Invariant: after power is lost exactly what was synced is there for sure; of the rest, each
-//! name and each file's unsynced tail survives or not by seed. A directory whose sync failed has nothing
-//! to write until it changes again, as kernels have it: until then a sync succeeds and keeps nothing.
+//! name and each file's unsynced tail survives or not by seed. A directory whose sync found the disk full has
+//! nothing to write until it changes again: until then a sync succeeds and keeps nothing.
 
 use super::fs::{Entry, Fs, NewFile};
 use crate::store::ReadSeek;
@@ -40,7 +40,7 @@ struct State {
     next_file: u64,
     names: BTreeMap<PathBuf, Node>,
     durable_names: BTreeMap<PathBuf, Node>,
-    /// Directories whose last sync failed, and that have not changed since.
+    /// Directories whose last sync found the disk full, and that have not changed since.
     given_up: BTreeSet<PathBuf>,
 }
 
@@ -156,7 +156,8 @@ impl Simulated {
         let index = state.operations;
         state.operations += 1;
         let broken = (state.plan)(index, name, path);
-        if name == "sync_dir" && matches!(broken, Break::Fails(_) | Break::Errno(_)) {
+        let full = Break::Fails(io::ErrorKind::StorageFull);
+        if name == "sync_dir" && broken == full {
             state.given_up.insert(path.to_path_buf());
         }
         match broken {

@@ -51,15 +51,13 @@ async fn where_the_memory_of_writers_is_spent_rows_are_stored_in_smaller_batches
     let (free, joined) = written_within(u64::MAX).await;
     let limit = free / 3;
     let (most, cut) = written_within(limit).await;
+    // Each of the three keeps 64 KiB in any case.
+    let bound = limit + 3 * (64 << 10);
     assert!(
-        limit > 64 << 10 && most <= limit,
+        most <= bound && bound < free,
         "{most} of {limit}, {free} without one"
     );
-    assert!(
-        most > 0 && cut.len() > joined.len(),
-        "{} batches",
-        cut.len()
-    );
+    assert!(most > 0 && cut.len() > joined.len());
     assert_eq!(digest_of(&cut), digest_of(&joined));
     // Below what each keeps in any case nothing is cut, and it is counted all the same.
     let (most, _) = written_within(32 << 10).await;
