@@ -56,16 +56,37 @@ pub const BATCH_ROWS: usize = 32_768;
 /// Bytes of a batch unless told otherwise; a single larger row is a batch of its own.
 pub const BATCH_BYTES: usize = 8 << 20;
 
-/// A kind of file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// Arrow IPC: the file format; on reading the stream format, too.
-    Arrow,
-    /// Apache Parquet.
-    Parquet,
-    /// Comma-separated values, RFC 4180.
-    Csv,
+/// What a kind of file is: how the names of its files end, how they are read and written.
+///
+/// A new kind is one folder that implements this, and one line in [`Format::ALL`].
+trait FileKind: Send + Sync {
+    /// Its name in messages, with the article that goes before it.
+    fn name(&self) -> (&'static str, &'static str);
+
+    /// How names of its files end, in small letters and without the dot; the usual one first.
+    fn suffixes(&self) -> &'static [&'static str];
+
+    /// The batches of a file, whatever sizes they have. `name` stands for the file in errors.
+    fn read(
+        &self,
+        input: Box<dyn Input>,
+        name: &str,
+        options: &ReadOptions,
+    ) -> Result<Box<dyn BatchReader>>;
+
+    /// Writes a file at a schema that [`stored_schema`] gave. `name` stands for the file in errors.
+    fn write(
+        &self,
+        output: Box<dyn Write + Send>,
+        name: &str,
+        schema: &SchemaRef,
+        options: &WriteOptions,
+    ) -> Result<Box<dyn BatchWriter>>;
 }
+
+/// A kind of file.
+#[derive(Clone, Copy)]
+pub struct Format(&'static dyn FileKind);
 
 /// How files are read.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,29 +195,39 @@ pub fn create(
 }
 
 impl Format {
-    /// The format that the file's name ends in: `.arrow`, `.arrows`, `.ipc`, `.feather`;
-    /// `.parquet`, `.pq`; `.csv`. Any other name is `FS0301`.
+    /// Arrow IPC: the file format; on reading the stream format, too.
+    pub const ARROW: Self = Self(&ipc::Arrow);
+    /// Apache Parquet.
+    pub const PARQUET: Self = Self(&parquet::Parquet);
+    /// Comma-separated values, RFC 4180.
+    pub const CSV: Self = Self(&csv::Csv);
+
+    /// Every format.
+    pub const ALL: [Self; 3] = [Self::ARROW, Self::PARQUET, Self::CSV];
+
+    /// The format that the file's name ends in, as [`Format::suffixes`] has it. Any other name is `FS0301`.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let suffix = path
-            .extension()
-            .and_then(|suffix| suffix.to_str())
-            .map(str::to_ascii_lowercase);
-        match suffix.as_deref() {
-            Some("arrow" | "arrows" | "ipc" | "feather") => Ok(Self::Arrow),
-            Some("parquet" | "pq") => Ok(Self::Parquet),
-            Some("csv") => Ok(Self::Csv),
-            _ => Err(error::unknown_format(path)),
-        }
+        let suffix = path.extension().and_then(|suffix| suffix.to_str());
+        let suffix = suffix.map(str::to_ascii_lowercase).unwrap_or_default();
+        let of = |format: &Self| format.suffixes().contains(&suffix.as_str());
+        let found = Self::ALL.into_iter().find(of);
+        found.ok_or_else(|| error::unknown_format(path))
     }
 
     /// The format's name in messages.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Arrow => "Arrow IPC",
-            Self::Parquet => "Parquet",
-            Self::Csv => "CSV",
-        }
+    pub fn name(self) -> &'static str {
+        self.0.name().1
+    }
+
+    /// The article that goes before the name.
+    fn article(self) -> &'static str {
+        self.0.name().0
+    }
+
+    /// How names of its files end, in small letters and without the dot; the usual one first.
+    pub fn suffixes(self) -> &'static [&'static str] {
+        self.0.suffixes()
     }
 
     /// Opens a file; `FS0302` where the system refuses, `FS0305` where it is torn or foreign, and the
@@ -217,11 +248,7 @@ impl Format {
         name: &str,
         options: &ReadOptions,
     ) -> Result<Box<dyn BatchReader>> {
-        let reader: Box<dyn BatchReader> = match self {
-            Self::Arrow => Box::new(ipc::Reader::new(input, name)?),
-            Self::Parquet => Box::new(parquet::Reader::new(input, name, options)?),
-            Self::Csv => Box::new(csv::Reader::new(input, name, options)?),
-        };
+        let reader = self.0.read(input, name, options)?;
         names::check(&reader.schema())?;
         Ok(Box::new(bounds::Bounded::new(
             reader,
@@ -254,17 +281,27 @@ impl Format {
     ) -> Result<Box<dyn BatchWriter>> {
         names::distinct(&schema)?;
         let schema = stored_schema(&schema)?;
-        let writer: Box<dyn BatchWriter> = match self {
-            Self::Arrow => Box::new(ipc::Writer::new(output, name, &schema)?),
-            Self::Parquet => Box::new(parquet::Writer::new(output, name, &schema)?),
-            Self::Csv => Box::new(csv::Writer::new(output, name, &schema, &options.csv)?),
-        };
+        let writer = self.0.write(output, name, &schema, options)?;
         Ok(Box::new(conform::Conformed::new(
             writer,
             schema,
             options.batch_rows,
             options.batch_bytes,
         )))
+    }
+}
+
+impl PartialEq for Format {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Format {}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

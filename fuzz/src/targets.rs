@@ -159,11 +159,11 @@ fn segment(input: &[u8]) {
 }
 
 fn arrow(input: &[u8]) {
-    file(Format::Arrow, input, &ReadOptions::default());
+    file(Format::ARROW, input, &ReadOptions::default());
 }
 
 fn parquet(input: &[u8]) {
-    file(Format::Parquet, input, &ReadOptions::default());
+    file(Format::PARQUET, input, &ReadOptions::default());
 }
 
 /// The first byte chooses the options.
@@ -179,7 +179,7 @@ fn csv(input: &[u8]) {
         csv,
         ..ReadOptions::default()
     };
-    file(Format::Csv, text, &options);
+    file(Format::CSV, text, &options);
 }
 
 fn file(format: Format, bytes: &[u8], options: &ReadOptions) {

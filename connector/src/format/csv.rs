@@ -19,5 +19,42 @@ mod tests;
 mod write;
 
 pub use options::CsvOptions;
-pub(super) use read::Reader;
-pub(super) use write::Writer;
+
+use super::{BatchReader, BatchWriter, FileKind, Input, ReadOptions, WriteOptions};
+use arrow_schema::SchemaRef;
+use flinkspark_model::Result;
+use read::Reader;
+use std::io::Write;
+use write::Writer;
+
+/// The kind of file.
+pub(super) struct Csv;
+
+impl FileKind for Csv {
+    fn name(&self) -> (&'static str, &'static str) {
+        ("a", "CSV")
+    }
+
+    fn suffixes(&self) -> &'static [&'static str] {
+        &["csv"]
+    }
+
+    fn read(
+        &self,
+        input: Box<dyn Input>,
+        name: &str,
+        options: &ReadOptions,
+    ) -> Result<Box<dyn BatchReader>> {
+        Ok(Box::new(Reader::new(input, name, options)?))
+    }
+
+    fn write(
+        &self,
+        output: Box<dyn Write + Send>,
+        name: &str,
+        schema: &SchemaRef,
+        options: &WriteOptions,
+    ) -> Result<Box<dyn BatchWriter>> {
+        Ok(Box::new(Writer::new(output, name, schema, &options.csv)?))
+    }
+}

@@ -13,7 +13,16 @@ pub(super) fn unknown_format(path: &Path) -> Error {
         format!("\"{}\" is not a file of a known format", path.display()),
     )
     .with_detail("the format is told by the end of the name")
-    .with_hint("use a name that ends in .arrow, .parquet or .csv")
+    .with_hint(format!("use a name that ends in {}", usual_suffixes()))
+}
+
+/// `.a, .b or .c`
+fn usual_suffixes() -> String {
+    let usual = Format::ALL.map(|format| format!(".{}", format.suffixes()[0]));
+    let [others @ .., last] = usual.as_slice() else {
+        return String::new();
+    };
+    format!("{} or {last}", others.join(", "))
 }
 
 pub(super) fn cannot_open(name: &str, cause: io::Error) -> Error {
@@ -40,7 +49,7 @@ pub(super) fn cannot_write(
 /// The file is torn, damaged or of another format.
 pub(super) fn damaged(format: Format, name: &str, why: impl Into<String>) -> Error {
     let name_of_format = format.name();
-    let article = if format == Format::Arrow { "an" } else { "a" };
+    let article = format.article();
     Error::new(Kind::Data, "FS0305", format!("\"{name}\" is not a whole {name_of_format} file"))
         .with_detail(why)
         .with_hint(format!(

@@ -7,11 +7,9 @@
 mod messages;
 mod write;
 
-pub(super) use write::Writer;
-
 use super::conform::{conform, stored_schema};
 use super::error::{cannot_open, described, guarded, unread_form};
-use super::{BatchReader, Format, Input};
+use super::{BatchReader, BatchWriter, FileKind, Format, Input, ReadOptions, WriteOptions};
 use crate::ipc::{Decoder, Limits};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::Buffer;
@@ -20,7 +18,8 @@ use arrow_schema::SchemaRef;
 use flinkspark_model::Result;
 use messages::{Bytes, header};
 use std::collections::HashMap;
-use std::io::SeekFrom;
+use std::io::{SeekFrom, Write};
+use write::Writer;
 
 const MAGIC: &[u8; 6] = b"ARROW1";
 /// What a file of Feather's first version begins with.
@@ -34,8 +33,40 @@ const BATCH_LIMITS: Limits = Limits {
     unpacked_bytes_max: 2 << 30,
 };
 
+/// The kind of file.
+pub(super) struct Arrow;
+
+impl FileKind for Arrow {
+    fn name(&self) -> (&'static str, &'static str) {
+        ("an", "Arrow IPC")
+    }
+
+    fn suffixes(&self) -> &'static [&'static str] {
+        &["arrow", "arrows", "ipc", "feather"]
+    }
+
+    fn read(
+        &self,
+        input: Box<dyn Input>,
+        name: &str,
+        _: &ReadOptions,
+    ) -> Result<Box<dyn BatchReader>> {
+        Ok(Box::new(Reader::new(input, name)?))
+    }
+
+    fn write(
+        &self,
+        output: Box<dyn Write + Send>,
+        name: &str,
+        schema: &SchemaRef,
+        _: &WriteOptions,
+    ) -> Result<Box<dyn BatchWriter>> {
+        Ok(Box::new(Writer::new(output, name, schema)?))
+    }
+}
+
 /// Reads a file or a stream.
-pub(super) struct Reader {
+struct Reader {
     bytes: Bytes,
     /// The schema of the file's own encodings.
     encoded: SchemaRef,
@@ -54,7 +85,7 @@ enum Messages {
 }
 
 impl Reader {
-    pub(super) fn new(mut input: Box<dyn Input>, name: &str) -> Result<Self> {
+    fn new(mut input: Box<dyn Input>, name: &str) -> Result<Self> {
         let length = input
             .seek(SeekFrom::End(0))
             .map_err(|cause| cannot_open(name, cause))?;
@@ -63,7 +94,7 @@ impl Reader {
             length,
             name: name.into(),
         };
-        guarded(Format::Arrow, name, || {
+        guarded(Format::ARROW, name, || {
             let start = bytes.read(0, length.min(8))?;
             if start.starts_with(MAGIC) {
                 Self::file(bytes)
@@ -219,7 +250,7 @@ impl Iterator for Reader {
 
     fn next(&mut self) -> Option<Self::Item> {
         let name = self.bytes.name.clone();
-        let batch = guarded(Format::Arrow, &name, || self.decode());
+        let batch = guarded(Format::ARROW, &name, || self.decode());
         if !matches!(batch, Ok(Some(_))) {
             self.messages = Messages::Ended;
         }

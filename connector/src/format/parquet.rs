@@ -16,7 +16,6 @@ mod write;
 
 pub(super) use spark::{marker, without_keys};
 pub use write::ROW_GROUP_BYTES_MAX;
-pub(super) use write::Writer;
 
 use self::input::{Bare, Shared};
 use self::leaf::{Step, apply, settle};
@@ -24,7 +23,7 @@ use self::plan::Plan;
 use super::conform::{conform, stored_schema};
 use super::error::{cannot_open, damaged, described, guarded, unreadable_value};
 use super::leaves;
-use super::{BatchReader, Format, Input, ReadOptions};
+use super::{BatchReader, BatchWriter, FileKind, Format, Input, ReadOptions, WriteOptions};
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
@@ -35,11 +34,44 @@ use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 use flinkspark_model::{Error, Result};
-use std::io::SeekFrom;
+use std::io::{SeekFrom, Write};
 use std::sync::Arc;
+use write::Writer;
+
+/// The kind of file.
+pub(super) struct Parquet;
+
+impl FileKind for Parquet {
+    fn name(&self) -> (&'static str, &'static str) {
+        ("a", "Parquet")
+    }
+
+    fn suffixes(&self) -> &'static [&'static str] {
+        &["parquet", "pq"]
+    }
+
+    fn read(
+        &self,
+        input: Box<dyn Input>,
+        name: &str,
+        options: &ReadOptions,
+    ) -> Result<Box<dyn BatchReader>> {
+        Ok(Box::new(Reader::new(input, name, options)?))
+    }
+
+    fn write(
+        &self,
+        output: Box<dyn Write + Send>,
+        name: &str,
+        schema: &SchemaRef,
+        _: &WriteOptions,
+    ) -> Result<Box<dyn BatchWriter>> {
+        Ok(Box::new(Writer::new(output, name, schema)?))
+    }
+}
 
 /// Reads a file.
-pub(super) struct Reader {
+struct Reader {
     reader: ParquetRecordBatchReader,
     /// The columns that are decoded twice, once more.
     beside: Option<ParquetRecordBatchReader>,
@@ -54,17 +86,13 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(
-        mut input: Box<dyn Input>,
-        name: &str,
-        options: &ReadOptions,
-    ) -> Result<Self> {
+    fn new(mut input: Box<dyn Input>, name: &str, options: &ReadOptions) -> Result<Self> {
         let length = input
             .seek(SeekFrom::End(0))
             .map_err(|cause| cannot_open(name, cause))?;
-        guarded(Format::Parquet, name, || {
+        guarded(Format::PARQUET, name, || {
             footer::check(input.as_mut(), length).map_err(|refusal| refusal.as_error(name))?;
-            let wrong = |why: String| damaged(Format::Parquet, name, why);
+            let wrong = |why: String| damaged(Format::PARQUET, name, why);
             let bare = Bare::new(input, length);
             let footer = ParquetMetaDataReader::new().parse_and_finish(&bare);
             let footer = Arc::new(footer.map_err(|cause| wrong(cause.to_string()))?);
@@ -79,7 +107,7 @@ impl Reader {
     }
 
     fn decode(&mut self) -> Result<Option<RecordBatch>> {
-        let wrong = |why: String| damaged(Format::Parquet, &self.name, why);
+        let wrong = |why: String| damaged(Format::PARQUET, &self.name, why);
         match self.reader.next() {
             Some(Ok(batch)) => {
                 let rows_before = self.rows_read;
@@ -119,7 +147,7 @@ struct File<'a> {
 
 impl File<'_> {
     fn wrong(&self, cause: ParquetError) -> Error {
-        damaged(Format::Parquet, self.name, cause.to_string())
+        damaged(Format::PARQUET, self.name, cause.to_string())
     }
 
     fn read(&self, footer: Arc<ParquetMetaData>, declared: Option<&Schema>) -> Result<Reader> {
@@ -128,7 +156,7 @@ impl File<'_> {
         let footer = loaded.metadata().file_metadata();
         let rows_total = u64::try_from(footer.num_rows()).map_err(|_| {
             damaged(
-                Format::Parquet,
+                Format::PARQUET,
                 self.name,
                 "its footer has a negative row count",
             )
@@ -164,7 +192,7 @@ impl File<'_> {
         let open = plan.open();
         let (reader, mut beside) = self.decoders(loaded, plan, Some(&open))?;
         for batch in reader {
-            let wrong = |cause: String| damaged(Format::Parquet, self.name, cause);
+            let wrong = |cause: String| damaged(Format::PARQUET, self.name, cause);
             let batch = batch.map_err(|cause| wrong(cause.to_string()))?;
             let seconds =
                 next_beside(beside.as_mut(), &batch).map_err(|cause| wrong(cause.to_string()))?;
@@ -287,7 +315,7 @@ impl Iterator for Reader {
             return None;
         }
         let name = self.name.clone();
-        let batch = guarded(Format::Parquet, &name, || self.decode());
+        let batch = guarded(Format::PARQUET, &name, || self.decode());
         self.ended = !matches!(batch, Ok(Some(_)));
         batch.transpose()
     }

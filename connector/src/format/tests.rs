@@ -14,11 +14,11 @@ mod cases;
 mod conformance;
 mod damage;
 
-const FORMATS: [(Format, &str); 3] = [
-    (Format::Arrow, "arrow"),
-    (Format::Parquet, "parquet"),
-    (Format::Csv, "csv"),
-];
+/// Every format, and how its files' names end.
+fn formats() -> impl Iterator<Item = (Format, &'static str)> {
+    let suffix = |format: Format| (format, format.suffixes()[0]);
+    Format::ALL.into_iter().map(suffix)
+}
 
 fn flights() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../integration-tests/data/flights.parquet")
@@ -238,7 +238,7 @@ fn real_flights_survive_each_format_and_csv_even_without_a_schema() {
     .unwrap();
     let batches = reader.take(2).collect::<Result<Vec<_>>>().unwrap();
     let schema = batches[0].schema();
-    for (format, _) in FORMATS {
+    for (format, _) in formats() {
         let bytes = written(format, &batches, &WriteOptions::default()).unwrap();
         let back = read(format, bytes, &ReadOptions::default()).unwrap();
         assert_eq!(
@@ -253,7 +253,7 @@ fn real_flights_survive_each_format_and_csv_even_without_a_schema() {
 fn batches_are_bounded_by_rows_and_bytes() {
     let texts = StringArray::from_iter_values((0..1000).map(|row| "x".repeat(row % 7 * 100)));
     let batch = RecordBatch::try_from_iter([("s", Arc::new(texts) as ArrayRef)]).unwrap();
-    for (format, _) in FORMATS {
+    for (format, _) in formats() {
         let bytes = written(
             format,
             std::slice::from_ref(&batch),
@@ -303,14 +303,14 @@ fn an_arrow_stream_is_read_and_without_its_end_it_is_torn() {
     writer.write(&batch.slice(0, 5)).unwrap();
     writer.finish().unwrap();
     drop(writer);
-    let back = read(Format::Arrow, bytes.clone(), &ReadOptions::default()).unwrap();
+    let back = read(Format::ARROW, bytes.clone(), &ReadOptions::default()).unwrap();
     let schema = batch.schema();
     assert_eq!(
         digest_of(&schema, &back),
         digest_of(&schema, &[batch.clone(), batch.slice(0, 5)])
     );
     bytes.truncate(bytes.len() - 8);
-    let error = read(Format::Arrow, bytes, &ReadOptions::default()).unwrap_err();
+    let error = read(Format::ARROW, bytes, &ReadOptions::default()).unwrap_err();
     assert_eq!((error.kind(), error.code()), (Kind::Data, "FS0305"));
     assert!(error.detail().unwrap().contains("end marker"), "{error}");
 }
@@ -318,7 +318,7 @@ fn an_arrow_stream_is_read_and_without_its_end_it_is_torn() {
 #[test]
 fn rows_of_another_type_are_refused_and_other_encodings_are_not() {
     let schema = Arc::new(Schema::new(vec![Field::new("s", DataType::Utf8, false)]));
-    for (format, _) in FORMATS {
+    for (format, _) in formats() {
         let create = || {
             format
                 .write(
@@ -358,7 +358,7 @@ fn rows_of_another_type_are_refused_and_other_encodings_are_not() {
 fn a_file_takes_its_name_when_it_is_finished_and_leaves_nothing_before() {
     let folder = tempfile::tempdir().unwrap();
     let files = || std::fs::read_dir(folder.path()).unwrap().count();
-    for (format, suffix) in FORMATS {
+    for (format, suffix) in formats() {
         let path = folder.path().join(format!("x.{suffix}"));
         std::fs::write(&path, "before").unwrap();
         let batch = hurting();
@@ -397,7 +397,7 @@ fn a_file_takes_its_name_when_it_is_finished_and_leaves_nothing_before() {
 #[test]
 fn a_full_disk_is_an_error_that_says_so() {
     let batch = hurting();
-    for (format, _) in FORMATS {
+    for (format, _) in formats() {
         let full = std::fs::File::options()
             .write(true)
             .open("/dev/full")
@@ -426,9 +426,9 @@ fn a_full_disk_is_an_error_that_says_so() {
 #[test]
 fn names_tell_formats_and_bad_paths_are_typed() {
     for (name, format) in [
-        ("a.arrow", Format::Arrow),
-        ("A.PARQUET", Format::Parquet),
-        ("x.y.csv", Format::Csv),
+        ("a.arrow", Format::ARROW),
+        ("A.PARQUET", Format::PARQUET),
+        ("x.y.csv", Format::CSV),
     ] {
         assert_eq!(Format::from_path(name).unwrap(), format);
     }
@@ -444,7 +444,7 @@ fn names_tell_formats_and_bad_paths_are_typed() {
         (Kind::Invalid, "FS0302".into())
     );
     assert_eq!(
-        code(Format::Csv.open("/", &options)).unwrap_err(),
+        code(Format::CSV.open("/", &options)).unwrap_err(),
         (Kind::Invalid, "FS0302".into())
     );
     let created = create(

@@ -137,7 +137,7 @@ pub(super) fn arrow_files() -> Result<Vec<Vec<u8>>, Failure> {
     let mut all = Vec::new();
     for batch in batches()? {
         all.push(write(&batch, IpcWriteOptions::default())?);
-        all.extend(ours(Format::Arrow, &batch));
+        all.extend(ours(Format::ARROW, &batch));
     }
     for codec in [CompressionType::LZ4_FRAME, CompressionType::ZSTD] {
         all.push(write(&repeated()?, compressed(codec)?)?);
@@ -180,7 +180,7 @@ pub(super) fn arrow_streams() -> Result<Vec<Vec<u8>>, Failure> {
 pub(super) fn parquet() -> Result<Vec<Vec<u8>>, Failure> {
     let mut all = Vec::new();
     for batch in batches()? {
-        all.extend(ours(Format::Parquet, &batch));
+        all.extend(ours(Format::PARQUET, &batch));
     }
     let properties = WriterProperties::builder().set_statistics_enabled(EnabledStatistics::None);
     let every = batch([columns::plain()?, columns::nested()?].concat())?;
@@ -294,7 +294,7 @@ impl Write for Shared {
 pub(super) fn csv() -> Result<Vec<Vec<u8>>, Failure> {
     let mut all = Vec::new();
     for batch in batches()? {
-        all.extend(ours(Format::Csv, &batch).map(|text| [vec![0], text].concat()));
+        all.extend(ours(Format::CSV, &batch).map(|text| [vec![0], text].concat()));
     }
     let typed = "b,i,u,f,s,x,d,day,tm,ts,tz\ntrue,-1,1,1.5,a,ff,1.25,2026-01-31,23:59:59,\
                  2026-01-31T00:00:00.001,2026-01-31T00:00:00+01:00\n\\N,\\N,\\N,NaN,\"q\"\"q\",\\N,\\N,\\N,\\N,\\N,\\N\n";

@@ -354,7 +354,7 @@ pub(super) fn refuse(column: &str, data_type: &DataType) -> Error {
         type_name(data_type)
     );
     unheld(
-        Format::Csv,
+        Format::CSV,
         column,
         why,
         "use .parquet or .arrow, or leave the column out",

@@ -95,7 +95,7 @@ impl Reader {
     fn check_header(&mut self) -> Result<()> {
         if !self.advance()? {
             return Err(damaged(
-                Format::Csv,
+                Format::CSV,
                 &self.name,
                 "it is empty: the header line is missing",
             ));
@@ -160,11 +160,11 @@ impl Reader {
             .map(|column| column.finish())
             .collect();
         let wrong =
-            |cause: arrow_schema::ArrowError| damaged(Format::Csv, &self.name, cause.to_string());
+            |cause: arrow_schema::ArrowError| damaged(Format::CSV, &self.name, cause.to_string());
         let batch = RecordBatch::try_new(Arc::clone(&self.built), columns).map_err(wrong)?;
         conform(&batch, &self.schema)
             .map(Some)
-            .map_err(|misfit| damaged(Format::Csv, &self.name, described(&misfit)))
+            .map_err(|misfit| damaged(Format::CSV, &self.name, described(&misfit)))
     }
 
     /// Appends the present record's field to its column; how many bytes it had.
@@ -220,7 +220,7 @@ impl Reader {
 fn as_error(name: &str, broken: Broken) -> Error {
     match broken {
         Broken::Io(cause) => cannot_open(name, cause),
-        Broken::Damaged(why) => damaged(Format::Csv, name, why),
+        Broken::Damaged(why) => damaged(Format::CSV, name, why),
         Broken::LineEnds(line) => foreign_line_ends(name, line),
         Broken::Encoding(line) => not_utf8(name, line),
     }

@@ -48,7 +48,7 @@ fn write(batch: &RecordBatch, options: CsvOptions) -> String {
         csv: options,
         ..WriteOptions::default()
     };
-    let mut writer = Format::Csv
+    let mut writer = Format::CSV
         .write(Box::new(output.clone()), "x.csv", batch.schema(), &options)
         .unwrap();
     writer.write(batch).unwrap();
@@ -63,7 +63,7 @@ fn read(text: &str, schema: Option<SchemaRef>, csv: CsvOptions) -> Result<Vec<Re
         csv,
         ..ReadOptions::default()
     };
-    let reader = Format::Csv.read(
+    let reader = Format::CSV.read(
         Box::new(Cursor::new(text.as_bytes().to_vec())),
         "x.csv",
         &options,
@@ -73,7 +73,7 @@ fn read(text: &str, schema: Option<SchemaRef>, csv: CsvOptions) -> Result<Vec<Re
 
 fn inferred(text: &str) -> Vec<DataType> {
     let options = ReadOptions::default();
-    let reader = Format::Csv
+    let reader = Format::CSV
         .read(
             Box::new(Cursor::new(text.as_bytes().to_vec())),
             "x.csv",
@@ -379,7 +379,7 @@ fn columns_without_text_are_refused_by_name() {
         DataType::Decimal128(3, -1),
     ] {
         let schema = Arc::new(Schema::new(vec![Field::new("tags", data_type, true)]));
-        let error = Format::Csv
+        let error = Format::CSV
             .write(
                 Box::new(std::io::sink()),
                 "x.csv",
@@ -519,7 +519,7 @@ mod property {
         fn any_bytes_are_a_file_or_a_typed_error(bytes in prop::collection::vec(
             prop::sample::select(b"ab1\",\n\r\\N\xef\xbb\xbf\xff".to_vec()), 0..40)
         ) {
-            let read = Format::Csv.read(Box::new(Cursor::new(bytes)), "x.csv", &ReadOptions::default());
+            let read = Format::CSV.read(Box::new(Cursor::new(bytes)), "x.csv", &ReadOptions::default());
             if let Err(error) = read.and_then(|reader| reader.collect::<Result<Vec<_>>>()) {
                 let named = error.code().starts_with("FS012");
                 prop_assert!(named || error.kind() == Kind::Data, "{}", error);

@@ -124,7 +124,7 @@ impl BatchWriter for Writer {
                 .map(|(array, field)| {
                     if let Some(row) = outside_of_day(array.as_ref()) {
                         let (row, why) = (self.rows + row as u64 + 1, "it is no time of a day");
-                        return Err(unwritable_value(Format::Csv, field.name(), row, why.into()));
+                        return Err(unwritable_value(Format::CSV, field.name(), row, why.into()));
                     }
                     let print = printer(array.as_ref())
                         .ok_or_else(|| refuse(field.name(), field.data_type()))?;

@@ -25,7 +25,7 @@ pub(super) struct Bytes {
 
 impl Bytes {
     pub(super) fn damaged(&self, why: impl Into<String>) -> Error {
-        damaged(Format::Arrow, &self.name, why)
+        damaged(Format::ARROW, &self.name, why)
     }
 
     pub(super) fn refused(&self, refusal: Refusal) -> Error {

@@ -43,7 +43,7 @@ impl Refusal {
     /// The error, for a file of this name.
     pub(super) fn as_error(&self, name: &str) -> Error {
         match self {
-            Self::Damaged(why) => damaged(Format::Parquet, name, why.as_str()),
+            Self::Damaged(why) => damaged(Format::PARQUET, name, why.as_str()),
             Self::Codec(codec) => {
                 let hint =
                     "write it again with zstd, snappy, gzip, brotli, lz4 or without compression";

@@ -66,7 +66,7 @@ impl Writer {
         let writer = ArrowWriter::try_new_with_options(output, Arc::clone(&written), options)
             .map_err(|cause| {
                 unheld(
-                    Format::Parquet,
+                    Format::PARQUET,
                     &columns(schema),
                     cause.to_string(),
                     "write it as .arrow, or leave it out",
@@ -90,7 +90,7 @@ impl Writer {
             leaves::change(column, None, field.data_type(), &mut |leaf| convert(&leaf)).map_err(
                 |misfit| {
                     let row = self.rows + misfit.row as u64 + 1;
-                    unwritable_value(Format::Parquet, field.name(), row, misfit.why)
+                    unwritable_value(Format::PARQUET, field.name(), row, misfit.why)
                 },
             )
         });
@@ -192,7 +192,7 @@ impl BatchWriter for Writer {
         written.map_err(|cause| match cause {
             ParquetError::NYI(why) => {
                 let hint = "write it as .arrow, or leave it out";
-                unheld(Format::Parquet, &columns(batch.schema_ref()), why, hint)
+                unheld(Format::PARQUET, &columns(batch.schema_ref()), why, hint)
             }
             cause => cannot_write(&self.name, cause),
         })

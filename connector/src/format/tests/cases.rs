@@ -135,7 +135,7 @@ fn int96_that_is_an_instant_says_so() {
     let micros = all.column(1).as_primitive::<TimestampMicrosecondType>();
     let ten = midnight(2024, 6, 1) + 10 * DAY / 24;
     assert_eq!(micros.values(), &[ten + 123_456, ten + DAY / 24]);
-    assert_eq!(again(&all, Format::Parquet).columns(), all.columns());
+    assert_eq!(again(&all, Format::PARQUET).columns(), all.columns());
     let zoned = rows("made-int96/zoned.parquet").unwrap();
     assert_eq!(zoned.column(0).data_type(), &utc(TimeUnit::Microsecond));
     let micros = zoned.column(0).as_primitive::<TimestampMicrosecondType>();
@@ -155,7 +155,7 @@ fn a_flipped_byte_under_a_checksum_never_becomes_other_rows() {
     for name in ["v1_none", "v1_snappy", "v2_none", "v2_snappy"] {
         let bytes = std::fs::read(case(&format!("made-page-crc/{name}.parquet"))).unwrap();
         let good = gathered(
-            Format::Parquet
+            Format::PARQUET
                 .read(
                     Box::new(Cursor::new(bytes.clone())),
                     name,
@@ -171,7 +171,7 @@ fn a_flipped_byte_under_a_checksum_never_becomes_other_rows() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x10;
             let input = Box::new(Cursor::new(damaged));
-            let back = Format::Parquet
+            let back = Format::PARQUET
                 .read(input, name, &ReadOptions::default())
                 .and_then(gathered);
             match back {
@@ -204,8 +204,8 @@ fn an_interval_keeps_its_months() {
         .map(|term| (term.months, term.days, term.nanoseconds))
         .collect();
     assert_eq!(terms, [(14, 3, 5_000_000_000), (1, 0, 0), (0, 10, 0)]);
-    assert_eq!(again(&all, Format::Arrow), all);
-    let error = written(Format::Parquet, &[all], &WriteOptions::default()).unwrap_err();
+    assert_eq!(again(&all, Format::ARROW), all);
+    let error = written(Format::PARQUET, &[all], &WriteOptions::default()).unwrap_err();
     assert_eq!(error.code(), "FS0306");
     let months = IntervalYearMonthArray::from(vec![Some(14), None, Some(-1)]);
     let days = IntervalDayTimeArray::from(vec![
@@ -218,7 +218,7 @@ fn an_interval_keeps_its_months() {
         ("days", Arc::new(days) as ArrayRef),
     ])
     .unwrap();
-    assert_eq!(again(&own, Format::Parquet), own);
+    assert_eq!(again(&own, Format::PARQUET), own);
 }
 
 #[test]
@@ -238,8 +238,8 @@ fn dates_of_sparks_old_calendar_are_those_that_were_meant() {
         assert!(!marked, "{:?}", all.schema().metadata());
     };
     check(&all);
-    check(&again(&all, Format::Parquet));
-    check(&again(&all, Format::Arrow));
+    check(&again(&all, Format::PARQUET));
+    check(&again(&all, Format::ARROW));
     let error = refusal("made-ipc/spark_marker.arrow");
     assert_eq!(error.code(), "FS0313");
     assert!(
@@ -254,13 +254,13 @@ fn dates_of_sparks_old_calendar_are_those_that_were_meant() {
 #[test]
 fn units_that_parquet_lacks_are_typed_for_others_and_come_back() {
     let all = rows("made-seconds/seconds.arrow").unwrap();
-    let back = again(&all, Format::Parquet);
+    let back = again(&all, Format::PARQUET);
     assert_eq!(back, all);
     // pyarrow writes them in the same way.
     let theirs = rows("made-seconds/pyarrow.parquet").unwrap();
     let digest = |batch: &RecordBatch| digest_of(&all.schema(), std::slice::from_ref(batch));
     assert_eq!(digest(&theirs), digest(&all));
-    let bytes = written(Format::Parquet, &[all], &WriteOptions::default()).unwrap();
+    let bytes = written(Format::PARQUET, &[all], &WriteOptions::default()).unwrap();
     let options =
         ::parquet::arrow::arrow_reader::ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let bare = ::parquet::arrow::arrow_reader::ArrowReaderMetadata::load(
@@ -318,7 +318,7 @@ fn the_files_own_unit_counts_whatever_schema_was_left_beside_it() {
             ArrowWriter::try_new_with_options(&mut bytes, batch.schema(), options).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
-        let back = read(Format::Parquet, bytes, &ReadOptions::default()).unwrap();
+        let back = read(Format::PARQUET, bytes, &ReadOptions::default()).unwrap();
         assert_eq!(back[0].column(0), &nanos, "{unit:?}");
     }
 }
@@ -333,7 +333,7 @@ fn a_value_that_parquet_has_no_place_for_is_named_by_row_and_column() {
         let nested = RecordBatch::try_from_iter([("x", Arc::new(list) as ArrayRef)]).unwrap();
         for batch in [one, nested] {
             let error = written(
-                Format::Parquet,
+                Format::PARQUET,
                 &[batch.slice(0, 1), batch.slice(1, batch.num_rows() - 1)],
                 &WriteOptions::default(),
             )
@@ -365,7 +365,7 @@ fn a_value_that_parquet_has_no_place_for_is_named_by_row_and_column() {
     let nulls = arrow_buffer::NullBuffer::from(vec![true, false]);
     let hidden = Time32SecondArray::new(vec![1, i32::MAX].into(), Some(nulls));
     let batch = RecordBatch::try_from_iter([("x", Arc::new(hidden) as ArrayRef)]).unwrap();
-    assert_eq!(again(&batch, Format::Parquet), batch);
+    assert_eq!(again(&batch, Format::PARQUET), batch);
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn a_codec_that_is_not_read_is_no_damage() {
         let footer = [0x49, 0x1c, 0x19, 0x1c, 0x3c, 0x45, codec << 1, 0, 0, 0, 0];
         let length = (footer.len() as u32).to_le_bytes();
         let file = [&b"PAR1"[..], &footer, &length, b"PAR1"].concat();
-        let error = read(Format::Parquet, file, &ReadOptions::default()).unwrap_err();
+        let error = read(Format::PARQUET, file, &ReadOptions::default()).unwrap_err();
         assert_eq!((error.kind(), error.code()), (Kind::Invalid, "FS0312"));
         assert!(error.message().contains(says), "{error}");
     }
@@ -407,7 +407,7 @@ fn a_count_of_nothing_does_not_hold_the_reader_up() {
     footer.extend([0x3f, 0x11, 0, 0]);
     let length = (footer.len() as u32).to_le_bytes();
     let file = [b"PAR1", footer.as_slice(), &length, b"PAR1"].concat();
-    let error = read(Format::Parquet, file, &ReadOptions::default()).unwrap_err();
+    let error = read(Format::PARQUET, file, &ReadOptions::default()).unwrap_err();
     assert_eq!(error.code(), "FS0305");
 }
 
@@ -431,10 +431,10 @@ fn another_byte_order_is_refused_by_name() {
 fn other_kinds_of_files_are_named() {
     let opened =
         |format, bytes: &[u8]| read(format, bytes.to_vec(), &ReadOptions::default()).unwrap_err();
-    let feather = opened(Format::Arrow, b"FEA1\0\0\0\0and so on FEA1");
+    let feather = opened(Format::ARROW, b"FEA1\0\0\0\0and so on FEA1");
     assert_eq!(feather.code(), "FS0314");
     assert!(feather.message().contains("Feather"), "{feather}");
-    let encrypted = opened(Format::Parquet, b"PAREabcd\x04\0\0\0PARE");
+    let encrypted = opened(Format::PARQUET, b"PAREabcd\x04\0\0\0PARE");
     assert_eq!(encrypted.code(), "FS0314");
     assert!(encrypted.message().contains("encrypted"), "{encrypted}");
 }
@@ -468,7 +468,7 @@ fn two_columns_of_one_name_are_refused_before_anything_is_read() {
         Field::new("id", DataType::Int64, true);
         2
     ]));
-    for (format, _) in FORMATS {
+    for (format, _) in formats() {
         let output = Box::new(std::io::sink());
         let error = format
             .write(output, "x", Arc::clone(&twice), &WriteOptions::default())
@@ -510,7 +510,7 @@ mod csv {
     fn what_is_inferred_is_written_as_it_was() {
         let path = case("csv-inference/parts.csv");
         let all = rows("csv-inference/parts.csv").unwrap();
-        let bytes = written(Format::Csv, &[all], &WriteOptions::default()).unwrap();
+        let bytes = written(Format::CSV, &[all], &WriteOptions::default()).unwrap();
         // Texts that look like numbers stand in quotes now; the fields are the same.
         let unquoted = String::from_utf8(bytes).unwrap().replace('"', "");
         assert_eq!(unquoted, std::fs::read_to_string(path).unwrap());
@@ -520,7 +520,7 @@ mod csv {
     fn what_will_be_written_otherwise_is_said() {
         let text = "b,n,at,z,ok\nTrue,1,2024-03-31 02:30:00,2024-03-31T02:30:00+01:00,1.5\nfalse,2.5,2024-03-31T02:30:00,2024-03-31T02:30:00Z,2.5\n";
         let input = Box::new(Cursor::new(text.as_bytes().to_vec()));
-        let reader = Format::Csv
+        let reader = Format::CSV
             .read(input, "x.csv", &ReadOptions::default())
             .unwrap();
         let notices = reader.notices();
@@ -543,7 +543,7 @@ mod csv {
             ..ReadOptions::default()
         };
         let text = b"x\n1.10\n0.1234567890123456789\n9007199254740993.0\n1E5\n";
-        let mut reader = Format::Csv
+        let mut reader = Format::CSV
             .read(Box::new(Cursor::new(text.to_vec())), "x.csv", &options)
             .unwrap();
         assert_eq!(reader.next().unwrap().unwrap().num_rows(), 4);
@@ -621,7 +621,7 @@ mod csv {
             ("a,b\n1,x\ry\n", Some("FS0315")),
             ("a,b\n1,\"x\"\ry\n", Some("FS0315")),
         ] {
-            let result = super::super::read(Format::Csv, text.into(), &ReadOptions::default());
+            let result = super::super::read(Format::CSV, text.into(), &ReadOptions::default());
             assert_eq!(
                 result.err().map(|error| error.code().to_owned()).as_deref(),
                 code,
@@ -641,7 +641,7 @@ mod csv {
                 csv,
                 ..ReadOptions::default()
             };
-            super::super::read(Format::Csv, text.into(), &options)
+            super::super::read(Format::CSV, text.into(), &options)
         };
         assert_eq!(
             read("a\n1\n\n2\n", csv.clone()).unwrap_err().code(),
@@ -659,7 +659,7 @@ mod csv {
             ..WriteOptions::default()
         };
         assert_eq!(
-            written(Format::Csv, &[numbers], &options)
+            written(Format::CSV, &[numbers], &options)
                 .unwrap_err()
                 .code(),
             "FS0309"
@@ -670,7 +670,7 @@ mod csv {
     fn a_time_that_is_none_is_not_written() {
         let times = Time32SecondArray::from(vec![Some(0), None, Some(86_400)]);
         let batch = RecordBatch::try_from_iter([("t", Arc::new(times) as ArrayRef)]).unwrap();
-        let error = written(Format::Csv, &[batch], &WriteOptions::default()).unwrap_err();
+        let error = written(Format::CSV, &[batch], &WriteOptions::default()).unwrap_err();
         assert_eq!(error.code(), "FS0311");
         assert!(error.message().contains("row 3 of column \"t\""), "{error}");
     }

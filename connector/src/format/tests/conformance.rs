@@ -7,7 +7,7 @@ use proptest::prelude::*;
 fn the_hurting_dataset_survives_every_format() {
     let batch = hurting();
     let batches = [batch.clone(), batch.slice(3, 4), batch.slice(0, 1)];
-    for (format, _) in FORMATS {
+    for (format, _) in formats() {
         let bytes = written(format, &batches, &WriteOptions::default()).unwrap();
         let options = ReadOptions {
             schema: Some(batch.schema()),
@@ -30,7 +30,7 @@ fn the_hurting_dataset_survives_every_format() {
 #[test]
 fn nested_columns_survive_where_the_format_holds_them() {
     let batch = nested();
-    for (format, _) in FORMATS {
+    for (format, _) in formats() {
         match written(
             format,
             std::slice::from_ref(&batch),
@@ -51,7 +51,7 @@ fn nested_columns_survive_where_the_format_holds_them() {
                 );
             }
             Err(error) => {
-                assert_eq!((format, error.code()), (Format::Csv, "FS0306"));
+                assert_eq!((format, error.code()), (Format::CSV, "FS0306"));
                 assert!(error.message().contains("\"list\""), "{error}");
             }
         }
@@ -79,7 +79,7 @@ fn nested_columns_survive_over_many_pages() {
 #[test]
 fn a_file_without_rows_keeps_its_schema() {
     let empty = RecordBatch::new_empty(hurting().schema());
-    for (format, _) in FORMATS {
+    for (format, _) in formats() {
         let bytes = written(
             format,
             std::slice::from_ref(&empty),
@@ -112,7 +112,7 @@ proptest! {
         let batch = hurting();
         let batches: Vec<_> =
             cuts.iter().map(|(first, length)| batch.slice(*first, (*length).min(batch.num_rows() - first))).collect();
-        for (format, _) in FORMATS {
+        for (format, _) in formats() {
             let write = WriteOptions { batch_rows: rows, batch_bytes: bytes, ..WriteOptions::default() };
             let options = ReadOptions {
                 batch_rows: 10 - rows, batch_bytes: bytes, schema: Some(batch.schema()), ..ReadOptions::default()

@@ -29,7 +29,7 @@ fn small() -> RecordBatch {
 
 #[test]
 fn every_truncation_of_a_binary_file_is_noticed() {
-    for format in [Format::Arrow, Format::Parquet] {
+    for format in [Format::ARROW, Format::PARQUET] {
         let bytes = written(format, &[small()], &WriteOptions::default()).unwrap();
         for length in 0..bytes.len() {
             let error = outcome(
@@ -46,7 +46,7 @@ fn every_truncation_of_a_binary_file_is_noticed() {
 #[test]
 fn every_flipped_byte_is_harmless_or_noticed() {
     let batch = small();
-    for format in [Format::Arrow, Format::Parquet] {
+    for format in [Format::ARROW, Format::PARQUET] {
         let bytes = written(
             format,
             std::slice::from_ref(&batch),
@@ -73,13 +73,10 @@ fn every_flipped_byte_is_harmless_or_noticed() {
 #[test]
 fn a_file_of_another_format_says_what_was_expected() {
     let batch = small();
-    for (format, _) in FORMATS {
-        for (other, _) in FORMATS
-            .into_iter()
-            .filter(|(other, _)| *other != format && *other != Format::Csv)
-        {
+    for (format, _) in formats() {
+        for (other, _) in formats().filter(|(other, _)| *other != format && *other != Format::CSV) {
             let bytes = match format {
-                Format::Csv => b"a,b\n1,2\n".to_vec(),
+                Format::CSV => b"a,b\n1,2\n".to_vec(),
                 _ => written(
                     format,
                     std::slice::from_ref(&batch),
@@ -110,7 +107,7 @@ fn a_footer_nested_too_deep_is_refused_before_it_is_decoded() {
     footer.push(0);
     let length = u32::try_from(footer.len()).unwrap().to_le_bytes();
     let file = [b"PAR1", footer.as_slice(), &length, b"PAR1"].concat();
-    let error = outcome(Format::Parquet, file, "deep").unwrap_err();
+    let error = outcome(Format::PARQUET, file, "deep").unwrap_err();
     assert!(
         error.detail().unwrap().contains("nested too deep"),
         "{error}"
@@ -151,7 +148,7 @@ fn what_an_arrow_file_states_of_a_batch_is_bounded() {
         (lie(nulls, 12_345, 1 << 40), "has 1099511627776 rows"),
     ] {
         let input = Box::new(Cursor::new(bytes));
-        let mut reader = Format::Arrow
+        let mut reader = Format::ARROW
             .read(input, "test", &ReadOptions::default())
             .unwrap();
         let error = reader.next().unwrap().unwrap_err();
