@@ -219,6 +219,9 @@ pub(crate) struct TransferArgs {
     /// Replace the dataset's rows (default: append)
     #[arg(long)]
     pub replace: bool,
+    /// Refuse a dataset that does not exist (default: it is registered with the file's schema)
+    #[arg(long)]
+    pub no_create: bool,
     /// Spread the rows over so many partitions (default: one a file)
     #[arg(long, value_name = "N")]
     pub partitions: Option<u32>,

@@ -1,13 +1,17 @@
 //! `flinkspark transfer`: files and datasets, both ways, with progress.
 
 use super::args::{Format, TransferArgs};
+use super::dataset::look_up;
 use super::render;
-use crate::client::Client;
+use crate::client::{Client, answer};
 use crate::exit;
-use flinkspark_connector::format::{CsvOptions, ReadOptions, WriteOptions};
+use flinkspark_connector::format::{self, CsvOptions, ReadOptions, WriteOptions};
 use flinkspark_connector::transfer::{End, Options, Outcome, Progress, Silent, Transfer};
-use flinkspark_model::Result;
-use flinkspark_model::port::{Entropy, Mode, check_key};
+use flinkspark_model::dataset::Traits;
+use flinkspark_model::name::DatasetName;
+use flinkspark_model::port::{Entropy, Mode, Registration, check_key};
+use flinkspark_model::{Error, Kind, Result};
+use flinkspark_proto::v1;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::io::IsTerminal;
@@ -15,6 +19,9 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
+
+/// What the catalogue says of a name that it does not know.
+const NO_DATASET: &str = "FS0512";
 
 /// How often progress is printed where there is no terminal.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -51,11 +58,20 @@ pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result
             },
         },
     };
-    let client = Client::connect(url).await?;
+    let mut client = Client::connect(url).await?;
+    let created = match (&transfer.source, &transfer.target) {
+        (End::File(file), End::Dataset(dataset)) if !args.no_create => {
+            create(&mut client, file, dataset, &transfer.options.read).await?
+        }
+        _ => None,
+    };
     let meter = Meter::new();
     let outcome = transfer.run(&client.flight, &meter).await;
     meter.done();
-    let outcome = outcome?;
+    let outcome = match (outcome, created) {
+        (Err(error), Some(dataset)) => return Err(take_back(&mut client, dataset, error).await),
+        (outcome, _) => outcome?,
+    };
     let mut rows = json!({
         "id": id, "source": transfer.source.to_string(), "target": transfer.target.to_string(),
         "rows": outcome.rows, "bytes": outcome.bytes, "digest": outcome.digest.to_string(),
@@ -66,6 +82,67 @@ pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result
         fields.insert("same_rows".into(), true.into());
     }
     render::object(output, &rows).map(|()| exit::OK)
+}
+
+/// Registers a dataset that does not exist, with the schema of the file that goes into it; none where it exists.
+async fn create(
+    client: &mut Client,
+    file: &Path,
+    dataset: &str,
+    options: &ReadOptions,
+) -> Result<Option<v1::Dataset>> {
+    match look_up(client, dataset).await {
+        Err(error) if error.code() == NO_DATASET => {
+            // What is no name is a handle or an id, which nobody can choose.
+            let Ok(name) = DatasetName::new(dataset) else {
+                return Err(error);
+            };
+            let reader = format::open(file, options)?;
+            for notice in reader.notices() {
+                eprintln!("note: {notice}");
+            }
+            let registration = Registration {
+                name,
+                schema: reader.schema(),
+                traits: Traits::default(),
+                handles: Vec::new(),
+            };
+            let request = v1::RegisterRequest::try_from(&registration)?;
+            let registered = answer(client.catalog.register(request).await)?;
+            eprintln!(
+                "note: {dataset} did not exist: it is registered with the {} columns of {}",
+                registration.schema.fields().len(),
+                file.display()
+            );
+            Ok(Some(registered))
+        }
+        Err(error) => Err(error),
+        Ok(_) => Ok(None),
+    }
+}
+
+/// A first transfer that failed leaves no empty dataset; one that may have been committed leaves what is there.
+async fn take_back(client: &mut Client, dataset: v1::Dataset, error: Error) -> Error {
+    // Somebody else may have found it and written to it.
+    let untouched = match look_up(client, &dataset.id).await {
+        Ok(view) => view.head.unwrap_or_default().rows == 0,
+        Err(_) => true,
+    };
+    if error.kind() == Kind::InDoubt || !untouched {
+        return error;
+    }
+    let request = v1::DropRequest {
+        id: dataset.id,
+        version: dataset.version,
+    };
+    match answer(client.catalog.drop(request).await) {
+        Ok(_) => eprintln!(
+            "note: nothing was written, and {} is forgotten again",
+            dataset.name
+        ),
+        Err(left) => eprintln!("note: {} stays, without rows: {left}", dataset.name),
+    }
+    error
 }
 
 /// Puts a file into a dataset without showing progress.

@@ -40,6 +40,57 @@ fn every_format_brings_the_flights_back() -> Step {
 }
 
 #[test]
+fn a_file_makes_the_dataset_that_it_goes_into() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    let csv = dir.path().join("people.csv");
+    std::fs::write(&csv, "name,age\nAda,36\nGrace,\n")?;
+    let csv = csv.to_str().ok_or("the path is text")?;
+    let refused = server.run(&["transfer", csv, "dataset://people", "--no-create"])?;
+    assert_ne!(refused.code, Some(0));
+    assert!(refused.err.contains("FS0512"), "{refused:?}");
+    let moved = server.must(&["transfer", csv, "dataset://people", "-o", "json"])?;
+    assert!(moved.err.contains("people did not exist"), "{moved:?}");
+    assert_eq!(moved.json()?["rows"], 2);
+    // Again it is appended to, as any other.
+    let moved = server.must(&["transfer", csv, "dataset://people"])?;
+    assert!(!moved.err.contains("did not exist"), "{moved:?}");
+    let shown = server.must(&["dataset", "show", "people", "-o", "json"])?;
+    assert_eq!(shown.json()?["rows"], 4);
+    // Nobody can choose a handle or an id.
+    let handle = server.run(&["transfer", csv, "dataset://spark:a.b.c"])?;
+    assert!(handle.err.contains("FS0512"), "{handle:?}");
+    let names = server.must(&["dataset", "list", "-o", "json"])?.json()?;
+    assert_eq!(names.as_array().map(Vec::len), Some(1), "{names}");
+    Ok(())
+}
+
+#[test]
+fn a_first_transfer_that_fails_leaves_no_dataset() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    let mut bytes = std::fs::read(crate::file("data/flights.parquet")?)?;
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 64].fill(0x55);
+    let torn = dir.path().join("torn.parquet");
+    std::fs::write(&torn, bytes)?;
+    let torn = torn.to_str().ok_or("the path is text")?;
+    let failed = server.run(&["transfer", torn, "dataset://torn"])?;
+    assert!(failed.err.contains("FS0305"), "{failed:?}");
+    assert!(failed.err.contains("torn is forgotten again"), "{failed:?}");
+    let shown = server.run(&["dataset", "show", "torn"])?;
+    assert!(shown.err.contains("FS0512"), "{shown:?}");
+    // One that was there stays, with its rows.
+    let like = crate::file("data/flights.parquet")?;
+    server.must(&["transfer", &like, "dataset://whole"])?;
+    let failed = server.run(&["transfer", torn, "dataset://whole"])?;
+    assert!(failed.err.contains("FS0305"), "{failed:?}");
+    let shown = server.must(&["dataset", "show", "whole", "-o", "json"])?;
+    assert_eq!(shown.json()?["rows"], 336_776);
+    Ok(())
+}
+
+#[test]
 fn every_format_brings_hurtful_data_back_or_refuses_it_by_name() -> Step {
     let dir = tempfile::tempdir()?;
     let server = Server::start(&dir.path().join("data"))?;
