@@ -63,10 +63,10 @@ fn nested_columns_survive_over_many_pages() {
     // The pages of Parquet end after 20,000 rows, and a column that repeats is looked ahead in.
     let batch = nested();
     let batch = arrow_select::concat::concat_batches(&batch.schema(), &vec![batch; 7_000]).unwrap();
-    for (format, _) in FORMATS.iter().filter(|(format, _)| *format != Format::Csv) {
+    for (format, _) in formats().filter(|(format, _)| *format != Format::CSV) {
         let write = WriteOptions::default();
-        let bytes = written(*format, std::slice::from_ref(&batch), &write).unwrap();
-        let back = read(*format, bytes, &ReadOptions::default()).unwrap();
+        let bytes = written(format, std::slice::from_ref(&batch), &write).unwrap();
+        let back = read(format, bytes, &ReadOptions::default()).unwrap();
         let schema = batch.schema();
         assert_eq!(
             digest_of(&schema, &back),
