@@ -36,6 +36,7 @@ pub(crate) mod leaves;
 mod parquet;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub(crate) use civil::per_second;
 pub use conform::stored_schema;

@@ -1,19 +1,16 @@
 //! CSV after RFC 4180: own reader and writer, because null and `""` must be told apart.
 //!
-//! `docs/csv.md` specifies the text of each type. The modules build on one another in this order:
-//! options, record, calendar, print, infer, quote, column, read and write. Invariant: a quoted field
+//! `docs/csv.md` specifies the text of each type, which [`super::text`] prints and parses. The modules build on one
+//! another in this order: options, record, infer, quote, schema, read and write. Invariant: a quoted field
 //! is never null and never anything but text to inference; whatever the writer writes, the reader
 //! reads back as it was.
 
-mod calendar;
-mod column;
 mod infer;
-mod number;
 mod options;
-mod print;
 mod quote;
 mod read;
 mod record;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod write;

@@ -3,8 +3,8 @@
 //! Invariant: a field is quoted exactly where it is empty text, holds a character of CSV's own,
 //! equals the null text, or is text that looks like another type.
 
-use super::infer::{self, Kind};
 use super::record::BYTE_ORDER_MARK;
+use crate::format::text::{Kind, kind};
 use arrow_schema::DataType;
 
 /// Whether fields of the type are quoted where they look like another type.
@@ -30,5 +30,5 @@ pub(super) fn needs_quotes(field: &[u8], delimiter: u8, null: &[u8], text: bool)
         || field
             .iter()
             .any(|byte| *byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r'))
-        || (text && std::str::from_utf8(field).is_ok_and(|field| infer::kind(field) != Kind::Text))
+        || (text && std::str::from_utf8(field).is_ok_and(|field| kind(field) != Kind::Text))
 }

@@ -1,11 +1,12 @@
 //! Reads CSV at a schema, declared or inferred.
 
-use super::column::{Column, check_schema, column};
 use super::infer::{Inferred, check_width, infer, utf8};
 use super::options::CsvOptions;
 use super::record::{Broken, Records};
+use super::schema::check_schema;
 use crate::format::conform::{conform, stored_schema};
 use crate::format::error::{cannot_open, damaged, described, foreign_line_ends, not_utf8};
+use crate::format::text::{Column, column};
 use crate::format::{BatchReader, Format, Input, ReadOptions};
 use arrow_array::RecordBatch;
 use arrow_schema::{Field, Schema, SchemaRef};

@@ -1,10 +1,10 @@
 //! Writes CSV: `\n` at the end of each record, quotes only where they are needed.
 
-use super::column::{check_schema, refuse};
 use super::options::CsvOptions;
-use super::print::{Printer, outside_of_day, printer};
 use super::quote::{is_text, needs_quotes};
+use super::schema::{check_schema, refuse};
 use crate::format::error::{cannot_write, unwritable_value};
+use crate::format::text::{Printer, printer, within_day};
 use crate::format::{BatchWriter, Format};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
@@ -106,6 +106,12 @@ impl Writer {
         }
         self.end_record()
     }
+}
+
+/// The first row whose time of day is none, where the column is of such times.
+fn outside_of_day(array: &dyn Array) -> Option<usize> {
+    let within = within_day(array)?;
+    (0..array.len()).find(|row| array.is_valid(*row) && !within(*row))
 }
 
 struct Cells<'a> {

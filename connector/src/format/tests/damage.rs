@@ -75,14 +75,11 @@ fn a_file_of_another_format_says_what_was_expected() {
     let batch = small();
     for (format, _) in formats() {
         for (other, _) in formats().filter(|(other, _)| *other != format && *other != Format::CSV) {
-            let bytes = match format {
-                Format::CSV => b"a,b\n1,2\n".to_vec(),
-                _ => written(
-                    format,
-                    std::slice::from_ref(&batch),
-                    &WriteOptions::default(),
-                )
-                .unwrap(),
+            let bytes = if format == Format::CSV {
+                b"a,b\n1,2\n".to_vec()
+            } else {
+                let rows = std::slice::from_ref(&batch);
+                written(format, rows, &WriteOptions::default()).unwrap()
             };
             let error = outcome(other, bytes, "foreign").unwrap_err();
             assert_eq!(error.code(), "FS0305");

@@ -11,10 +11,10 @@ use arrow_schema::{DataType, TimeUnit};
 use std::fmt::Display;
 
 /// Prints the cell at a row that is not null.
-pub(super) type Printer<'a> = Box<dyn Fn(usize, &mut Vec<u8>) + 'a>;
+pub(in crate::format) type Printer<'a> = Box<dyn Fn(usize, &mut Vec<u8>) + 'a>;
 
-/// A printer of the array's cells; `None` where CSV has no text for the type.
-pub(super) fn printer(array: &dyn Array) -> Option<Printer<'_>> {
+/// A printer of the array's cells; `None` where there is no text for the type.
+pub(in crate::format) fn printer(array: &dyn Array) -> Option<Printer<'_>> {
     use {DataType as D, TimeUnit as U};
     Some(match array.data_type() {
         D::Null => Box::new(|_, _| {}),
@@ -31,34 +31,38 @@ pub(super) fn printer(array: &dyn Array) -> Option<Printer<'_>> {
         D::UInt32 => shown::<UInt32Type>(array),
         D::UInt64 => shown::<UInt64Type>(array),
         // Debug is the shortest text that reads back, with a point or an exponent in it.
-        D::Float32 => of::<Float32Type>(array, |value, out| put(out, format_args!("{value:?}"))),
-        D::Float64 => of::<Float64Type>(array, |value, out| put(out, format_args!("{value:?}"))),
-        D::Decimal32(_, scale) => decimal::<Decimal32Type>(array, *scale)?,
-        D::Decimal64(_, scale) => decimal::<Decimal64Type>(array, *scale)?,
-        D::Decimal128(_, scale) => decimal::<Decimal128Type>(array, *scale)?,
-        D::Decimal256(_, scale) => decimal::<Decimal256Type>(array, *scale)?,
-        D::Date32 => of::<Date32Type>(array, |days, out| put_date(days.into(), out)),
+        D::Float32 => {
+            printer_of::<Float32Type>(array, |value, out| put(out, format_args!("{value:?}")))
+        }
+        D::Float64 => {
+            printer_of::<Float64Type>(array, |value, out| put(out, format_args!("{value:?}")))
+        }
+        D::Decimal32(_, scale) => decimal::<Decimal32Type>(array, *scale),
+        D::Decimal64(_, scale) => decimal::<Decimal64Type>(array, *scale),
+        D::Decimal128(_, scale) => decimal::<Decimal128Type>(array, *scale),
+        D::Decimal256(_, scale) => decimal::<Decimal256Type>(array, *scale),
+        D::Date32 => printer_of::<Date32Type>(array, |days, out| put_date(days.into(), out)),
         D::Time32(U::Second) => {
-            of::<Time32SecondType>(array, |value, out| put_ticks(value.into(), 1, out))
+            printer_of::<Time32SecondType>(array, |value, out| put_ticks(value.into(), 1, out))
         }
-        D::Time32(_) => {
-            of::<Time32MillisecondType>(array, |value, out| put_ticks(value.into(), 1_000, out))
-        }
-        D::Time64(U::Microsecond) => {
-            of::<Time64MicrosecondType>(array, |value, out| put_ticks(value, 1_000_000, out))
-        }
-        D::Time64(_) => {
-            of::<Time64NanosecondType>(array, |value, out| put_ticks(value, 1_000_000_000, out))
-        }
+        D::Time32(_) => printer_of::<Time32MillisecondType>(array, |value, out| {
+            put_ticks(value.into(), 1_000, out)
+        }),
+        D::Time64(U::Microsecond) => printer_of::<Time64MicrosecondType>(array, |value, out| {
+            put_ticks(value, 1_000_000, out)
+        }),
+        D::Time64(_) => printer_of::<Time64NanosecondType>(array, |value, out| {
+            put_ticks(value, 1_000_000_000, out)
+        }),
         D::Timestamp(unit, zone) => {
             let (unit, zoned) = (*unit, zone.is_some());
             let put =
                 move |ticks, out: &mut Vec<u8>| put_moment(ticks, per_second(unit), zoned, out);
             match unit {
-                U::Second => of::<TimestampSecondType>(array, put),
-                U::Millisecond => of::<TimestampMillisecondType>(array, put),
-                U::Microsecond => of::<TimestampMicrosecondType>(array, put),
-                U::Nanosecond => of::<TimestampNanosecondType>(array, put),
+                U::Second => printer_of::<TimestampSecondType>(array, put),
+                U::Millisecond => printer_of::<TimestampMillisecondType>(array, put),
+                U::Microsecond => printer_of::<TimestampMicrosecondType>(array, put),
+                U::Nanosecond => printer_of::<TimestampNanosecondType>(array, put),
             }
         }
         D::Utf8 => {
@@ -85,7 +89,8 @@ pub(super) fn printer(array: &dyn Array) -> Option<Printer<'_>> {
     })
 }
 
-fn of<'a, T: ArrowPrimitiveType>(
+/// A printer of numbers of the type.
+pub(in crate::format) fn printer_of<'a, T: ArrowPrimitiveType>(
     array: &'a dyn Array,
     put: impl Fn(T::Native, &mut Vec<u8>) + 'a,
 ) -> Printer<'a> {
@@ -97,30 +102,29 @@ fn shown<T: ArrowPrimitiveType>(array: &dyn Array) -> Printer<'_>
 where
     T::Native: Display,
 {
-    of::<T>(array, |value, out| put(out, value))
+    printer_of::<T>(array, |value, out| put(out, value))
 }
 
-/// Every decimal has as many digits behind the point as its scale says.
-fn decimal<T: ArrowPrimitiveType>(array: &dyn Array, scale: i8) -> Option<Printer<'_>>
+/// Every decimal has as many digits behind the point as its scale says, and as many zeros before it as a negative one.
+fn decimal<T: ArrowPrimitiveType>(array: &dyn Array, scale: i8) -> Printer<'_>
 where
     T::Native: Display,
 {
-    let scale = usize::try_from(scale).ok()?;
-    Some(of::<T>(array, move |value, out| {
+    let zeros = usize::from(scale.min(0).unsigned_abs());
+    let scale = usize::try_from(scale).unwrap_or_default();
+    printer_of::<T>(array, move |value, out| {
         let unscaled = value.to_string();
         let (sign, digits) = unscaled
             .strip_prefix('-')
             .map_or(("", unscaled.as_str()), |digits| ("-", digits));
         let digits = format!("{digits:0>width$}", width = scale + 1);
         let (whole, fraction) = digits.split_at(digits.len() - scale);
-        put(
-            out,
-            format_args!(
-                "{sign}{whole}{}{fraction}",
-                if scale == 0 { "" } else { "." }
-            ),
-        );
-    }))
+        let point = if scale == 0 { "" } else { "." };
+        put(out, format_args!("{sign}{whole}{point}{fraction}"));
+        if digits != "0" {
+            put(out, format_args!("{:0>zeros$}", ""));
+        }
+    })
 }
 
 fn put_ticks(ticks: i64, per_second: i64, out: &mut Vec<u8>) {
@@ -138,24 +142,26 @@ fn put_hex(bytes: &[u8], out: &mut Vec<u8>) {
         .for_each(|byte| put(out, format_args!("{byte:02x}")));
 }
 
-/// The first row whose time of day is none, where the column is of such times.
-pub(super) fn outside_of_day(array: &dyn Array) -> Option<usize> {
+/// Whether the value at a row is a time of a day; `None` where the column is not of times.
+pub(in crate::format) fn within_day(array: &dyn Array) -> Option<Box<dyn Fn(usize) -> bool + '_>> {
     use {DataType as D, TimeUnit as U};
     match array.data_type() {
-        D::Time32(U::Second) => outside::<Time32SecondType>(array, 1),
-        D::Time32(_) => outside::<Time32MillisecondType>(array, 1_000),
-        D::Time64(U::Microsecond) => outside::<Time64MicrosecondType>(array, 1_000_000),
-        D::Time64(_) => outside::<Time64NanosecondType>(array, 1_000_000_000),
+        D::Time32(U::Second) => Some(within::<Time32SecondType>(array, 1)),
+        D::Time32(_) => Some(within::<Time32MillisecondType>(array, 1_000)),
+        D::Time64(U::Microsecond) => Some(within::<Time64MicrosecondType>(array, 1_000_000)),
+        D::Time64(_) => Some(within::<Time64NanosecondType>(array, 1_000_000_000)),
         _ => None,
     }
 }
 
-fn outside<T: ArrowPrimitiveType>(array: &dyn Array, per_second: i64) -> Option<usize>
+fn within<T: ArrowPrimitiveType>(
+    array: &dyn Array,
+    per_second: i64,
+) -> Box<dyn Fn(usize) -> bool + '_>
 where
     T::Native: Into<i64>,
 {
     let day = 0..SECONDS_PER_DAY * per_second;
-    let is_none =
-        |value: Option<T::Native>| value.is_some_and(|value| !day.contains(&value.into()));
-    array.as_primitive::<T>().iter().position(is_none)
+    let values = array.as_primitive::<T>().values();
+    Box::new(move |row| day.contains(&values[row].into()))
 }

@@ -7,16 +7,16 @@ use crate::format::civil::{Date, date_of, day_of};
 use std::fmt::Display;
 use std::io::Write;
 
-pub(super) const SECONDS_PER_DAY: i64 = 86_400;
+pub(in crate::format) const SECONDS_PER_DAY: i64 = 86_400;
 
 /// Appends the value's text.
-pub(super) fn put(out: &mut Vec<u8>, value: impl Display) {
+pub(in crate::format) fn put(out: &mut Vec<u8>, value: impl Display) {
     // Writing to memory cannot fail.
     let _ = write!(out, "{value}");
 }
 
 /// Prints the day, counted from 1970-01-01.
-pub(super) fn put_date(days: i64, out: &mut Vec<u8>) {
+pub(in crate::format) fn put_date(days: i64, out: &mut Vec<u8>) {
     let Date { year, month, day } = date_of(days);
     if (0..=9999).contains(&year) {
         put(out, format_args!("{year:04}-{month:02}-{day:02}"));
@@ -26,7 +26,12 @@ pub(super) fn put_date(days: i64, out: &mut Vec<u8>) {
 }
 
 /// Prints the time of day; the fraction counts `per_second` and is left out where it is 0.
-pub(super) fn put_time(second_of_day: i64, fraction: i64, per_second: i64, out: &mut Vec<u8>) {
+pub(in crate::format) fn put_time(
+    second_of_day: i64,
+    fraction: i64,
+    per_second: i64,
+    out: &mut Vec<u8>,
+) {
     let (hour, minute, second) = (
         second_of_day / 3600,
         second_of_day / 60 % 60,
@@ -40,7 +45,7 @@ pub(super) fn put_time(second_of_day: i64, fraction: i64, per_second: i64, out: 
 }
 
 /// Prints the moment of so many ticks since 1970, with `Z` where it is an instant.
-pub(super) fn put_moment(ticks: i64, per_second: i64, zoned: bool, out: &mut Vec<u8>) {
+pub(in crate::format) fn put_moment(ticks: i64, per_second: i64, zoned: bool, out: &mut Vec<u8>) {
     let (seconds, fraction) = (ticks.div_euclid(per_second), ticks.rem_euclid(per_second));
     put_date(seconds.div_euclid(SECONDS_PER_DAY), out);
     out.push(b'T');
@@ -92,7 +97,7 @@ fn two_digits(text: &str) -> Option<(i64, &str)> {
 }
 
 /// The day, counted from 1970-01-01.
-pub(super) fn parse_date(text: &str) -> Option<i64> {
+pub(in crate::format) fn parse_date(text: &str) -> Option<i64> {
     split_date(text)
         .filter(|(_, rest)| rest.is_empty())
         .map(|(days, _)| days)
@@ -100,16 +105,16 @@ pub(super) fn parse_date(text: &str) -> Option<i64> {
 
 /// A moment of a day with nine digits of fraction.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Time {
-    pub(super) second_of_day: i64,
-    pub(super) nanos: i64,
+pub(in crate::format) struct Time {
+    pub(in crate::format) second_of_day: i64,
+    pub(in crate::format) nanos: i64,
     /// Digits of the fraction that the text has.
-    pub(super) digits: usize,
+    pub(in crate::format) digits: usize,
 }
 
 impl Time {
     /// The fraction in units of `1 / per_second`; `None` where it has a finer part.
-    pub(super) fn fraction(&self, per_second: i64) -> Option<i64> {
+    pub(in crate::format) fn fraction(&self, per_second: i64) -> Option<i64> {
         let nanos = 1_000_000_000 / per_second;
         (self.nanos % nanos == 0).then(|| self.nanos / nanos)
     }
@@ -143,7 +148,7 @@ fn split_time(text: &str) -> Option<(Time, &str)> {
 }
 
 /// A time of day.
-pub(super) fn parse_time(text: &str) -> Option<Time> {
+pub(in crate::format) fn parse_time(text: &str) -> Option<Time> {
     split_time(text)
         .filter(|(_, rest)| rest.is_empty())
         .map(|(time, _)| time)
@@ -151,22 +156,22 @@ pub(super) fn parse_time(text: &str) -> Option<Time> {
 
 /// A moment: whole seconds since 1970-01-01T00:00:00, in UTC where it has an offset.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Moment {
-    pub(super) seconds: i128,
-    pub(super) time: Time,
-    pub(super) zoned: bool,
+pub(in crate::format) struct Moment {
+    pub(in crate::format) seconds: i128,
+    pub(in crate::format) time: Time,
+    pub(in crate::format) zoned: bool,
 }
 
 impl Moment {
     /// Ticks of `1 / per_second` since 1970; `None` where it has a finer part or is out of range.
-    pub(super) fn ticks(&self, per_second: i64) -> Option<i64> {
+    pub(in crate::format) fn ticks(&self, per_second: i64) -> Option<i64> {
         let whole = self.seconds * i128::from(per_second);
         i64::try_from(whole + i128::from(self.time.fraction(per_second)?)).ok()
     }
 }
 
 /// A date and a time, joined by `T` or a space, with `Z`, an offset such as `+01:00`, or neither.
-pub(super) fn parse_moment(text: &str) -> Option<Moment> {
+pub(in crate::format) fn parse_moment(text: &str) -> Option<Moment> {
     let (days, rest) = split_date(text)?;
     let (time, rest) = split_time(rest.strip_prefix(['T', ' '])?)?;
     let offset = match rest {

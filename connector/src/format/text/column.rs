@@ -4,26 +4,22 @@
 //! parser reads what the printer of its type writes.
 
 use super::calendar::{SECONDS_PER_DAY, parse_date, parse_moment, parse_time};
-use super::infer::parse_bool;
+use super::look::parse_bool;
 use super::number::{DOUBLE, SINGLE, rounds};
-use super::print::printer;
-use crate::format::Format;
 use crate::format::civil::per_second;
-use crate::format::error::unheld;
 use arrow_array::builder::{
-    BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, PrimitiveBuilder, StringBuilder,
+    BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, GenericBinaryBuilder,
+    GenericStringBuilder, LargeBinaryBuilder, LargeStringBuilder, PrimitiveBuilder, StringBuilder,
 };
 use arrow_array::types::*;
-use arrow_array::{ArrayRef, ArrowPrimitiveType, NullArray, new_empty_array};
+use arrow_array::{ArrayRef, ArrowPrimitiveType, NullArray, OffsetSizeTrait};
 use arrow_buffer::i256;
-use arrow_schema::{DataType, SchemaRef, TimeUnit};
-use flinkspark_model::schema::type_name;
-use flinkspark_model::{Error, Kind, Result};
+use arrow_schema::{DataType, TimeUnit};
 use std::str::FromStr;
 use std::sync::Arc;
 
 /// One column under construction.
-pub(super) trait Column: Send {
+pub(in crate::format) trait Column: Send {
     /// Appends the value of this text; false where it is none.
     fn push(&mut self, text: &str) -> bool;
 
@@ -39,14 +35,16 @@ pub(super) trait Column: Send {
     }
 }
 
-/// A column of the type; `None` where CSV has no text for it.
-pub(super) fn column(data_type: &DataType) -> Option<Box<dyn Column>> {
+/// A column of the type; `None` where there is no text for it.
+pub(in crate::format) fn column(data_type: &DataType) -> Option<Box<dyn Column>> {
     use {DataType as D, TimeUnit as U};
     Some(match data_type {
         D::Null => Box::new(Nulls(0)),
         D::Boolean => Box::new(BooleanBuilder::new()),
-        D::Utf8 | D::LargeUtf8 => Box::new(StringBuilder::new()),
-        D::Binary | D::LargeBinary => Box::new(BinaryBuilder::new()),
+        D::Utf8 => Box::new(StringBuilder::new()),
+        D::LargeUtf8 => Box::new(LargeStringBuilder::new()),
+        D::Binary => Box::new(BinaryBuilder::new()),
+        D::LargeBinary => Box::new(LargeBinaryBuilder::new()),
         D::FixedSizeBinary(length) => Box::new(FixedSizeBinaryBuilder::new(*length)),
         D::Int8 => number::<Int8Type>(),
         D::Int16 => number::<Int16Type>(),
@@ -57,7 +55,7 @@ pub(super) fn column(data_type: &DataType) -> Option<Box<dyn Column>> {
         D::UInt32 => number::<UInt32Type>(),
         D::UInt64 => number::<UInt64Type>(),
         D::Float32 => Box::new(Floats {
-            column: of::<Float32Type>(data_type, float),
+            column: column_of::<Float32Type>(data_type, float),
             rounds: |text| {
                 let nearest = || float::<f32>(text).map(|value| format!("{value:?}"));
                 rounds(text, || nearest().unwrap_or_default(), SINGLE)
@@ -65,7 +63,7 @@ pub(super) fn column(data_type: &DataType) -> Option<Box<dyn Column>> {
             rounded: 0,
         }),
         D::Float64 => Box::new(Floats {
-            column: of::<Float64Type>(data_type, float),
+            column: column_of::<Float64Type>(data_type, float),
             rounds: |text| {
                 let nearest = || float::<f64>(text).map(|value| format!("{value:?}"));
                 rounds(text, || nearest().unwrap_or_default(), DOUBLE)
@@ -76,19 +74,21 @@ pub(super) fn column(data_type: &DataType) -> Option<Box<dyn Column>> {
         D::Decimal64(..) => decimal::<Decimal64Type>(data_type, |digits| digits.parse().ok())?,
         D::Decimal128(..) => decimal::<Decimal128Type>(data_type, |digits| digits.parse().ok())?,
         D::Decimal256(..) => decimal::<Decimal256Type>(data_type, i256::from_string)?,
-        D::Date32 => of::<Date32Type>(data_type, |text| parse_date(text)?.try_into().ok()),
+        D::Date32 => column_of::<Date32Type>(data_type, |text| parse_date(text)?.try_into().ok()),
         D::Time32(unit) => match unit {
-            U::Second => {
-                of::<Time32SecondType>(data_type, |text| time(text, U::Second)?.try_into().ok())
-            }
-            _ => of::<Time32MillisecondType>(data_type, |text| {
+            U::Second => column_of::<Time32SecondType>(data_type, |text| {
+                time(text, U::Second)?.try_into().ok()
+            }),
+            _ => column_of::<Time32MillisecondType>(data_type, |text| {
                 time(text, U::Millisecond)?.try_into().ok()
             }),
         },
         D::Time64(U::Microsecond) => {
-            of::<Time64MicrosecondType>(data_type, |text| time(text, U::Microsecond))
+            column_of::<Time64MicrosecondType>(data_type, |text| time(text, U::Microsecond))
         }
-        D::Time64(_) => of::<Time64NanosecondType>(data_type, |text| time(text, U::Nanosecond)),
+        D::Time64(_) => {
+            column_of::<Time64NanosecondType>(data_type, |text| time(text, U::Nanosecond))
+        }
         D::Timestamp(unit, zone) => {
             let (unit, zoned) = (*unit, zone.is_some());
             let parse = move |text: &str| {
@@ -96,10 +96,10 @@ pub(super) fn column(data_type: &DataType) -> Option<Box<dyn Column>> {
                 moment.ticks(per_second(unit))
             };
             match unit {
-                U::Second => of::<TimestampSecondType>(data_type, parse),
-                U::Millisecond => of::<TimestampMillisecondType>(data_type, parse),
-                U::Microsecond => of::<TimestampMicrosecondType>(data_type, parse),
-                U::Nanosecond => of::<TimestampNanosecondType>(data_type, parse),
+                U::Second => column_of::<TimestampSecondType>(data_type, parse),
+                U::Millisecond => column_of::<TimestampMillisecondType>(data_type, parse),
+                U::Microsecond => column_of::<TimestampMicrosecondType>(data_type, parse),
+                U::Nanosecond => column_of::<TimestampNanosecondType>(data_type, parse),
             }
         }
         _ => return None,
@@ -171,7 +171,8 @@ where
     }
 }
 
-fn of<T: ArrowPrimitiveType>(
+/// A column of numbers of the type, each parsed from its text.
+pub(in crate::format) fn column_of<T: ArrowPrimitiveType>(
     data_type: &DataType,
     parse: impl Fn(&str) -> Option<T::Native> + Send + 'static,
 ) -> Box<dyn Column> {
@@ -183,7 +184,7 @@ fn number<T: ArrowPrimitiveType>() -> Box<dyn Column>
 where
     T::Native: FromStr,
 {
-    of::<T>(&T::DATA_TYPE, |text| text.parse().ok())
+    column_of::<T>(&T::DATA_TYPE, |text| text.parse().ok())
 }
 
 fn decimal<T: ArrowPrimitiveType>(
@@ -199,7 +200,7 @@ fn decimal<T: ArrowPrimitiveType>(
         }
         _ => return None,
     };
-    Some(of::<T>(data_type, move |text| {
+    Some(column_of::<T>(data_type, move |text| {
         parse(&unscaled(text, precision, scale)?)
     }))
 }
@@ -262,7 +263,7 @@ impl Column for BooleanBuilder {
     }
 }
 
-impl Column for StringBuilder {
+impl<O: OffsetSizeTrait> Column for GenericStringBuilder<O> {
     fn push(&mut self, text: &str) -> bool {
         self.append_value(text);
         true
@@ -277,7 +278,7 @@ impl Column for StringBuilder {
     }
 }
 
-impl Column for BinaryBuilder {
+impl<O: OffsetSizeTrait> Column for GenericBinaryBuilder<O> {
     fn push(&mut self, text: &str) -> bool {
         base16(text)
             .inspect(|bytes| self.append_value(bytes))
@@ -319,44 +320,4 @@ fn base16(text: &str) -> Option<Vec<u8>> {
         .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
         .collect();
     if odd.is_empty() { bytes } else { None }
-}
-
-/// Whether CSV has a text for each value of the type.
-fn is_held(data_type: &DataType) -> bool {
-    column(data_type).is_some() && printer(new_empty_array(data_type).as_ref()).is_some()
-}
-
-/// Refuses columns for whose values CSV has no text, and a schema without columns.
-pub(super) fn check_schema(schema: &SchemaRef) -> Result<()> {
-    if schema.fields().is_empty() {
-        return Err(Error::new(
-            Kind::Invalid,
-            "FS0306",
-            "rows without columns cannot be held by a CSV file",
-        )
-        .with_detail("an empty line could not be told from a missing one")
-        .with_hint("use .parquet or .arrow"));
-    }
-    match schema
-        .fields()
-        .iter()
-        .find(|field| !is_held(field.data_type()))
-    {
-        Some(field) => Err(refuse(field.name(), field.data_type())),
-        None => Ok(()),
-    }
-}
-
-/// A column for whose values there is no text.
-pub(super) fn refuse(column: &str, data_type: &DataType) -> Error {
-    let why = format!(
-        "its type is {}, which has no text that reads back",
-        type_name(data_type)
-    );
-    unheld(
-        Format::CSV,
-        column,
-        why,
-        "use .parquet or .arrow, or leave the column out",
-    )
 }

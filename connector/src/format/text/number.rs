@@ -4,7 +4,7 @@
 
 /// What a kind of float keeps of every number.
 #[derive(Clone, Copy)]
-pub(super) struct Kept {
+pub(in crate::format) struct Kept {
     /// Significant digits.
     digits: usize,
     /// The power of ten below which there are fewer.
@@ -12,12 +12,12 @@ pub(super) struct Kept {
 }
 
 /// Of 32-bit floats.
-pub(super) const SINGLE: Kept = Kept {
+pub(in crate::format) const SINGLE: Kept = Kept {
     digits: 6,
     power: -36,
 };
 /// Of 64-bit floats.
-pub(super) const DOUBLE: Kept = Kept {
+pub(in crate::format) const DOUBLE: Kept = Kept {
     digits: 15,
     power: -306,
 };
@@ -30,7 +30,7 @@ struct Number {
 }
 
 /// Whether the shortest text of a float is another number than the text that it was read from.
-pub(super) fn rounds(text: &str, shortest: impl FnOnce() -> String, kept: Kept) -> bool {
+pub(in crate::format) fn rounds(text: &str, shortest: impl FnOnce() -> String, kept: Kept) -> bool {
     number(text).is_some_and(|number| {
         let may = number.digits.len() > kept.digits || number.power < kept.power;
         may && Some(number) != self::number(&shortest())
@@ -57,7 +57,8 @@ fn number(text: &str) -> Option<Number> {
     };
     Some(Number {
         digits: kept.to_vec(),
-        power: i64::try_from(whole.len()).ok()? - i64::try_from(leading).ok()? + exponent,
+        power: (i64::try_from(whole.len()).ok()? - i64::try_from(leading).ok()?)
+            .checked_add(exponent)?,
     })
 }
 
@@ -95,6 +96,8 @@ mod tests {
         ] {
             assert!(rounded(text), "{text}");
         }
+        // More than any float's exponent: no number, and no overflow.
+        assert!(!rounded("1e9223372036854775807"));
         let single: f32 = "16777217".parse().unwrap();
         assert!(rounds("16777217", || format!("{single:?}"), SINGLE));
     }

@@ -1,0 +1,80 @@
+//! What texts look like, and known days.
+
+use super::calendar::{parse_date, parse_moment, put_date};
+use super::look::{Kind as Looks, kind};
+
+#[test]
+fn what_a_text_looks_like() {
+    let stamp = |zoned, micros, nanos| Looks::Timestamp {
+        zoned,
+        micros,
+        nanos,
+    };
+    for (text, expected) in [
+        ("true", Looks::Boolean),
+        ("FALSE", Looks::Boolean),
+        ("tRue", Looks::Text),
+        ("0", Looks::Integer { exact: true }),
+        ("-17", Looks::Integer { exact: true }),
+        ("9007199254740993", Looks::Integer { exact: false }),
+        ("9223372036854775808", Looks::Text),
+        ("007", Looks::Text),
+        ("+5", Looks::Text),
+        ("-0", Looks::Text),
+        ("-0.0", Looks::Float),
+        ("1.50", Looks::Text),
+        ("1.5", Looks::Float),
+        ("1E5", Looks::Text),
+        ("0.1234567890123456789", Looks::Text),
+        ("9007199254740993.0", Looks::Text),
+        ("1e-7", Looks::Float),
+        ("1e400", Looks::Text),
+        ("1.", Looks::Text),
+        ("NaN", Looks::Float),
+        ("-inf", Looks::Float),
+        ("NA", Looks::Text),
+        ("2013-02-28", Looks::Date),
+        ("2013-02-29", Looks::Text),
+        ("2013-01-01T05:00", stamp(false, true, true)),
+        ("1600-01-01 05:00:00.123456", stamp(false, true, false)),
+        ("2013-01-01T05:00:00.1234567Z", stamp(true, false, true)),
+        ("2013-01-01T05:00:00+25:00", Looks::Text),
+        ("12:30:00", Looks::Text),
+        ("1,5", Looks::Text),
+        ("-", Looks::Text),
+    ] {
+        assert_eq!(kind(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn known_days() {
+    for (text, days) in [
+        ("1970-01-01", 0),
+        ("1969-12-31", -1),
+        ("0000-02-29", -719_469),
+        ("+10000-01-01", 2_932_897),
+        ("-0001-12-31", -719_529),
+    ] {
+        let mut out = Vec::new();
+        put_date(days, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), text);
+        assert_eq!(parse_date(text), Some(days));
+    }
+    for bad in [
+        "1970-1-1",
+        "10000-01-01",
+        "1970-00-01",
+        "1970-01-32",
+        "1900-02-29",
+        "1970-01-01x",
+        "-1-01-01",
+    ] {
+        assert_eq!(parse_date(bad), None, "{bad}");
+    }
+    let moment = parse_moment("1969-12-31T23:59:59.999999+00:30").unwrap();
+    assert_eq!(
+        (moment.ticks(1_000_000), moment.ticks(1_000), moment.zoned),
+        (Some(-1_800_000_001), None, true)
+    );
+}
