@@ -1,4 +1,4 @@
-//! Files: Arrow IPC, Parquet and CSV, read and written batch by batch.
+//! Files: Arrow IPC, Parquet, CSV and JSON, read and written batch by batch.
 //!
 //! Owns the conversion between a file and a sequence of record batches. It knows nothing of
 //! datasets and never casts a value to another type: it changes encodings (dictionaries and run-ends
@@ -32,6 +32,7 @@ mod csv;
 mod error;
 mod file;
 mod ipc;
+mod json;
 pub(crate) mod leaves;
 mod parquet;
 #[cfg(test)]
@@ -96,7 +97,7 @@ pub struct ReadOptions {
     pub batch_rows: usize,
     /// The largest batch, in bytes; at least one row.
     pub batch_bytes: usize,
-    /// The schema that a CSV file is read at; inferred where there is none. Other formats carry
+    /// The schema that a CSV or JSON file is read at; inferred where there is none. Other formats carry
     /// their own; Parquet takes from it the unit of timestamps that are INT96.
     pub schema: Option<SchemaRef>,
     /// What only CSV needs.
@@ -202,9 +203,11 @@ impl Format {
     pub const PARQUET: Self = Self(&parquet::Parquet);
     /// Comma-separated values, RFC 4180.
     pub const CSV: Self = Self(&csv::Csv);
+    /// JSON: an object a line; on reading also one array of objects.
+    pub const JSON: Self = Self(&json::Json);
 
     /// Every format.
-    pub const ALL: [Self; 3] = [Self::ARROW, Self::PARQUET, Self::CSV];
+    pub const ALL: [Self; 4] = [Self::ARROW, Self::PARQUET, Self::CSV, Self::JSON];
 
     /// The format that the file's name ends in, as [`Format::suffixes`] has it. Any other name is `FS0301`.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self> {

@@ -53,7 +53,7 @@ pub struct Options {
     pub mode: Mode,
     /// Partitions that a file's rows are spread over; one unless told otherwise.
     pub partitions: Option<u32>,
-    /// How the source file is read. The schema of CSV is the dataset's, whatever stands here.
+    /// How the source file is read. The schema of CSV and JSON is the dataset's, whatever stands here.
     pub read: ReadOptions,
     /// How the target file is written.
     pub write: WriteOptions,

@@ -140,14 +140,14 @@ pub(super) fn foreign_line_ends(name: &str, line: u64) -> Error {
     .with_hint(r"convert the file: tr '\r' '\n' < OLD > NEW")
 }
 
-/// A CSV file's text is not UTF-8.
-pub(super) fn not_utf8(name: &str, line: u64) -> Error {
+/// A text file is not UTF-8; the place is a line or more exact.
+pub(super) fn not_utf8(name: &str, place: &str) -> Error {
     Error::new(
         Kind::Data,
         "FS0316",
         format!("\"{name}\" is not UTF-8 text"),
     )
-    .with_detail(format!("line {line} holds bytes that UTF-8 does not have"))
+    .with_detail(format!("{place} holds bytes that UTF-8 does not have"))
     .with_hint(
         "convert the file, for example: iconv -f latin1 -t utf-8 OLD > NEW (from Excel: -f utf-16)",
     )

@@ -227,7 +227,7 @@ fn a_duckdb_parquet_file_reads_right() {
 const FLIGHTS_DIGEST: &str = "v1:336776:da50facf9655adb43faf2727f58920b0";
 
 #[test]
-fn real_flights_survive_each_format_and_csv_even_without_a_schema() {
+fn real_flights_survive_each_format_and_texts_even_without_a_schema() {
     let reader = open(
         flights(),
         &ReadOptions {
@@ -429,6 +429,8 @@ fn names_tell_formats_and_bad_paths_are_typed() {
         ("a.arrow", Format::ARROW),
         ("A.PARQUET", Format::PARQUET),
         ("x.y.csv", Format::CSV),
+        ("x.jsonl", Format::JSON),
+        ("x.json", Format::JSON),
     ] {
         assert_eq!(Format::from_path(name).unwrap(), format);
     }

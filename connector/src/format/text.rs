@@ -1,6 +1,6 @@
 //! Values as text: what a text looks like, its value, and the text of a value.
 //!
-//! Knows nothing of files, quotes and lines; formats of text put its texts between theirs. The modules build on one another
+//! Knows nothing of files, quotes and lines; CSV and JSON put its texts between theirs. The modules build on one another
 //! in this order: calendar, number, look, seen, column and print. Invariant: what is printed is parsed to the same
 //! value, and no two values of a type share a text.
 
@@ -13,7 +13,9 @@ mod seen;
 #[cfg(test)]
 mod tests;
 
-pub(super) use column::{Column, column};
+pub(super) use calendar::put;
+pub(super) use column::{Column, column, column_of};
 pub(super) use look::{Kind, kind};
-pub(super) use print::{Printer, printer, within_day};
-pub(super) use seen::Seen;
+pub(super) use number::{Number, keeps};
+pub(super) use print::{Printer, printer, printer_of, within_day};
+pub(super) use seen::{Restated, Seen};

@@ -41,7 +41,9 @@ impl FromStr for End {
                 ),
             )
             .with_detail(why)
-            .with_hint("write dataset://NAME, or a path that ends in .arrow, .parquet or .csv")
+            .with_hint(
+                "write dataset://NAME, or a path whose end tells a format, such as out.parquet",
+            )
         };
         match text.split_once("://") {
             _ if text.is_empty() => Err(refuse("it is empty")),

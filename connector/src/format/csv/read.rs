@@ -223,7 +223,7 @@ fn as_error(name: &str, broken: Broken) -> Error {
         Broken::Io(cause) => cannot_open(name, cause),
         Broken::Damaged(why) => damaged(Format::CSV, name, why),
         Broken::LineEnds(line) => foreign_line_ends(name, line),
-        Broken::Encoding(line) => not_utf8(name, line),
+        Broken::Encoding(line) => not_utf8(name, &format!("line {line}")),
     }
 }
 

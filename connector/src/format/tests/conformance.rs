@@ -37,8 +37,12 @@ fn nested_columns_survive_where_the_format_holds_them() {
             &WriteOptions::default(),
         ) {
             Ok(bytes) => {
-                let back = read(format, bytes, &ReadOptions::default()).unwrap();
                 let schema = batch.schema();
+                let options = ReadOptions {
+                    schema: Some(Arc::clone(&schema)),
+                    ..ReadOptions::default()
+                };
+                let back = read(format, bytes, &options).unwrap();
                 assert_eq!(
                     digest_of(&schema, &back),
                     digest_of(&schema, std::slice::from_ref(&batch)),
