@@ -42,6 +42,7 @@ mod text;
 pub(crate) use civil::per_second;
 pub use conform::stored_schema;
 pub use csv::CsvOptions;
+pub use json::JsonOptions;
 pub use parquet::ROW_GROUP_BYTES_MAX;
 
 use arrow_array::RecordBatch;
@@ -102,6 +103,8 @@ pub struct ReadOptions {
     pub schema: Option<SchemaRef>,
     /// What only CSV needs.
     pub csv: CsvOptions,
+    /// What only JSON needs.
+    pub json: JsonOptions,
 }
 
 impl Default for ReadOptions {
@@ -111,6 +114,7 @@ impl Default for ReadOptions {
             batch_bytes: BATCH_BYTES,
             schema: None,
             csv: CsvOptions::default(),
+            json: JsonOptions::default(),
         }
     }
 }
@@ -124,6 +128,8 @@ pub struct WriteOptions {
     pub batch_bytes: usize,
     /// What only CSV needs.
     pub csv: CsvOptions,
+    /// What only JSON needs.
+    pub json: JsonOptions,
 }
 
 impl Default for WriteOptions {
@@ -132,6 +138,7 @@ impl Default for WriteOptions {
             batch_rows: BATCH_ROWS,
             batch_bytes: BATCH_BYTES,
             csv: CsvOptions::default(),
+            json: JsonOptions::default(),
         }
     }
 }

@@ -1,14 +1,15 @@
 //! JSON after RFC 8259: lines of objects both ways, on reading one array of objects, too.
 //!
 //! Own reader and writer: no number passes through a float that is none, and a key that is unknown or there twice is an
-//! error. `docs/json.md` specifies the text of each type. The modules build on one another in this order: wrong, rows,
-//! tokens, span, leaf, column, numbers, infer, print, report, read and write. Invariant: whatever the writer writes, the
+//! error. `docs/json.md` specifies the text of each type. The modules build on one another in this order: options, wrong,
+//! rows, tokens, span, leaf, column, numbers, infer, print, report, read and write. Invariant: whatever the writer writes, the
 //! reader reads back as it was at the same schema.
 
 mod column;
 mod infer;
 mod leaf;
 mod numbers;
+mod options;
 mod print;
 mod read;
 mod report;
@@ -19,6 +20,8 @@ mod tests;
 mod tokens;
 mod write;
 mod wrong;
+
+pub use options::JsonOptions;
 
 use super::{BatchReader, BatchWriter, FileKind, Input, ReadOptions, WriteOptions};
 use arrow_schema::SchemaRef;
@@ -53,8 +56,8 @@ impl FileKind for Json {
         output: Box<dyn Write + Send>,
         name: &str,
         schema: &SchemaRef,
-        _: &WriteOptions,
+        options: &WriteOptions,
     ) -> Result<Box<dyn BatchWriter>> {
-        Ok(Box::new(Writer::new(output, name, schema)?))
+        Ok(Box::new(Writer::new(output, name, schema, &options.json)?))
     }
 }

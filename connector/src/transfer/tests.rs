@@ -36,7 +36,7 @@ async fn every_format_goes_in_and_out_with_one_digest() {
     let bridge = bridge().await;
     let folder = tempfile::tempdir().unwrap();
     let original = digest(&schema(), [&rows(0, 2500)]).unwrap();
-    for name in ["in.arrow", "in.parquet", "in.csv"] {
+    for name in ["in.arrow", "in.parquet", "in.csv", "in.jsonl"] {
         let dataset = bridge
             .fake
             .dataset_named(&name.replace('.', "-"), schema())

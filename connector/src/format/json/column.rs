@@ -7,7 +7,7 @@ mod lists;
 mod maps;
 mod structs;
 
-use super::leaf::Leaf;
+use super::leaf::{Leaf, Reading};
 use super::tokens::{Token, Tokens};
 use super::wrong::{What, Wrong, shown};
 use arrow_array::cast::AsArray;
@@ -31,14 +31,13 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Columns of the schema; the type that JSON has no text for, and its column, where there is one. Where texts are
-    /// taken verbatim, those columns take numbers and booleans as they stand, too.
-    pub(super) fn new(schema: &SchemaRef, verbatim: bool) -> Result<Self, (String, DataType)> {
+    /// Columns of the schema; the type that JSON has no text for, and its column, where there is one.
+    pub(super) fn new(schema: &SchemaRef, reading: &Reading) -> Result<Self, (String, DataType)> {
         for field in schema.fields() {
-            let column = Column::new(field, verbatim);
+            let column = Column::new(field, reading);
             column.map_err(|data_type| (field.name().clone(), data_type))?;
         }
-        let columns = Structs::new(schema.fields(), verbatim);
+        let columns = Structs::new(schema.fields(), reading);
         Ok(Self {
             schema: Arc::clone(schema),
             columns: columns.map_err(|data_type| (String::new(), data_type))?,
@@ -95,20 +94,20 @@ enum Kind {
 }
 
 impl Column {
-    fn new(field: &FieldRef, verbatim: bool) -> Result<Self, DataType> {
+    fn new(field: &FieldRef, reading: &Reading) -> Result<Self, DataType> {
         use DataType as D;
         let none = || field.data_type().clone();
         let kind = match field.data_type() {
-            D::Struct(fields) => Kind::Struct(Structs::new(fields, verbatim)?),
+            D::Struct(fields) => Kind::Struct(Structs::new(fields, reading)?),
             D::List(item) | D::LargeList(item) => {
-                Kind::List(Box::new(Lists::new(item, None, verbatim)?))
+                Kind::List(Box::new(Lists::new(item, None, reading)?))
             }
             D::FixedSizeList(item, length) => {
                 let length = usize::try_from(*length).map_err(|_| none())?;
-                Kind::List(Box::new(Lists::new(item, Some(length), verbatim)?))
+                Kind::List(Box::new(Lists::new(item, Some(length), reading)?))
             }
-            D::Map(entries, _) => Kind::Map(Box::new(Maps::new(entries, verbatim)?)),
-            data_type => Kind::Leaf(Leaf::new(data_type, verbatim).ok_or_else(none)?),
+            D::Map(entries, _) => Kind::Map(Box::new(Maps::new(entries, reading)?)),
+            data_type => Kind::Leaf(Leaf::new(data_type, reading).ok_or_else(none)?),
         };
         let beneath = match (&kind, field.data_type()) {
             (Kind::Struct(structs), _) => structs.null_bytes(),

@@ -4,10 +4,11 @@
 //! without loss of a digit; columns stand in the order in which their keys were first seen, and all are nullable.
 
 use super::numbers::Numbers;
+use super::options::Patterns;
 use super::rows::{Broken, Rows};
 use super::tokens::{Token, Tokens};
 use super::wrong::{What, Wrong, shown};
-use crate::format::text::{Kind, Restated, Seen, kind};
+use crate::format::text::{Restated, Seen};
 use arrow_schema::{DataType, Field, Fields, Schema};
 use std::collections::HashMap;
 use std::io::Read;
@@ -24,9 +25,14 @@ pub(super) struct Inferred {
 }
 
 /// The schema of a whole input.
-pub(super) fn infer(input: impl Read) -> Result<Inferred, Broken> {
+pub(super) fn infer(input: impl Read, patterns: &Patterns) -> Result<Inferred, Broken> {
     let mut rows = Rows::new(input);
-    let mut inference = Inference::default();
+    let mut inference = Inference {
+        patterns,
+        line: 0,
+        places: 0,
+        names_bytes: 0,
+    };
     let mut columns = Members::default();
     while rows.advance()? {
         inference.line = rows.line();
@@ -42,8 +48,8 @@ pub(super) fn infer(input: impl Read) -> Result<Inferred, Broken> {
 }
 
 /// What was seen so far, places aside.
-#[derive(Default)]
-struct Inference {
+struct Inference<'a> {
+    patterns: &'a Patterns,
     /// The line of the present row.
     line: u64,
     places: usize,
@@ -91,7 +97,7 @@ struct Members {
     objects: u64,
 }
 
-impl Inference {
+impl Inference<'_> {
     fn row(&mut self, columns: &mut Members, text: &str) -> Result<(), Wrong> {
         let mut tokens = Tokens::new(text);
         let at = tokens.at();
@@ -167,9 +173,9 @@ impl Inference {
             Token::Text(text) => {
                 place.is(Form::Scalar, at, self.line)?;
                 place.others = true;
-                match kind(text) {
-                    Kind::Date | Kind::Timestamp { .. } => place.seen.see(text, self.line),
-                    _ => place.seen.see_text(),
+                match self.patterns.moment(text) {
+                    Some(iso) => place.seen.see(&iso, self.line),
+                    None => place.seen.see_text(),
                 }
             }
             Token::Boolean(_) => {

@@ -3,9 +3,10 @@
 //! Strict: a number is read from a number and a text from a string, and what the type does not hold whole is refused.
 //! Invariant: each column reads what the printer of its type writes.
 
+use super::options::Patterns;
 use super::span::{Span, parse_span};
 use super::tokens::Token;
-use crate::format::text::{self, Number, column_of};
+use crate::format::text::{self, Number, Pattern, column_of};
 use arrow_array::builder::{
     ArrayBuilder, BinaryBuilder, FixedSizeBinaryBuilder, LargeBinaryBuilder,
 };
@@ -34,6 +35,15 @@ enum Takes {
 pub(super) const NAMED_FLOATS: [(&str, &str); 3] =
     [("NaN", "NaN"), ("Infinity", "inf"), ("-Infinity", "-inf")];
 
+/// How values are read.
+#[derive(Clone, Default)]
+pub(super) struct Reading {
+    /// Whether columns of text take numbers and booleans, too, as they stand.
+    pub(super) verbatim: bool,
+    /// How dates and times stand there.
+    pub(super) patterns: Patterns,
+}
+
 /// One column under construction.
 pub(super) struct Leaf {
     takes: Takes,
@@ -41,30 +51,29 @@ pub(super) struct Leaf {
 }
 
 impl Leaf {
-    /// A column of the type; `None` where JSON has no text for it. A verbatim one of text takes numbers and booleans,
-    /// too, as they stand.
-    pub(super) fn new(data_type: &DataType, verbatim: bool) -> Option<Self> {
+    /// A column of the type; `None` where JSON has no text for it.
+    pub(super) fn new(data_type: &DataType, reading: &Reading) -> Option<Self> {
         let takes = match data_type {
             DataType::Null => Takes::Nothing,
             DataType::Boolean => Takes::Booleans,
-            DataType::Utf8 | DataType::LargeUtf8 if verbatim => Takes::All,
+            DataType::Utf8 | DataType::LargeUtf8 if reading.verbatim => Takes::All,
             kind if kind.is_integer() || kind.is_decimal() => Takes::Numbers,
             kind if kind.is_floating() => Takes::Floats,
             _ => Takes::Texts,
         };
         let column = match takes {
             Takes::Numbers => number(data_type)?,
-            Takes::Texts => coded(data_type).or_else(|| text::column(data_type))?,
+            Takes::Texts => texts(data_type, reading)?,
             _ => text::column(data_type)?,
         };
         Some(Self { takes, column })
     }
 
     /// A column of a map's keys, which are texts whatever their type; `None` where the type has no text of its own.
-    pub(super) fn keys(data_type: &DataType) -> Option<Self> {
-        let column = match Self::new(data_type, false)?.takes {
+    pub(super) fn keys(data_type: &DataType, reading: &Reading) -> Option<Self> {
+        let column = match Self::new(data_type, reading)?.takes {
             Takes::Nothing | Takes::Floats => return None,
-            Takes::Texts => coded(data_type).or_else(|| text::column(data_type))?,
+            Takes::Texts => texts(data_type, reading)?,
             _ => text::column(data_type)?,
         };
         let takes = Takes::Texts;
@@ -158,6 +167,36 @@ fn exact<T: ArrowPrimitiveType>(
     column_of::<T>(data_type, move |text| {
         parse(&Number::of(text)?.unscaled(precision, scale)?)
     })
+}
+
+/// Types whose values are strings.
+fn texts(data_type: &DataType, reading: &Reading) -> Option<Box<dyn text::Column>> {
+    let column = coded(data_type).or_else(|| text::column(data_type))?;
+    Some(match reading.patterns.of(data_type).cloned() {
+        Some(pattern) => Box::new(Patterned { pattern, column }),
+        None => column,
+    })
+}
+
+/// Dates and times of a declared pattern.
+struct Patterned {
+    pattern: Pattern,
+    column: Box<dyn text::Column>,
+}
+
+impl text::Column for Patterned {
+    fn push(&mut self, text: &str) -> bool {
+        let iso = self.pattern.to_iso(text);
+        iso.is_some_and(|iso| self.column.push(&iso))
+    }
+
+    fn push_null(&mut self) {
+        self.column.push_null();
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        self.column.finish()
+    }
 }
 
 /// Types whose texts are JSON's own: bytes and spans.

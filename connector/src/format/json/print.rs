@@ -4,6 +4,7 @@
 //! would not is refused.
 
 use super::leaf::NAMED_FLOATS;
+use super::options::Patterns;
 use super::span::{Span, put_span};
 use crate::format::text::{printer as text_printer, printer_of, put, within_day};
 use arrow_array::cast::AsArray;
@@ -46,20 +47,20 @@ impl Unwritable {
 type Text<'a> = Box<dyn Fn(usize, &mut Vec<u8>) + 'a>;
 
 /// A printer of the array's values; `None` where JSON has no text for the type.
-pub(super) fn printer(array: &dyn Array) -> Option<Printer<'_>> {
+pub(super) fn printer<'a>(array: &'a dyn Array, patterns: &'a Patterns) -> Option<Printer<'a>> {
     use DataType as D;
     let value = match array.data_type() {
-        D::Struct(fields) => members(fields, array.as_struct().columns())?,
-        D::List(_) => lists(array.as_list::<i32>())?,
-        D::LargeList(_) => lists(array.as_list::<i64>())?,
-        D::FixedSizeList(..) => fixed_lists(array.as_fixed_size_list())?,
-        D::Map(..) => maps(array.as_map())?,
+        D::Struct(fields) => members(fields, array.as_struct().columns(), patterns)?,
+        D::List(_) => lists(array.as_list::<i32>(), patterns)?,
+        D::LargeList(_) => lists(array.as_list::<i64>(), patterns)?,
+        D::FixedSizeList(..) => fixed_lists(array.as_fixed_size_list(), patterns)?,
+        D::Map(..) => maps(array.as_map(), patterns)?,
         D::Float32 => floats::<Float32Type>(array),
         D::Float64 => floats::<Float64Type>(array),
         D::Null => plain(Box::new(|_: usize, _: &mut Vec<u8>| {})),
         D::Boolean => plain(text_printer(array)?),
         number if number.is_integer() || number.is_decimal() => plain(text_printer(array)?),
-        _ => strings(array)?,
+        _ => strings(array, patterns)?,
     };
     let nothing = array.data_type() == &D::Null;
     Some(Box::new(move |row, out| {
@@ -72,13 +73,21 @@ pub(super) fn printer(array: &dyn Array) -> Option<Printer<'_>> {
 }
 
 /// A printer of objects: each field's name and its column's value.
-pub(super) fn members<'a>(fields: &Fields, columns: &'a [ArrayRef]) -> Option<Printer<'a>> {
+pub(super) fn members<'a>(
+    fields: &Fields,
+    columns: &'a [ArrayRef],
+    patterns: &'a Patterns,
+) -> Option<Printer<'a>> {
     let members = fields.iter().zip(columns).enumerate();
     let members = members.map(|(index, (field, column))| {
         let mut name = if index == 0 { vec![] } else { vec![b','] };
         put_string(field.name(), &mut name);
         name.push(b':');
-        Some((field.name().clone(), name, printer(column.as_ref())?))
+        Some((
+            field.name().clone(),
+            name,
+            printer(column.as_ref(), patterns)?,
+        ))
     });
     let members = members.collect::<Option<Vec<_>>>()?;
     Some(Box::new(move |row, out| {
@@ -92,8 +101,11 @@ pub(super) fn members<'a>(fields: &Fields, columns: &'a [ArrayRef]) -> Option<Pr
     }))
 }
 
-fn lists<O: OffsetSizeTrait>(array: &GenericListArray<O>) -> Option<Printer<'_>> {
-    let value = printer(array.values().as_ref())?;
+fn lists<'a, O: OffsetSizeTrait>(
+    array: &'a GenericListArray<O>,
+    patterns: &'a Patterns,
+) -> Option<Printer<'a>> {
+    let value = printer(array.values().as_ref(), patterns)?;
     let offsets = array.value_offsets();
     Some(Box::new(move |row, out| {
         items(
@@ -104,8 +116,8 @@ fn lists<O: OffsetSizeTrait>(array: &GenericListArray<O>) -> Option<Printer<'_>>
     }))
 }
 
-fn fixed_lists(array: &FixedSizeListArray) -> Option<Printer<'_>> {
-    let value = printer(array.values().as_ref())?;
+fn fixed_lists<'a>(array: &'a FixedSizeListArray, patterns: &'a Patterns) -> Option<Printer<'a>> {
+    let value = printer(array.values().as_ref(), patterns)?;
     let length = usize::try_from(array.value_length()).ok()?;
     Some(Box::new(move |row, out| {
         let first = usize::try_from(array.value_offset(row)).unwrap_or_default();
@@ -129,9 +141,9 @@ fn items(
     Ok(())
 }
 
-fn maps(array: &MapArray) -> Option<Printer<'_>> {
-    let key = keys(array.keys().as_ref())?;
-    let value = printer(array.values().as_ref())?;
+fn maps<'a>(array: &'a MapArray, patterns: &'a Patterns) -> Option<Printer<'a>> {
+    let key = keys(array.keys().as_ref(), patterns)?;
+    let value = printer(array.values().as_ref(), patterns)?;
     let offsets = array.value_offsets();
     Some(Box::new(move |row, out| {
         let rows = offsets[row].as_usize()..offsets[row + 1].as_usize();
@@ -155,11 +167,11 @@ fn maps(array: &MapArray) -> Option<Printer<'_>> {
 }
 
 /// A printer of keys, which are strings whatever their type.
-fn keys(array: &dyn Array) -> Option<Printer<'_>> {
+fn keys<'a>(array: &'a dyn Array, patterns: &'a Patterns) -> Option<Printer<'a>> {
     match array.data_type() {
         DataType::Null => None,
         data_type if data_type.is_floating() => None,
-        _ => strings(array),
+        _ => strings(array, patterns),
     }
 }
 
@@ -187,14 +199,21 @@ where
 }
 
 /// A printer of texts in quotes.
-fn strings(array: &dyn Array) -> Option<Printer<'_>> {
+fn strings<'a>(array: &'a dyn Array, patterns: &'a Patterns) -> Option<Printer<'a>> {
     let (text, within) = (texts(array)?, within_day(array));
+    let pattern = patterns.of(array.data_type());
     Some(Box::new(move |row, out| {
         if within.as_ref().is_some_and(|within| !within(row)) {
             return Err(Unwritable::new("it is no time of a day"));
         }
         let mut unquoted = Vec::new();
         text(row, &mut unquoted);
+        if let Some(pattern) = pattern {
+            let iso = str::from_utf8(&unquoted).ok();
+            let text = iso.and_then(|iso| pattern.of_iso(iso));
+            let why = "the declared pattern has no room for it";
+            unquoted = text.ok_or(Unwritable::new(why))?.into_bytes();
+        }
         put_bytes_as_string(&unquoted, out);
         Ok(())
     }))

@@ -2,6 +2,8 @@
 
 use super::column::Table;
 use super::infer::{Inferred, infer};
+use super::leaf::Reading;
+use super::options::Patterns;
 use super::report::{as_error, refuse};
 use super::rows::Rows;
 use crate::format::conform::stored_schema;
@@ -13,6 +15,9 @@ use flinkspark_model::Result;
 use flinkspark_model::schema::type_name;
 use std::io::SeekFrom;
 use std::sync::Arc;
+
+/// The largest batch, in bytes: offsets of 32 bits reach all of it, and a row more.
+const BATCH_BYTES_MAX: usize = 1 << 30;
 
 /// Reads a file's rows into batches.
 pub(in crate::format) struct Reader {
@@ -32,24 +37,29 @@ impl Reader {
         name: &str,
         options: &ReadOptions,
     ) -> Result<Self> {
+        let reading = Reading {
+            verbatim: options.schema.is_none(),
+            patterns: Patterns::new(&options.json)?,
+        };
         let (schema, notices) = match &options.schema {
             Some(schema) => (stored_schema(schema)?, Vec::new()),
             None => {
-                let inferred = infer(&mut input).map_err(|broken| as_error(name, broken))?;
+                let inferred = infer(&mut input, &reading.patterns);
+                let inferred = inferred.map_err(|broken| as_error(name, broken))?;
                 let Inferred { schema, notices } = inferred;
                 let rewound = input.seek(SeekFrom::Start(0));
                 rewound.map_err(|cause| cannot_open(name, cause))?;
                 (Arc::new(schema), notices)
             }
         };
-        let table = Table::new(&schema, options.schema.is_none());
+        let table = Table::new(&schema, &reading);
         Ok(Self {
             rows: Rows::new(input),
             table: table.map_err(|(column, data_type)| refuse(&column, &data_type))?,
             schema,
             name: name.into(),
             batch_rows: options.batch_rows.max(1),
-            batch_bytes: options.batch_bytes.max(1),
+            batch_bytes: options.batch_bytes.clamp(1, BATCH_BYTES_MAX),
             notices,
             ended: false,
         })

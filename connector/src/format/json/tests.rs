@@ -14,6 +14,7 @@ mod damage;
 mod exact;
 mod foreign;
 mod infer;
+mod patterns;
 mod property;
 
 #[derive(Clone, Default)]

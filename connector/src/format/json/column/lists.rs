@@ -3,6 +3,7 @@
 //! Invariant: a list of fixed length has that many items, or it is wrong.
 
 use super::{Column, Row};
+use crate::format::json::leaf::Reading;
 use crate::format::json::wrong::{What, Wrong};
 use arrow_array::{ArrayRef, FixedSizeListArray, GenericListArray, OffsetSizeTrait};
 use arrow_buffer::{NullBufferBuilder, OffsetBuffer};
@@ -22,10 +23,10 @@ impl Lists {
     pub(super) fn new(
         item: &FieldRef,
         length: Option<usize>,
-        verbatim: bool,
+        reading: &Reading,
     ) -> Result<Self, DataType> {
         Ok(Self {
-            items: Column::new(item, verbatim)?,
+            items: Column::new(item, reading)?,
             length,
             lengths: Vec::new(),
             valid: NullBufferBuilder::new(0),

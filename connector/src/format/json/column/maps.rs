@@ -3,7 +3,7 @@
 //! Invariant: no two entries of a map have one key as it stands in the file.
 
 use super::{Column, Row};
-use crate::format::json::leaf::Leaf;
+use crate::format::json::leaf::{Leaf, Reading};
 use crate::format::json::tokens::Token;
 use crate::format::json::wrong::{What, Wrong, shown};
 use arrow_array::{ArrayRef, MapArray, StructArray};
@@ -24,7 +24,7 @@ pub(super) struct Maps {
 }
 
 impl Maps {
-    pub(super) fn new(entries: &FieldRef, verbatim: bool) -> Result<Self, DataType> {
+    pub(super) fn new(entries: &FieldRef, reading: &Reading) -> Result<Self, DataType> {
         let DataType::Struct(fields) = entries.data_type() else {
             return Err(entries.data_type().clone());
         };
@@ -33,9 +33,9 @@ impl Maps {
         };
         let key_type = key.data_type().clone();
         Ok(Self {
-            keys: Leaf::keys(&key_type).ok_or(key_type.clone())?,
+            keys: Leaf::keys(&key_type, reading).ok_or(key_type.clone())?,
             key_type,
-            values: Column::new(value, verbatim)?,
+            values: Column::new(value, reading)?,
             lengths: Vec::new(),
             valid: NullBufferBuilder::new(0),
         })

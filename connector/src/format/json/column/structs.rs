@@ -3,6 +3,7 @@
 //! Invariant: a key that is unknown or there twice is wrong, wherever it stands in the object.
 
 use super::{Column, Row};
+use crate::format::json::leaf::Reading;
 use crate::format::json::wrong::{What, Wrong, shown};
 use arrow_array::{ArrayRef, StructArray};
 use arrow_buffer::NullBufferBuilder;
@@ -26,9 +27,9 @@ struct Member {
 }
 
 impl Structs {
-    pub(super) fn new(fields: &Fields, verbatim: bool) -> Result<Self, DataType> {
+    pub(super) fn new(fields: &Fields, reading: &Reading) -> Result<Self, DataType> {
         let columns = fields.iter().map(|field| {
-            let column = Column::new(field, verbatim)?;
+            let column = Column::new(field, reading)?;
             Ok(Member { column, object: 0 })
         });
         let names = fields.iter().map(|field| field.name().clone());

@@ -1,3 +1,5 @@
+//! Whatever is written is read back, and whatever is read is rows or an error.
+
 use super::*;
 use flinkspark_model::digest::digest;
 use proptest::prelude::*;
