@@ -6,7 +6,7 @@ mod columns;
 mod files;
 mod texts;
 
-pub use files::every_csv_type;
+pub use files::{every_csv_type, every_json_type};
 
 /// Why a seed could not be made.
 pub type Failure = Box<dyn std::error::Error>;
@@ -20,6 +20,7 @@ pub fn of(target: &str) -> Result<Vec<Vec<u8>>, Failure> {
         "arrow_stream" => files::arrow_streams(),
         "parquet" => files::parquet(),
         "csv" => files::csv(),
+        "json" => files::json(),
         "journal" => texts::journals(),
         "sql" => texts::statements(),
         "ticket" => Ok(texts::lines(texts::TICKETS)),

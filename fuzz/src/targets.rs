@@ -72,6 +72,7 @@ pub const TARGETS: &[Target] = &[
     target("arrow_stream", Shape::Arrow, 32 << 10, arrow).unpacking(fixup::unpacked_stream),
     target("parquet", Shape::Parquet, 32 << 10, parquet).unpacking(fixup::unpacked_pages),
     target("csv", Shape::Words, 16 << 10, csv),
+    target("json", Shape::Json, 16 << 10, json),
     target("journal", Shape::Journal, 16 << 10, journal),
     target("slots", Shape::Json, 16 << 10, slots),
     target("snapshot", Shape::Json, 16 << 10, snapshot),
@@ -180,6 +181,16 @@ fn csv(input: &[u8]) {
         ..ReadOptions::default()
     };
     file(Format::CSV, text, &options);
+}
+
+/// Inferred, and at a schema of every type.
+fn json(input: &[u8]) {
+    file(Format::JSON, input, &ReadOptions::default());
+    let options = ReadOptions {
+        schema: Some(crate::seeds::every_json_type()),
+        ..ReadOptions::default()
+    };
+    file(Format::JSON, input, &options);
 }
 
 fn file(format: Format, bytes: &[u8], options: &ReadOptions) {

@@ -9,7 +9,7 @@ use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{
     DictionaryTracker, FileWriter, IpcDataGenerator, IpcWriteContext, IpcWriteOptions, StreamWriter,
 };
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Field, IntervalUnit, Schema, SchemaRef, TimeUnit};
 use flinkspark_connector::format::{Format, WriteOptions};
 use flinkspark_model::schema;
 use parquet::arrow::ArrowWriter;
@@ -338,6 +338,60 @@ pub fn every_csv_type() -> SchemaRef {
             ("tz", D::Timestamp(TimeUnit::Millisecond, zone)),
         ];
         let fields = columns.map(|(name, kind)| Field::new(name, kind, true));
+        Arc::new(Schema::new(fields.to_vec())) as SchemaRef
+    };
+    Arc::clone(SCHEMA.get_or_init(make))
+}
+
+/// Lines of every type, and one array over many lines.
+pub(super) fn json() -> Result<Vec<Vec<u8>>, Failure> {
+    let mut all = Vec::new();
+    for batch in batches()? {
+        all.extend(ours(Format::JSON, &batch));
+    }
+    let typed = r#"{"b":true,"i":-1,"u":1e2,"f":1.5,"s":"\ud83d\ude00","x":"AP8=","d":1.25,"day":"2026-01-31","tm":"23:59:59","tz":"2026-01-31T00:00:00+01:00","span":"P1M-2DT0.5S","list":[{"n":1},null],"fixed":[1,null],"map":{"1":[true]}}
+{"f":"NaN","list":[],"map":{}}
+"#;
+    let array = format!("[\n{}\n]", typed.trim_end().replace('\n', ",\n\t"));
+    let mixed = "{\"a\":1,\"b\":{\"c\":[1.5,\"x\"]}}\r\n{\"a\":18446744073709551615,\"b\":null,\"d\":\"2026-01-31\"}\n";
+    all.extend([typed, &array, mixed, "[]", "{}"].map(|text| text.as_bytes().to_vec()));
+    Ok(all)
+}
+
+/// The schema at which the JSON target reads.
+pub fn every_json_type() -> SchemaRef {
+    static SCHEMA: OnceLock<SchemaRef> = OnceLock::new();
+    let make = || {
+        use DataType as D;
+        let field = |name, kind| Field::new(name, kind, true);
+        let pair = vec![
+            field("key", D::Int32).with_nullable(false),
+            field("value", D::new_list(D::Boolean, true)),
+        ];
+        let entries = Field::new("entries", D::Struct(pair.into()), false);
+        let columns = [
+            ("b", D::Boolean),
+            ("i", D::Int32),
+            ("u", D::UInt64),
+            ("f", D::Float64),
+            ("s", D::LargeUtf8),
+            ("x", D::Binary),
+            ("d", D::Decimal128(10, 2)),
+            ("day", D::Date32),
+            ("tm", D::Time64(TimeUnit::Nanosecond)),
+            (
+                "tz",
+                D::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+            ),
+            ("span", D::Interval(IntervalUnit::MonthDayNano)),
+            (
+                "list",
+                D::new_list(D::Struct(vec![field("n", D::Int64)].into()), true),
+            ),
+            ("fixed", D::new_fixed_size_list(D::Int8, 2, true)),
+            ("map", D::Map(entries.into(), false)),
+        ];
+        let fields = columns.map(|(name, kind)| field(name, kind));
         Arc::new(Schema::new(fields.to_vec())) as SchemaRef
     };
     Arc::clone(SCHEMA.get_or_init(make))
