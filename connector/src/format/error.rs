@@ -107,16 +107,14 @@ pub(super) fn unread_codec(name: &str, codec: &str, hint: &str) -> Error {
 }
 
 /// The file's values are of a calendar that its format does not have.
-pub(super) fn foreign_calendar(name: &str, marker: &str) -> Error {
+pub(super) fn foreign_calendar(name: &str, why: String, hint: &str) -> Error {
     Error::new(
         Kind::Invalid,
         "FS0313",
         format!("\"{name}\" says that its dates are of Spark's hybrid calendar"),
     )
-    .with_detail(format!(
-        "its metadata has {marker}: what read the Parquet file kept the marker and left the days as they were"
-    ))
-    .with_hint("transfer the Parquet file that Spark wrote; its dates are brought to today's calendar")
+    .with_detail(why)
+    .with_hint(hint)
 }
 
 /// The file is whole, and of a form that is not read: `what` says of it that it "is ...".

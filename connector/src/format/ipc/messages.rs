@@ -65,7 +65,13 @@ impl Bytes {
             .iter()
             .any(|field| has_days(field.data_type()));
         match parquet::marker(schema.metadata()) {
-            Some(marker) if days => Err(foreign_calendar(&self.name, marker)),
+            Some(marker) if days => {
+                let why = format!(
+                    "its metadata has {marker}: what read the Parquet file kept the marker and left the days as they were"
+                );
+                let hint = "transfer the Parquet file that Spark wrote; its dates are brought to today's calendar";
+                Err(foreign_calendar(&self.name, why, hint))
+            }
             _ => Ok(schema.into()),
         }
     }
@@ -156,7 +162,7 @@ fn batch_of<'a>(header: &arrow_ipc::Message<'a>) -> Option<arrow_ipc::RecordBatc
 }
 
 /// Whether the type holds dates or moments.
-fn has_days(data_type: &DataType) -> bool {
+pub(in crate::format) fn has_days(data_type: &DataType) -> bool {
     use DataType as D;
     match data_type {
         D::Date32 | D::Date64 | D::Timestamp(..) => true,
