@@ -1,4 +1,4 @@
-//! Files: Arrow IPC, Parquet, CSV and JSON, read and written batch by batch.
+//! Files: Arrow IPC, Parquet, CSV, JSON and Avro, read and written batch by batch.
 //!
 //! Owns the conversion between a file and a sequence of record batches. It knows nothing of
 //! datasets and never casts a value to another type: it changes encodings (dictionaries and run-ends
@@ -25,6 +25,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod avro;
 mod bounds;
 mod civil;
 mod conform;
@@ -212,9 +213,17 @@ impl Format {
     pub const CSV: Self = Self(&csv::Csv);
     /// JSON: an object a line; on reading also one array of objects.
     pub const JSON: Self = Self(&json::Json);
+    /// Avro object container files.
+    pub const AVRO: Self = Self(&avro::Avro);
 
     /// Every format.
-    pub const ALL: [Self; 4] = [Self::ARROW, Self::PARQUET, Self::CSV, Self::JSON];
+    pub const ALL: [Self; 5] = [
+        Self::ARROW,
+        Self::PARQUET,
+        Self::CSV,
+        Self::JSON,
+        Self::AVRO,
+    ];
 
     /// The format that the file's name ends in, as [`Format::suffixes`] has it. Any other name is `FS0301`.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self> {

@@ -16,6 +16,7 @@ use arrow_buffer::Buffer;
 use arrow_ipc::{Block, MessageHeader, MetadataVersion, root_as_footer};
 use arrow_schema::SchemaRef;
 use flinkspark_model::Result;
+pub(super) use messages::has_days;
 use messages::{Bytes, header};
 use std::collections::HashMap;
 use std::io::{SeekFrom, Write};

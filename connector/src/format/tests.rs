@@ -182,7 +182,11 @@ impl Write for Shared {
     }
 }
 
-fn written(format: Format, batches: &[RecordBatch], options: &WriteOptions) -> Result<Vec<u8>> {
+pub(super) fn written(
+    format: Format,
+    batches: &[RecordBatch],
+    options: &WriteOptions,
+) -> Result<Vec<u8>> {
     let output = Shared::default();
     let schema = batches.first().map(RecordBatch::schema).unwrap();
     let mut writer = format.write(Box::new(output.clone()), "test", schema, options)?;
@@ -194,13 +198,17 @@ fn written(format: Format, batches: &[RecordBatch], options: &WriteOptions) -> R
     Ok(bytes)
 }
 
-fn read(format: Format, bytes: Vec<u8>, options: &ReadOptions) -> Result<Vec<RecordBatch>> {
+pub(super) fn read(
+    format: Format,
+    bytes: Vec<u8>,
+    options: &ReadOptions,
+) -> Result<Vec<RecordBatch>> {
     format
         .read(Box::new(Cursor::new(bytes)), "test", options)?
         .collect()
 }
 
-fn digest_of(schema: &Schema, batches: &[RecordBatch]) -> Digest {
+pub(super) fn digest_of(schema: &Schema, batches: &[RecordBatch]) -> Digest {
     digest(schema, batches).unwrap()
 }
 
@@ -431,6 +439,7 @@ fn names_tell_formats_and_bad_paths_are_typed() {
         ("x.y.csv", Format::CSV),
         ("x.jsonl", Format::JSON),
         ("x.json", Format::JSON),
+        ("b.avro", Format::AVRO),
     ] {
         assert_eq!(Format::from_path(name).unwrap(), format);
     }

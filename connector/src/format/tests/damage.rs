@@ -29,7 +29,7 @@ fn small() -> RecordBatch {
 
 #[test]
 fn every_truncation_of_a_binary_file_is_noticed() {
-    for format in [Format::ARROW, Format::PARQUET] {
+    for format in [Format::ARROW, Format::PARQUET, Format::AVRO] {
         let bytes = written(format, &[small()], &WriteOptions::default()).unwrap();
         for length in 0..bytes.len() {
             let error = outcome(
@@ -46,7 +46,7 @@ fn every_truncation_of_a_binary_file_is_noticed() {
 #[test]
 fn every_flipped_byte_is_harmless_or_noticed() {
     let batch = small();
-    for format in [Format::ARROW, Format::PARQUET] {
+    for format in [Format::ARROW, Format::PARQUET, Format::AVRO] {
         let bytes = written(
             format,
             std::slice::from_ref(&batch),
