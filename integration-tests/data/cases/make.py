@@ -1,12 +1,14 @@
 """Makes the cases that a writer of today can make; the others were made byte by byte.
 
-    python make.py FOLDER        (pyarrow 26.0)
+    python make.py FOLDER        (pyarrow 26.0; fastavro 1.13.1 with cramjam and backports.zstd)
 """
 
 import datetime
+import decimal
 import os
 import sys
 
+import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -91,8 +93,44 @@ def ipc(folder):
         writer.write_table(table)
 
 
+def avro(folder):
+    """Every codec of Avro, over a union with null first and last, a named type used twice and logical types."""
+    point = {"type": "record", "name": "geo.Point", "fields": [{"name": "x", "type": "double"}]}
+    schema = {
+        "type": "record",
+        "name": "Visit",
+        "namespace": "geo",
+        "fields": [
+            {"name": "id", "type": "long"},
+            {"name": "note", "type": ["null", "string"], "default": None},
+            {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}},
+            {"name": "at", "type": [{"type": "long", "logicalType": "timestamp-micros"}, "null"]},
+            {"name": "kind", "type": {"type": "enum", "name": "Kind", "symbols": ["IN", "OUT"]}},
+            {"name": "from", "type": point},
+            {"name": "to", "type": ["null", "Point"]},
+            {"name": "tags", "type": {"type": "map", "values": {"type": "array", "items": "int"}}},
+        ],
+    }
+    rows = [
+        {
+            "id": row - 2,
+            "note": None if row % 2 else f"note {row}",
+            "price": decimal.Decimal(row * 7_501 - 10_000) / 100,
+            "at": datetime.datetime(1969, 12, 31, 23, 59, 59 - row, tzinfo=UTC) if row else None,
+            "kind": ["IN", "OUT"][row % 2],
+            "from": {"x": row / 2},
+            "to": {"x": -row / 2} if row % 2 else None,
+            "tags": {"a": list(range(row))},
+        }
+        for row in range(5)
+    ]
+    for codec in ["null", "deflate", "snappy", "zstandard", "bzip2", "xz"]:
+        with open(os.path.join(folder, f"{codec}.avro"), "wb") as file:
+            fastavro.writer(file, schema, rows, codec=codec, sync_marker=b"made-by-fastavro", sync_interval=64)
+
+
 if __name__ == "__main__":
-    for case in [page_crc, int96, seconds, ipc]:
+    for case in [page_crc, int96, seconds, ipc, avro]:
         made = os.path.join(sys.argv[1], "made-" + case.__name__.replace("_", "-"))
         os.makedirs(made, exist_ok=True)
         case(made)

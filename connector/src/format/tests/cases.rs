@@ -387,6 +387,66 @@ fn six_codecs_give_one_table() {
 }
 
 #[test]
+fn avro_is_read_in_every_codec() {
+    for codec in ["null", "deflate", "snappy", "zstandard", "bzip2", "xz"] {
+        let all = rows(&format!("made-avro/{codec}.avro")).unwrap();
+        let schema = all.schema();
+        let types = schema.fields().iter().map(|field| field.data_type());
+        let micros = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        let [id, note, price, at, kind] =
+            <[_; 5]>::try_from(types.take(5).collect::<Vec<_>>()).unwrap();
+        assert_eq!((id, note, at), (&DataType::Int64, &DataType::Utf8, &micros));
+        assert_eq!(
+            (price, kind),
+            (&DataType::Decimal128(12, 2), &DataType::Utf8)
+        );
+        let nullable: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| field.is_nullable())
+            .collect();
+        assert_eq!(
+            nullable,
+            [false, true, false, true, false, false, true, false]
+        );
+        let ids = all.column(0).as_primitive::<Int64Type>();
+        assert_eq!(ids.values(), &[-2, -1, 0, 1, 2], "{codec}");
+        let notes: Vec<_> = all.column(1).as_string::<i32>().iter().collect();
+        assert_eq!(
+            notes,
+            [Some("note 0"), None, Some("note 2"), None, Some("note 4")]
+        );
+        let prices = all.column(2).as_primitive::<Decimal128Type>();
+        assert_eq!(prices.values(), &[-10_000, -2_499, 5_002, 12_503, 20_004]);
+        let moments: Vec<_> = all
+            .column(3)
+            .as_primitive::<TimestampMicrosecondType>()
+            .iter()
+            .collect();
+        let before = [2, 3, 4, 5].map(|seconds: i64| Some(-1_000_000 * seconds));
+        assert_eq!(moments[0], None);
+        assert_eq!(moments[1..], before);
+        let kinds: Vec<_> = all.column(4).as_string::<i32>().iter().flatten().collect();
+        assert_eq!(kinds, ["IN", "OUT", "IN", "OUT", "IN"]);
+        let x = |column: usize| {
+            all.column(column)
+                .as_struct()
+                .column(0)
+                .as_primitive::<Float64Type>()
+                .clone()
+        };
+        assert_eq!(x(5).values(), &[0.0, 0.5, 1.0, 1.5, 2.0]);
+        assert_eq!(x(6).iter().flatten().collect::<Vec<_>>(), [-0.5, -1.5]);
+        let tags = all.column(7).as_map().value(4);
+        assert_eq!(tags.column(0).as_string::<i32>().value(0), "a");
+        let items = tags.column(1).as_list::<i32>().value(0);
+        assert_eq!(items.as_primitive::<Int32Type>().values(), &[0, 1, 2, 3]);
+        assert_eq!(again(&all, Format::AVRO), all, "{codec}");
+        assert_eq!(again(&all, Format::PARQUET).num_rows(), 5);
+    }
+}
+
+#[test]
 fn a_codec_that_is_not_read_is_no_damage() {
     // FileMetaData { 4: [RowGroup { 1: [ColumnChunk { 3: ColumnMetaData { 4: codec } }] }] }
     for (codec, says) in [(3u8, "LZO"), (42, "codec 42")] {
