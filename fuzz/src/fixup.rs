@@ -14,6 +14,9 @@ pub(crate) const SEGMENT: &str = "p0-a0-fuzz";
 /// What compressed messages may unpack to: `docs/flight.md`.
 const UNPACKED_MESSAGE: usize = 256 << 20;
 
+/// What a block of an Avro file may unpack to, and what one of its rows may take: `docs/formats.md`.
+const UNPACKED_BLOCK: usize = 64 << 20;
+
 /// A checksum of this value stays wrong: how an input says that it means a torn record.
 const WRONG: [u8; 4] = *b"torn";
 
@@ -221,4 +224,9 @@ fn message_at(file: &[u8], at: usize) -> Option<(Message<'_>, usize)> {
 /// What the pages of a Parquet file may unpack to.
 pub(crate) fn unpacked_pages(_input: &[u8]) -> usize {
     0
+}
+
+/// What a block of an Avro file may unpack to and a row of it may take as columns, each while it grows.
+pub(crate) fn unpacked_blocks(_input: &[u8]) -> usize {
+    2 * 3 * UNPACKED_BLOCK
 }

@@ -21,6 +21,7 @@ pub fn of(target: &str) -> Result<Vec<Vec<u8>>, Failure> {
         "parquet" => files::parquet(),
         "csv" => files::csv(),
         "json" => files::json(),
+        "avro" => files::avro(),
         "journal" => texts::journals(),
         "sql" => texts::statements(),
         "ticket" => Ok(texts::lines(texts::TICKETS)),

@@ -73,6 +73,7 @@ pub const TARGETS: &[Target] = &[
     target("parquet", Shape::Parquet, 32 << 10, parquet).unpacking(fixup::unpacked_pages),
     target("csv", Shape::Words, 16 << 10, csv),
     target("json", Shape::Json, 16 << 10, json),
+    target("avro", Shape::Bytes, 16 << 10, avro).unpacking(fixup::unpacked_blocks),
     target("journal", Shape::Journal, 16 << 10, journal),
     target("slots", Shape::Json, 16 << 10, slots),
     target("snapshot", Shape::Json, 16 << 10, snapshot),
@@ -165,6 +166,10 @@ fn arrow(input: &[u8]) {
 
 fn parquet(input: &[u8]) {
     file(Format::PARQUET, input, &ReadOptions::default());
+}
+
+fn avro(input: &[u8]) {
+    file(Format::AVRO, input, &ReadOptions::default());
 }
 
 /// The first byte chooses the options.

@@ -290,6 +290,25 @@ impl Write for Shared {
     }
 }
 
+/// Files of our own writer, and those of another in every codec.
+pub(super) fn avro() -> Result<Vec<Vec<u8>>, Failure> {
+    let batches = batches()?;
+    let mut all: Vec<_> = batches
+        .iter()
+        .filter_map(|batch| ours(Format::AVRO, batch))
+        .collect();
+    let cases = cases![
+        "made-avro/bzip2.avro",
+        "made-avro/deflate.avro",
+        "made-avro/null.avro",
+        "made-avro/snappy.avro",
+        "made-avro/xz.avro",
+        "made-avro/zstandard.avro",
+    ];
+    all.extend(cases.map(Vec::from));
+    Ok(all)
+}
+
 /// Texts behind a byte of options: inferred, of every type, and of every delimiter.
 pub(super) fn csv() -> Result<Vec<Vec<u8>>, Failure> {
     let mut all = Vec::new();
