@@ -39,6 +39,7 @@ mod parquet;
 #[cfg(test)]
 mod tests;
 mod text;
+mod units;
 
 pub(crate) use civil::per_second;
 pub use conform::stored_schema;

@@ -8,6 +8,7 @@
 use super::spark::without_keys;
 use crate::format::error::{cannot_write, unheld, unwritable_value};
 use crate::format::leaves::{self, Leaf, Misfit, retyped};
+use crate::format::units::{self, of_day};
 use crate::format::{BatchWriter, Format};
 use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use ::parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowWriter, encode_arrow_schema};
@@ -27,9 +28,6 @@ pub const ROW_GROUP_BYTES_MAX: usize = 64 << 20;
 
 /// The largest row group that is written, in rows.
 const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
-
-const SECONDS_PER_DAY: i64 = 86_400;
-const MILLIS_PER_DAY: i64 = 1_000 * SECONDS_PER_DAY;
 
 /// Writes a file.
 pub(in crate::format) struct Writer {
@@ -138,41 +136,24 @@ fn changes(data_type: &DataType) -> bool {
 
 fn convert(leaf: &Leaf<'_>) -> std::result::Result<ArrayRef, Misfit> {
     use {DataType as D, TimeUnit as U};
-    let of_day = |ticks: i64, per_second: i64| {
-        if (0..SECONDS_PER_DAY * per_second).contains(&ticks) {
-            Ok(())
-        } else {
-            Err("it is no time of a day".to_owned())
-        }
-    };
     match leaf.array.data_type() {
         D::Timestamp(U::Second, _) => {
-            leaf.map::<TimestampSecondType, TimestampMillisecondType>(|seconds| {
-                seconds
-                    .checked_mul(1_000)
-                    .ok_or_else(|| "it lies outside of what 64 bits of milliseconds hold".into())
-            })
+            leaf.map::<TimestampSecondType, TimestampMillisecondType>(units::millis)
         }
-        D::Date64 => leaf.map::<Date64Type, Date32Type>(|millis| {
-            if millis % MILLIS_PER_DAY != 0 {
-                return Err("it is no whole day, and the format's dates are days".into());
-            }
-            i32::try_from(millis / MILLIS_PER_DAY)
-                .map_err(|_| "it lies outside of what 32 bits of days hold".into())
-        }),
+        D::Date64 => leaf.map::<Date64Type, Date32Type>(units::days),
         D::Time32(U::Second) => leaf.map::<Time32SecondType, Time32MillisecondType>(|seconds| {
-            of_day(seconds.into(), 1).map(|()| seconds * 1_000)
+            of_day(seconds, U::Second).map(|seconds| seconds * 1_000)
         }),
         D::Time32(_) => leaf.map::<Time32MillisecondType, Time32MillisecondType>(|millis| {
-            of_day(millis.into(), 1_000).map(|()| millis)
+            of_day(millis, U::Millisecond)
         }),
         D::Time64(U::Microsecond) => {
             leaf.map::<Time64MicrosecondType, Time64MicrosecondType>(|micros| {
-                of_day(micros, 1_000_000).map(|()| micros)
+                of_day(micros, U::Microsecond)
             })
         }
         D::Time64(_) => leaf.map::<Time64NanosecondType, Time64NanosecondType>(|nanos| {
-            of_day(nanos, 1_000_000_000).map(|()| nanos)
+            of_day(nanos, U::Nanosecond)
         }),
         _ => Ok(Arc::clone(leaf.array)),
     }

@@ -5,12 +5,12 @@
 
 use super::{Boxed, Cells, Out, Refused};
 use crate::format::avro::cursor::put_number;
+use crate::format::units::{self, of_day};
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 
-const MILLIS_PER_DAY: i64 = 86_400_000;
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
 struct Each<F>(F);
@@ -59,30 +59,20 @@ pub(super) fn of(column: &ArrayRef) -> Boxed<'_> {
             Ok(())
         }),
         D::Date32 => whole::<Date32Type>(column),
-        D::Date64 => number::<Date64Type>(column, |millis| {
-            if millis % MILLIS_PER_DAY != 0 {
-                return Err("it is no whole day, and the format's dates are days".into());
-            }
-            let days = i32::try_from(millis / MILLIS_PER_DAY).map(i64::from);
-            days.map_err(|_| "it lies outside of what 32 bits of days hold".into())
-        }),
+        D::Date64 => number::<Date64Type>(column, |millis| units::days(millis).map(i64::from)),
         D::Time32(U::Second) => number::<Time32SecondType>(column, |seconds| {
-            of_day(seconds.into(), 1).map(|seconds| seconds * 1_000)
+            of_day(seconds, U::Second).map(|seconds| i64::from(seconds) * 1_000)
         }),
-        D::Time32(_) => {
-            number::<Time32MillisecondType>(column, |millis| of_day(millis.into(), 1_000))
-        }
+        D::Time32(_) => number::<Time32MillisecondType>(column, |millis| {
+            of_day(millis, U::Millisecond).map(i64::from)
+        }),
         D::Time64(U::Microsecond) => {
-            number::<Time64MicrosecondType>(column, |micros| of_day(micros, 1_000_000))
+            number::<Time64MicrosecondType>(column, |micros| of_day(micros, U::Microsecond))
         }
         D::Time64(_) => {
-            number::<Time64NanosecondType>(column, |nanos| of_day(nanos, 1_000_000_000))
+            number::<Time64NanosecondType>(column, |nanos| of_day(nanos, U::Nanosecond))
         }
-        D::Timestamp(U::Second, _) => number::<TimestampSecondType>(column, |seconds| {
-            seconds
-                .checked_mul(1_000)
-                .ok_or_else(|| "it lies outside of what 64 bits of milliseconds hold".into())
-        }),
+        D::Timestamp(U::Second, _) => number::<TimestampSecondType>(column, units::millis),
         D::Timestamp(U::Millisecond, _) => whole::<TimestampMillisecondType>(column),
         D::Timestamp(U::Microsecond, _) => whole::<TimestampMicrosecondType>(column),
         D::Timestamp(U::Nanosecond, _) => whole::<TimestampNanosecondType>(column),
@@ -160,14 +150,6 @@ where
     T::Native: Into<i64>,
 {
     number::<T>(column, |value| Ok(value.into()))
-}
-
-fn of_day(ticks: i64, per_second: i64) -> Result<i64, Refused> {
-    if (0..86_400 * per_second).contains(&ticks) {
-        Ok(ticks)
-    } else {
-        Err("it is no time of a day".into())
-    }
 }
 
 /// Months, days and milliseconds.

@@ -1,11 +1,12 @@
 //! Columns of flat types.
 //!
-//! Invariant: a number that its type does not hold is a fault, never another number. Nothing is reserved before there is
-//! a value: a schema of a few bytes may have thousands of columns, and a fixed type values of gigabytes.
+//! Invariant: a number that its type does not hold is a fault, never another number. Nothing is reserved before there
+//! is a value: a schema of a few bytes may have thousands of columns, and a fixed type values of gigabytes.
 
 use super::{Boxed, Column, mismatched};
 use crate::format::avro::cursor::{Cursor, Fault, Result, damaged};
 use crate::format::avro::schema::Shape;
+use crate::format::units::MILLIS_PER_DAY;
 use arrow_array::builder::{
     BooleanBuilder, FixedSizeBinaryBuilder, GenericByteBuilder, PrimitiveBuilder,
 };
@@ -15,7 +16,6 @@ use arrow_buffer::{ArrowNativeType, i256};
 use arrow_schema::{ArrowError, DataType, IntervalUnit, TimeUnit};
 use std::sync::Arc;
 
-const MILLIS_PER_DAY: i64 = 86_400_000;
 const MILLIS_PER_SECOND: i64 = 1_000;
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
