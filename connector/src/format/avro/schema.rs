@@ -4,8 +4,11 @@
 //! were not there. Invariant: what was read has no more levels and fields than a dataset's schema may have, however
 //! often its named types refer to one another.
 
+mod leaf;
+
+use self::leaf::{decimal, fixed, logical, primitive};
 use super::Refusal;
-use arrow_schema::{DataType, Field, Fields, IntervalUnit, TimeUnit};
+use arrow_schema::{DataType, Field, Fields};
 use flinkspark_model::schema::DEPTH_MAX;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -13,9 +16,6 @@ use std::sync::Arc;
 
 /// The most fields of a schema, nested ones included.
 const FIELDS_MAX: usize = 32_768;
-
-/// The most digits of a decimal.
-const DIGITS_MAX: u64 = 76;
 
 /// How a value stands in the file, where its column's type does not say so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -341,84 +341,4 @@ fn above(
         fields,
         ..Type::flat(data_type, shape)
     })
-}
-
-fn primitive(name: &str) -> Option<DataType> {
-    use DataType as D;
-    Some(match name {
-        "null" => D::Null,
-        "boolean" => D::Boolean,
-        "int" => D::Int32,
-        "long" => D::Int64,
-        "float" => D::Float32,
-        "double" => D::Float64,
-        "bytes" => D::Binary,
-        "string" => D::Utf8,
-        _ => return None,
-    })
-}
-
-/// The logical type of a primitive one.
-fn logical(primitive: &DataType, object: &Map<String, Value>) -> Option<DataType> {
-    use {DataType as D, TimeUnit as U};
-    let utc = || Some("UTC".into());
-    let name = object.get("logicalType")?.as_str()?;
-    Some(match (primitive, name) {
-        (D::Int32, "date") => D::Date32,
-        (D::Int32, "time-millis") => D::Time32(U::Millisecond),
-        (D::Int64, "time-micros") => D::Time64(U::Microsecond),
-        (D::Int64, "time-nanos") => D::Time64(U::Nanosecond),
-        (D::Int64, "timestamp-millis") => D::Timestamp(U::Millisecond, utc()),
-        (D::Int64, "timestamp-micros") => D::Timestamp(U::Microsecond, utc()),
-        (D::Int64, "timestamp-nanos") => D::Timestamp(U::Nanosecond, utc()),
-        (D::Int64, "local-timestamp-millis") => D::Timestamp(U::Millisecond, None),
-        (D::Int64, "local-timestamp-micros") => D::Timestamp(U::Microsecond, None),
-        (D::Int64, "local-timestamp-nanos") => D::Timestamp(U::Nanosecond, None),
-        _ => return None,
-    })
-}
-
-/// The decimal that a type of at most so many bytes says it is, where there is such a one.
-fn decimal(object: &Map<String, Value>, bytes: usize, scope: &Scope) -> Result<Option<DataType>> {
-    let number = |key| object.get(key).map_or(Some(0), Value::as_u64);
-    let named = object.get("logicalType").and_then(Value::as_str) == Some("decimal");
-    let (Some(precision), Some(scale)) = (number("precision"), number("scale")) else {
-        return Ok(None);
-    };
-    let bits = bytes.saturating_mul(8).saturating_sub(1);
-    let digits = (bits as f64 * std::f64::consts::LOG10_2) as u64;
-    if !named || precision == 0 || scale > precision || precision > digits {
-        return Ok(None);
-    }
-    if precision > DIGITS_MAX {
-        return scope.unread(
-            "a decimal that is too wide",
-            format!("it has {precision} digits, and a column has at most {DIGITS_MAX}"),
-            "write the column as text",
-        );
-    }
-    let (precision, scale) = (precision as u8, scale as i8);
-    Ok(Some(if precision <= 38 {
-        DataType::Decimal128(precision, scale)
-    } else {
-        DataType::Decimal256(precision, scale)
-    }))
-}
-
-fn fixed(object: &Map<String, Value>, scope: &Scope) -> Result<Type> {
-    let size = object.get("size").and_then(Value::as_u64);
-    let size = size.and_then(|size| i32::try_from(size).ok());
-    let Some(size) = size.filter(|size| *size > 0) else {
-        return scope.wrong("a fixed type has no size, or none of 1 to 2147483647");
-    };
-    let bytes = size as usize;
-    let logical = object.get("logicalType").and_then(Value::as_str);
-    let data_type = match decimal(object, bytes, scope)? {
-        Some(decimal) => decimal,
-        None if logical == Some("duration") && size == 12 => {
-            DataType::Interval(IntervalUnit::MonthDayNano)
-        }
-        None => DataType::FixedSizeBinary(size),
-    };
-    Ok(Type::flat(data_type, Shape::Fixed(bytes)))
 }
