@@ -2,10 +2,11 @@
 //!
 //! The encoding is Avro's own and small, and this is its reader and writer: `arrow-avro` unpacks without a limit, takes
 //! its sync marker from ambient randomness, and says of a fault neither block nor row; `apache-avro` makes a tree of
-//! values of each row, and is the oracle of the tests. A file of our own holds the schema of its columns beside
-//! Avro's, and reads back with their exact types; any other reads with the types of its Avro schema. Invariant: nothing that
-//! a file says of itself is believed before it was held against what there is, and a value that would come out as
-//! another is an error.
+//! values of each row, and is the oracle of the tests. A file of our own holds the schema of its columns beside Avro's,
+//! and reads back with their exact types; any other reads with the types of its Avro schema. A schema to read at is
+//! no business of this module: what widens and what has a default is decided for datasets, the same for every format.
+//! Invariant: nothing that a file says of itself is believed before it was held against what there is, and a value that
+//! would come out as another is an error.
 
 mod cells;
 mod codec;

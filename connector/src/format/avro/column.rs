@@ -1,7 +1,7 @@
 //! Columns that are built value by value.
 //!
-//! Invariant: a column holds exactly the values that stand in the block, or there was a fault; what a value takes in its
-//! column is counted before it is appended.
+//! Invariant: a column holds exactly the values that stand in the block, or there was a fault; what a value takes in
+//! its column is counted before it is appended.
 
 mod flat;
 mod nested;

@@ -53,7 +53,7 @@ pub(super) fn sync(header: &[u8], first: &[u8]) -> Sync {
     sync
 }
 
-/// What goes before and after the bytes of a block.
+/// What stands before the bytes of a block. A number that is padded says that it is the last.
 pub(super) fn frame(rows: u64, length: usize, last: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     put_number(rows as i64, &mut bytes);

@@ -1,8 +1,8 @@
 //! Writes a file, packed with zstd at level 1.
 //!
-//! Zstandard because every reader of today knows it, because it is in this build for the other formats, and because its frames carry a
-//! checksum, which the container does not. Invariant: one block is held back, so that the last can say that it is
-//! the last.
+//! Zstandard because every reader of today knows it, because the other formats have it in this build already, and
+//! because its frames carry a checksum, which the container does not. Invariant: one block is held back, so that the
+//! last can say that it is the last.
 
 use super::cells::{Out, cells};
 use super::codec::Packer;
@@ -119,6 +119,16 @@ impl Writer {
     }
 }
 
+/// Refuses a row, of so many bytes and values without bytes, that no reader would take.
+fn check_row((bytes, idle): (usize, usize)) -> std::result::Result<(), String> {
+    if bytes <= ROW_BYTES_MAX && idle <= ROW_IDLE_MAX {
+        return Ok(());
+    }
+    Err(format!(
+        "its row takes {bytes} bytes and has {idle} values without any; the limits are {ROW_BYTES_MAX} and {ROW_IDLE_MAX}"
+    ))
+}
+
 impl BatchWriter for Writer {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let schema = SchemaRef::clone(&self.schema);
@@ -128,16 +138,12 @@ impl BatchWriter for Writer {
             .collect();
         for row in 0..batch.num_rows() {
             self.rows += 1;
-            let start = self.block.bytes.len();
+            let (start, idle) = (self.block.bytes.len(), self.block.idle);
             for (cells, field) in &columns {
-                let mut written = cells.put(row, &mut self.block);
-                let bytes = self.block.bytes.len() - start;
-                if bytes > ROW_BYTES_MAX || self.block.idle > IDLE_MAX {
-                    written = Err(format!(
-                        "its row takes {bytes} bytes, or has too many values without any; the limits are {ROW_BYTES_MAX} and {ROW_IDLE_MAX}"
-                    ));
-                }
+                let written = cells.put(row, &mut self.block);
+                let taken = (self.block.bytes.len() - start, self.block.idle - idle);
                 written
+                    .and_then(|()| check_row(taken))
                     .map_err(|why| unwritable_value(Format::AVRO, field.name(), self.rows, why))?;
             }
             self.block.idle += usize::from(self.block.bytes.len() == start);

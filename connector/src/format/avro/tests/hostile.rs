@@ -135,6 +135,31 @@ fn a_file_of_ours_that_others_packed_anew_is_whole_and_keeps_its_types() {
 }
 
 #[test]
+fn a_schema_of_ours_that_is_not_the_files_is_not_believed() {
+    let bytes = Field::new("a", DataType::UInt8, false);
+    let more = Field::new("b", DataType::UInt8, false);
+    let own = |fields: Vec<&Field>| {
+        let fields: Vec<Field> = fields.into_iter().cloned().collect();
+        flinkspark_model::schema::to_json(&Schema::new(fields)).unwrap()
+    };
+    let (fits, wide) = (own(vec![&bytes]), own(vec![&bytes, &more]));
+    for (kind, entry, wanted) in [
+        ("\"int\"", fits.as_str(), DataType::UInt8),
+        ("\"long\"", &fits, DataType::Int64),
+        ("\"int\"", &wide, DataType::Int32),
+        ("\"int\"", "{}", DataType::Int32),
+    ] {
+        let schema = one(kind).replace("\"r\"", "\"row\"");
+        let mut bytes = header(&[("avro.schema", &schema), (container::OWN_SCHEMA, entry)]);
+        bytes.extend([7; 16]);
+        bytes.extend([2, 2, 2]);
+        bytes.extend([7; 16]);
+        let read = open(&bytes).unwrap();
+        assert_eq!(read[0].column(0).data_type(), &wanted, "{entry}");
+    }
+}
+
+#[test]
 fn damage_names_the_block_and_its_byte() {
     let (_, whole) = small().remove(0);
     let sync = whole[whole.len() - 16..].to_vec();

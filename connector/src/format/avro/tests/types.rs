@@ -542,12 +542,12 @@ fn a_row_beyond_a_block_is_refused_and_one_that_fills_it_is_not() {
             Arc::new(ListArray::new(item, offsets, nulls, None)),
         )])
     };
-    let most = list(1 << 20);
+    let most = list(1 << 19);
     assert_eq!(
         open(&write(std::slice::from_ref(&most)).unwrap()).unwrap(),
         [most]
     );
-    let error = write(&[list((1 << 20) + 1)]).unwrap_err();
+    let error = write(&[list((1 << 19) + 1)]).unwrap_err();
     assert_eq!(error.code(), "FS0311", "{error}");
     let long = StringArray::from(vec!["x".repeat(63 << 20)]);
     let error = write(&[batch(vec![("x", Arc::new(long))])]).unwrap_err();
