@@ -32,7 +32,7 @@ fn there_and_back(server: &Server, dataset: &str, like: &str, path: &Path) -> St
 fn every_format_brings_the_flights_back() -> Step {
     let flights = Flights::start("24h")?;
     let like = crate::file("data/flights.parquet")?;
-    for extension in ["arrow", "parquet", "csv", "avro"] {
+    for extension in ["arrow", "parquet", "csv", "jsonl", "avro"] {
         let path = flights.path(&format!("out.{extension}"));
         there_and_back(&flights.server, "flights", &like, &path)?;
     }
@@ -105,7 +105,7 @@ fn every_format_brings_hurtful_data_back_or_refuses_it_by_name() -> Step {
     for (dataset, like) in [("flat", &flat), ("nested", &nested)] {
         server.must(&["dataset", "register", dataset, "--like", like])?;
         server.must(&["transfer", like, &format!("dataset://{dataset}")])?;
-        for extension in ["arrow", "parquet", "avro"] {
+        for extension in ["arrow", "parquet", "jsonl", "avro"] {
             let path = file(&format!("{dataset}_out.{extension}"));
             there_and_back(&server, dataset, like, &path)?;
         }
