@@ -14,6 +14,9 @@ pub(crate) const SEGMENT: &str = "p0-a0-fuzz";
 /// What compressed messages may unpack to: `docs/flight.md`.
 const UNPACKED_MESSAGE: usize = 256 << 20;
 
+/// What a page of a Parquet file may unpack to: `docs/formats.md`.
+const UNPACKED_PAGE: usize = 256 << 20;
+
 /// What a block of an Avro file may unpack to, and what one of its rows may take: `docs/formats.md`.
 const UNPACKED_BLOCK: usize = 64 << 20;
 
@@ -191,9 +194,12 @@ pub(crate) fn unpacked_file(input: &[u8]) -> usize {
     let blocks = blocks.chain(footer.dictionaries().into_iter().flatten());
     let mut messages = blocks.filter_map(|block| {
         let at = usize::try_from(block.offset()).ok()?;
-        message_at(input, at)
+        // How long it is says the footer, whatever stands before it.
+        let length = usize::try_from(block.metaDataLength()).ok()?;
+        let message = input.get(at..at.checked_add(length)?)?;
+        root_as_message(message.get(prefix_bytes(message)..)?).ok()
     });
-    usize::from(messages.any(|(message, _)| compressed(&message))) * UNPACKED_MESSAGE
+    usize::from(messages.any(|message| compressed(&message))) * UNPACKED_MESSAGE
 }
 
 /// What the batches of an Arrow stream may unpack to.
@@ -211,19 +217,23 @@ pub(crate) fn unpacked_stream(input: &[u8]) -> usize {
 
 /// The message that begins here, and the bytes up to its body.
 fn message_at(file: &[u8], at: usize) -> Option<(Message<'_>, usize)> {
-    let prefix = if file.get(at..)?.starts_with(&[0xff; 4]) {
-        8
-    } else {
-        4
-    };
+    let prefix = prefix_bytes(file.get(at..)?);
     let length = number(file, at + prefix - 4)?;
     let header = file.get(at + prefix..at.checked_add(prefix + length)?)?;
     Some((root_as_message(header).ok()?, prefix + length))
 }
 
-/// What the pages of a Parquet file may unpack to.
+/// What stands before a message: a marker, which old files do not have, and its length.
+fn prefix_bytes(message: &[u8]) -> usize {
+    match message.starts_with(&[0xff; 4]) {
+        true => 8,
+        false => 4,
+    }
+}
+
+/// What the pages of a Parquet file may unpack to: a dictionary and a page of a column, and what is made of each.
 pub(crate) fn unpacked_pages(_input: &[u8]) -> usize {
-    0
+    4 * UNPACKED_PAGE
 }
 
 /// What a block of an Avro file may unpack to and a row of it may take as columns, each while it grows.

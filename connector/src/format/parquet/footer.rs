@@ -131,15 +131,21 @@ pub(super) struct PageHeader {
     pub(super) encoding: i64,
     /// The bytes of the page that follow the header.
     pub(super) body: i64,
+    /// The bytes that they unpack to.
+    pub(super) unpacked: i64,
     /// The bytes of the header.
     pub(super) length: usize,
 }
 
 /// The header with which the bytes begin; `None` where it is not whole.
 pub(super) fn page_header(bytes: &[u8]) -> Option<PageHeader> {
-    let (mut encoding, mut body) = (0, 0);
+    let (mut encoding, mut body, mut unpacked) = (0, 0, 0);
     let mut thrift = Thrift { rest: bytes };
     thrift.fields(&mut |header, id, kind| match (id, kind) {
+        (2, I32) => {
+            unpacked = header.zigzag()?;
+            Some(())
+        }
         (3, I32) => {
             body = header.zigzag()?;
             Some(())
@@ -157,6 +163,7 @@ pub(super) fn page_header(bytes: &[u8]) -> Option<PageHeader> {
     Some(PageHeader {
         encoding,
         body,
+        unpacked,
         length: bytes.len() - thrift.rest.len(),
     })
 }

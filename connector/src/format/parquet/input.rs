@@ -19,6 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How much is looked at for a page's header, in bytes: its statistics may hold whole values.
 const HEADER_WINDOWS: [u64; 4] = [512, 16 << 10, 1 << 20, 64 << 20];
 
+/// The most bytes that a page may say that it unpacks to: the decoder takes room for them at once.
+const PAGE_BYTES_MAX: i64 = 256 << 20;
+
 /// The encodings of `parquet.thrift`, by number, whose pages state how many lengths they have.
 const WITH_LENGTHS: [i64; 2] = [6, 7];
 
@@ -144,6 +147,12 @@ impl Pages {
         for window in HEADER_WINDOWS {
             let bytes = self.bare.get_bytes(start, left.min(window) as usize)?;
             if let Some(header) = page_header(&bytes) {
+                if header.unpacked > PAGE_BYTES_MAX {
+                    return Err(ParquetError::General(format!(
+                        "the page at {start} unpacks to {} bytes; the limit is {PAGE_BYTES_MAX}",
+                        header.unpacked
+                    )));
+                }
                 if let Some(mut bodies) = self.bodies().filter(|_| header.body > 0) {
                     bodies.insert(start + header.length as u64);
                 }
