@@ -209,27 +209,38 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_large_message_is_decoded_off_the_threads_that_answer() {
+    #[test]
+    fn a_large_message_is_decoded_off_the_threads_that_answer() {
         use arrow_array::{ArrayRef, Int64Array};
-        for (rows, apart) in [(1, false), (1 << 20, true)] {
-            let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
-            let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
-            let mut decoder = Decoder::default();
-            let schema = crate::flight::encode::schema(&batch.schema(), None);
-            decoder.decode(schema).unwrap();
-            let message = crate::flight::encode::Encoder::new()
-                .encode(&batch)
-                .unwrap();
-            let mut decoding = Box::pin(decoder.decode_apart(message));
-            let first = futures::poll!(decoding.as_mut());
-            assert_eq!(first.is_pending(), apart, "{rows} rows");
-            let decoded = match first {
-                std::task::Poll::Ready(decoded) => decoded,
-                std::task::Poll::Pending => decoding.await,
-            };
-            assert!(matches!(decoded.unwrap(), Decoded::Batch(there, _) if there == batch));
-        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            for (rows, apart) in [(1, false), (1 << 20, true)] {
+                let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
+                let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
+                let mut decoder = Decoder::default();
+                let schema = crate::flight::encode::schema(&batch.schema(), None);
+                decoder.decode(schema).unwrap();
+                let message = crate::flight::encode::Encoder::new()
+                    .encode(&batch)
+                    .unwrap();
+                // The one other thread is busy until it is let go: what is decoded there is not there yet.
+                let (go, gone) = std::sync::mpsc::channel::<()>();
+                let busy = tokio::task::spawn_blocking(move || gone.recv().is_err());
+                let mut decoding = Box::pin(decoder.decode_apart(message));
+                let first = futures::poll!(decoding.as_mut());
+                assert_eq!(first.is_pending(), apart, "{rows} rows");
+                drop(go);
+                assert!(busy.await.unwrap());
+                let decoded = match first {
+                    std::task::Poll::Ready(decoded) => decoded,
+                    std::task::Poll::Pending => decoding.await,
+                };
+                assert!(matches!(decoded.unwrap(), Decoded::Batch(there, _) if there == batch));
+            }
+        });
     }
 
     #[test]

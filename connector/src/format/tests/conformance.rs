@@ -70,8 +70,12 @@ fn nested_columns_survive_over_many_pages() {
     for (format, _) in formats().filter(|(format, _)| *format != Format::CSV) {
         let write = WriteOptions::default();
         let bytes = written(format, std::slice::from_ref(&batch), &write).unwrap();
-        let back = read(format, bytes, &ReadOptions::default()).unwrap();
         let schema = batch.schema();
+        let options = ReadOptions {
+            schema: Some(Arc::clone(&schema)),
+            ..ReadOptions::default()
+        };
+        let back = read(format, bytes, &options).unwrap();
         assert_eq!(
             digest_of(&schema, &back),
             digest_of(&schema, std::slice::from_ref(&batch)),
