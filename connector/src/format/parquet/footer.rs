@@ -143,17 +143,17 @@ pub(super) fn page_header(bytes: &[u8]) -> Option<PageHeader> {
     let mut thrift = Thrift { rest: bytes };
     thrift.fields(&mut |header, id, kind| match (id, kind) {
         (2, I32) => {
-            unpacked = header.zigzag()?;
+            unpacked = header.int32()?;
             Some(())
         }
         (3, I32) => {
-            body = header.zigzag()?;
+            body = header.int32()?;
             Some(())
         }
         // Data pages of version 1 and of version 2.
         (5 | 8, STRUCT) => header.fields(&mut |this, inner, kind| match (id, inner, kind) {
             (5, 2, I32) | (8, 4, I32) => {
-                encoding = this.zigzag()?;
+                encoding = this.int32()?;
                 Some(())
             }
             _ => this.skip(kind, 2),
@@ -197,7 +197,7 @@ impl Thrift<'_> {
         self.fields(&mut |chunk, id, kind| match (id, kind) {
             (3, STRUCT) => chunk.fields(&mut |this, id, kind| match (id, kind) {
                 (4, I32) => {
-                    codecs.insert(this.zigzag()?);
+                    codecs.insert(this.int32()?);
                     Some(())
                 }
                 _ => this.skip(kind, 3),
@@ -236,12 +236,12 @@ impl Thrift<'_> {
             let (mut id, mut children) = (0, 0);
             while let Some(kind) = self.field(&mut id)? {
                 if (id, kind) == (5, I32) {
-                    children = self.zigzag()?
+                    children = self.int32()?
                 } else {
                     self.skip(kind, 0)?
                 }
             }
-            if children > follow {
+            if !(0..=follow).contains(&children) {
                 return None;
             }
             if let Some(siblings) = open.last_mut() {
@@ -268,6 +268,8 @@ impl Thrift<'_> {
         } else {
             id.checked_add(i64::from(byte >> 4))?
         };
+        // Of a longer number the decoder takes the lower bits: it would see another field.
+        i16::try_from(*id).ok()?;
         Some(Some(byte & 0x0f))
     }
 
@@ -347,6 +349,12 @@ impl Thrift<'_> {
             }
         }
         None
+    }
+
+    /// A number of 32 bits; of a longer one the decoder takes the lower bits.
+    fn int32(&mut self) -> Option<i64> {
+        let value = self.zigzag()?;
+        i32::try_from(value).ok().map(i64::from)
     }
 
     fn zigzag(&mut self) -> Option<i64> {
