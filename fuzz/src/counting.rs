@@ -17,15 +17,24 @@ static PEAK: AtomicUsize = AtomicUsize::new(0);
 /// What is live when the bound is reached.
 static BOUND: AtomicUsize = AtomicUsize::new(usize::MAX);
 static TRACE: AtomicBool = AtomicBool::new(false);
+/// What was live before the work, and what a trace has kept since.
+static BEFORE: AtomicUsize = AtomicUsize::new(0);
+/// What the work had taken when it was traced.
+static TRACED: AtomicUsize = AtomicUsize::new(0);
 
 fn took(bytes: usize) {
     let live = LIVE.fetch_add(bytes, Relaxed).saturating_add(bytes);
     PEAK.fetch_max(live, Relaxed);
     if live > BOUND.load(Relaxed) && TRACE.swap(false, Relaxed) {
+        TRACED.store(live.saturating_sub(BEFORE.load(Relaxed)), Relaxed);
         eprintln!(
             "{bytes} bytes cross the bound:\n{}",
             Backtrace::force_capture()
         );
+        // Names of functions are kept for the next trace: no decoder took that.
+        let kept = LIVE.load(Relaxed).saturating_sub(live);
+        BEFORE.fetch_add(kept, Relaxed);
+        PEAK.store(live.saturating_add(kept), Relaxed);
     }
 }
 
@@ -60,9 +69,12 @@ static COUNTING: Counting = Counting;
 pub fn peak(bound: usize, work: impl FnOnce()) -> usize {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
+    BEFORE.store(before, Relaxed);
+    TRACED.store(0, Relaxed);
     BOUND.store(before.saturating_add(bound), Relaxed);
     TRACE.store(true, Relaxed);
     work();
     TRACE.store(false, Relaxed);
-    PEAK.load(Relaxed).saturating_sub(before)
+    let peak = PEAK.load(Relaxed).saturating_sub(BEFORE.load(Relaxed));
+    peak.max(TRACED.load(Relaxed))
 }

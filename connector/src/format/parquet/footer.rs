@@ -156,8 +156,10 @@ pub(super) fn page_header(bytes: &[u8]) -> Option<PageHeader> {
                 encoding = this.int32()?;
                 Some(())
             }
+            (5, 2, _) | (8, 4, _) => None,
             _ => this.skip(kind, 2),
         }),
+        (2 | 3 | 5 | 8, _) => None,
         _ => header.skip(kind, 1),
     })?;
     Some(PageHeader {
@@ -168,7 +170,8 @@ pub(super) fn page_header(bytes: &[u8]) -> Option<PageHeader> {
     })
 }
 
-/// A cursor over compact Thrift; every method is `None` at damage.
+/// A cursor over compact Thrift; every method is `None` at damage. The decoder reads a field that it knows by its number
+/// alone: one that is looked at here has the type that it must have.
 struct Thrift<'a> {
     rest: &'a [u8],
 }
@@ -183,9 +186,11 @@ impl Thrift<'_> {
                 (4, LIST) => self.structs(&mut |row_group| {
                     row_group.fields(&mut |this, id, kind| match (id, kind) {
                         (1, LIST) => this.structs(&mut |chunk| chunk.chunk(&mut codecs)),
+                        (1, _) => None,
                         _ => this.skip(kind, 1),
                     })
                 })?,
+                (2 | 4, _) => return None,
                 _ => self.skip(kind, 0)?,
             }
         }
@@ -200,8 +205,10 @@ impl Thrift<'_> {
                     codecs.insert(this.int32()?);
                     Some(())
                 }
+                (4, _) => None,
                 _ => this.skip(kind, 3),
             }),
+            (3, _) => None,
             _ => chunk.skip(kind, 2),
         })
     }
@@ -235,10 +242,10 @@ impl Thrift<'_> {
             }
             let (mut id, mut children) = (0, 0);
             while let Some(kind) = self.field(&mut id)? {
-                if (id, kind) == (5, I32) {
-                    children = self.int32()?
-                } else {
-                    self.skip(kind, 0)?
+                match (id, kind) {
+                    (5, I32) => children = self.int32()?,
+                    (5, _) => return None,
+                    _ => self.skip(kind, 0)?,
                 }
             }
             if !(0..=follow).contains(&children) {
