@@ -242,7 +242,8 @@ impl ChunkReader for Bare {
     }
 }
 
-/// A place in the input.
+/// A place in the input. Its end is an error: the decoder takes what it passes over for passed over, however little of it
+/// there is.
 pub(super) struct Section {
     input: Arc<Mutex<Box<dyn Input>>>,
     at: u64,
@@ -253,6 +254,9 @@ impl Read for Section {
         let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
         input.seek(SeekFrom::Start(self.at))?;
         let read = input.read(buffer)?;
+        if read == 0 && !buffer.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         self.at += read as u64;
         Ok(read)
     }
