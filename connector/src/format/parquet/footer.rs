@@ -156,10 +156,12 @@ pub(super) fn page_header(bytes: &[u8]) -> Option<PageHeader> {
                 encoding = this.int32()?;
                 Some(())
             }
-            (5, 2, _) | (8, 4, _) => None,
+            (5, 1..=4, I32) | (8, 1..=6, I32) => this.skip(kind, 2),
+            (5, 1..=4, _) | (8, 1..=6, _) => None,
             _ => this.skip(kind, 2),
         }),
-        (2 | 3 | 5 | 8, _) => None,
+        (1 | 4, I32) | (6 | 7, STRUCT) => header.skip(kind, 1),
+        (1..=8, _) => None,
         _ => header.skip(kind, 1),
     })?;
     Some(PageHeader {
