@@ -1,6 +1,7 @@
 //! Bounds of batches, in rows and bytes.
 //!
-//! Slices only: no value is copied. Invariant: rows keep their order and none is lost.
+//! Slices only: no value is copied. Invariant: rows keep their order and none is lost, and a reader that has ended or
+//! failed is not asked again.
 
 use super::BatchReader;
 use crate::fit;

@@ -82,7 +82,6 @@ struct Reader {
     name: String,
     rows_total: u64,
     rows_read: u64,
-    ended: bool,
 }
 
 impl Reader {
@@ -183,7 +182,6 @@ impl File<'_> {
             name: self.name.into(),
             rows_total,
             rows_read: 0,
-            ended: false,
         })
     }
 
@@ -311,13 +309,8 @@ impl Iterator for Reader {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
         let name = self.name.clone();
-        let batch = guarded(Format::PARQUET, &name, || self.decode());
-        self.ended = !matches!(batch, Ok(Some(_)));
-        batch.transpose()
+        guarded(Format::PARQUET, &name, || self.decode()).transpose()
     }
 }
 

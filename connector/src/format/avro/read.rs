@@ -30,7 +30,6 @@ pub(super) struct Reader {
     bytes_max: usize,
     block: Option<Block>,
     rows_read: u64,
-    ended: bool,
 }
 
 /// A block that is being read.
@@ -109,7 +108,6 @@ impl Reader {
                 bytes_max: options.batch_bytes.clamp(1, BATCH_BYTES_MAX),
                 block: None,
                 rows_read: 0,
-                ended: false,
             })
         })
     }
@@ -252,13 +250,8 @@ impl Iterator for Reader {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
         let name = self.container.name().to_owned();
-        let batch = guarded(Format::AVRO, &name, || self.batch());
-        self.ended = !matches!(batch, Ok(Some(_)));
-        batch.transpose()
+        guarded(Format::AVRO, &name, || self.batch()).transpose()
     }
 }
 

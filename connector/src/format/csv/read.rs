@@ -30,7 +30,6 @@ pub(in crate::format) struct Reader {
     batch_rows: usize,
     batch_bytes: usize,
     notices: Vec<String>,
-    ended: bool,
 }
 
 impl Reader {
@@ -74,7 +73,6 @@ impl Reader {
             batch_rows: options.batch_rows.max(1),
             batch_bytes: options.batch_bytes,
             notices,
-            ended: false,
         };
         if reader.options.header {
             reader.check_header()?;
@@ -231,12 +229,7 @@ impl Iterator for Reader {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let batch = self.batch();
-        self.ended = !matches!(batch, Ok(Some(_)));
-        batch.transpose()
+        self.batch().transpose()
     }
 }
 

@@ -28,7 +28,6 @@ pub(in crate::format) struct Reader {
     batch_rows: usize,
     batch_bytes: usize,
     notices: Vec<String>,
-    ended: bool,
 }
 
 impl Reader {
@@ -61,7 +60,6 @@ impl Reader {
             batch_rows: options.batch_rows.max(1),
             batch_bytes: options.batch_bytes.clamp(1, BATCH_BYTES_MAX),
             notices,
-            ended: false,
         })
     }
 
@@ -88,12 +86,7 @@ impl Iterator for Reader {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let batch = self.batch();
-        self.ended = !matches!(batch, Ok(Some(_)));
-        batch.transpose()
+        self.batch().transpose()
     }
 }
 
