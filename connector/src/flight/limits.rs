@@ -18,7 +18,7 @@ pub const REQUEST_BYTES_MAX: usize = 8 << 20;
 /// The most bytes of a message that are made plain at once, unless a single row is larger.
 pub const PIECE_BYTES_MAX: u64 = 8 << 20;
 
-/// What is kept for a segment's writer from the beginning of a put, in bytes; it may grow beyond that.
+/// What is kept for a put beside its rows and what its writer joins of them, in bytes.
 pub const WRITER_BYTES: u64 = 1 << 20;
 
 /// The largest Arrow IPC header of a message, in bytes: schemas and buffer lists, not data.
