@@ -121,14 +121,15 @@ async fn create(
     }
 }
 
-/// A first transfer that failed leaves no empty dataset; one that may have been committed leaves what is there.
+/// A first transfer that can never come about leaves no empty dataset. After trouble that may pass it stays: the same
+/// command with the same id goes on, and may have been committed already.
 async fn take_back(client: &mut Client, dataset: v1::Dataset, error: Error) -> Error {
+    if !matches!(error.kind(), Kind::Invalid | Kind::Data) {
+        return error;
+    }
     // Somebody else may have found it and written to it.
-    let untouched = match look_up(client, &dataset.id).await {
-        Ok(view) => view.head.unwrap_or_default().rows == 0,
-        Err(_) => true,
-    };
-    if error.kind() == Kind::InDoubt || !untouched {
+    let view = look_up(client, &dataset.id).await;
+    if !view.is_ok_and(|view| view.head.unwrap_or_default().rows == 0) {
         return error;
     }
     let request = v1::DropRequest {
