@@ -1,7 +1,8 @@
 //! Unpacks the buffers of a compressed message.
 //!
 //! arrow-ipc reserves what a buffer states and then takes whatever comes out of it. Invariant: a buffer
-//! unpacks to exactly what it states, and what it states was checked before.
+//! unpacks to exactly what it states, what it states was checked before, and nothing is reserved by it that
+//! neither arrived nor came out.
 
 use super::layout::{Codec, Layout};
 use super::{Refusal, Result, UNPACKED_BYTES_MAX, damaged};
@@ -14,7 +15,10 @@ use std::io::{self, Read};
 /// The alignment of a buffer.
 const ALIGNMENT: usize = 64;
 
-/// The most that is reserved by what a message states, in bytes.
+/// How many times what arrived is reserved before anything has come out of it.
+const ROOM_TIMES: usize = 16;
+
+/// The most that is reserved at once by what a message states, in bytes.
 const ROOM_BYTES_MAX: usize = UNPACKED_BYTES_MAX as usize;
 
 /// A message as it would have come without compression.
@@ -54,8 +58,7 @@ pub(super) fn unpack(
     let room = room.fold(0usize, |sum, (span, _)| {
         sum.next_multiple_of(ALIGNMENT) + span.bytes as usize
     });
-    // What is stated is taken at once only where it is little: the rest as it comes out.
-    let mut body = Vec::with_capacity(room.min(ROOM_BYTES_MAX));
+    let mut body = Vec::with_capacity(room.min(ROOM_TIMES * packed.len()));
     let mut places = Vec::with_capacity(layout.buffers.len());
     for (span, needed) in layout.buffers.iter().zip(&needed) {
         body.resize(body.len().next_multiple_of(ALIGNMENT), 0);
@@ -63,10 +66,10 @@ pub(super) fn unpack(
         if *needed {
             let stored = &packed[span.stored.clone()];
             let read = match span.packed {
-                None => read(stored, span.bytes, &mut body),
-                Some(Codec::Lz4) => read(FrameDecoder::new(stored), span.bytes, &mut body),
+                None => read(stored, span.bytes, room, &mut body),
+                Some(Codec::Lz4) => read(FrameDecoder::new(stored), span.bytes, room, &mut body),
                 Some(Codec::Zstd) => zstd::stream::read::Decoder::with_buffer(stored)
-                    .and_then(|decoder| read(decoder, span.bytes, &mut body)),
+                    .and_then(|decoder| read(decoder, span.bytes, room, &mut body)),
             };
             read.map_err(|cause| Refusal::Damaged(format!("a compressed buffer: {cause}")))?;
             if (body.len() - start) as u64 != span.bytes {
@@ -88,9 +91,26 @@ pub(super) fn unpack(
     }))
 }
 
-/// Reads what a buffer states, and one byte more where there is more.
-fn read(packed: impl Read, bytes: u64, body: &mut Vec<u8>) -> io::Result<usize> {
-    packed.take(bytes.saturating_add(1)).read_to_end(body)
+/// Reads what a buffer states, and one byte more where there is more. The room for all buffers is believed once what
+/// was reserved by what arrived is full.
+fn read(mut packed: impl Read, bytes: u64, room: usize, body: &mut Vec<u8>) -> io::Result<()> {
+    let mut left = bytes.saturating_add(1);
+    loop {
+        if body.len() == body.capacity() {
+            let more = room.min(ROOM_BYTES_MAX).saturating_sub(body.len());
+            match more {
+                0 => body.reserve(1),
+                more => body.reserve_exact(more),
+            }
+        }
+        let free = (body.capacity() - body.len()) as u64;
+        let wanted = left.min(free);
+        let taken = packed.by_ref().take(wanted).read_to_end(body)? as u64;
+        left -= taken;
+        if left == 0 || taken < wanted {
+            return Ok(());
+        }
+    }
 }
 
 /// The header with other places and without compression.
