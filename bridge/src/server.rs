@@ -185,6 +185,7 @@ impl Server {
             counts.clone(),
         );
         let http_port = Port::new("http", http_listener, limits::http(open_files), counts);
+        let taking = [grpc_port.taking(), http_port.taking()];
         let gauges = readiness::Gauges::new(&metrics)?;
         let (reporter, health_service) = tonic_health::server::health_reporter();
         let health = http::Health {
@@ -209,7 +210,14 @@ impl Server {
             )),
         ];
         let unended = supervisor.unended().await?;
+        for mut port in taking {
+            // An error means that the service has ended, which its task tells.
+            let _ = port.wait_for(|taking| *taking).await;
+        }
         ready.store(true, Ordering::Release);
+        tracing::info!(
+            data_dir = %config.data_dir.display(), %grpc, %http, jobs = unended.len(), "takes requests"
+        );
         // Whoever wants to stop one of them is heard before it runs.
         supervisor.go_on(unended);
         tasks.push(tokio::spawn(housekeeping.run(closed)));

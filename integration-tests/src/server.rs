@@ -21,6 +21,7 @@ pub struct Server {
     child: Child,
     grpc: String,
     http: String,
+    said: Vec<String>,
 }
 
 /// What became of a server that was started to be killed.
@@ -96,6 +97,7 @@ impl Server {
                             child,
                             grpc: grpc.into(),
                             http: http.into(),
+                            said,
                         }));
                     }
                     None => said.push(line),
@@ -122,6 +124,11 @@ impl Server {
     /// The address of its HTTP port.
     pub fn http(&self) -> &str {
         &self.http
+    }
+
+    /// What it said before it was ready, by lines.
+    pub fn said(&self) -> &[String] {
+        &self.said
     }
 
     /// Where clients find it.

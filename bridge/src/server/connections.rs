@@ -19,6 +19,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 use tonic::transport::server::Connected;
 
@@ -77,6 +78,8 @@ impl Counts {
 pub(super) struct Port {
     listener: TcpListener,
     table: Arc<Table>,
+    /// Whether connections are waited for.
+    taking: watch::Sender<bool>,
 }
 
 struct Table {
@@ -115,10 +118,17 @@ impl Port {
         Self {
             listener,
             table: Arc::new(table),
+            taking: watch::Sender::new(false),
         }
     }
 
+    /// Becomes true once its service waits for connections.
+    pub(super) fn taking(&self) -> watch::Receiver<bool> {
+        self.taking.subscribe()
+    }
+
     async fn next(&mut self) -> (Guarded, SocketAddr) {
+        self.taking.send_replace(true);
         loop {
             match self.listener.accept().await {
                 Ok((stream, address)) => {

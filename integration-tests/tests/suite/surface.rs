@@ -2,6 +2,7 @@
 
 use flinkspark_integration_tests::Step;
 use flinkspark_integration_tests::bench::percentile;
+use flinkspark_integration_tests::command::{Build, flinkspark};
 use flinkspark_integration_tests::server::{Flights, Server};
 use flinkspark_integration_tests::surface::{QUERIES, at_work, get, measure, submit, timed};
 use std::time::Duration;
@@ -42,6 +43,26 @@ fn a_query_that_was_killed_with_its_server_can_be_stopped_in_the_next() -> Step 
     assert!(took < GENEROUS, "{took:?}");
     let shown = server.must(&["dataset", "show", id, "-o", "json"])?;
     assert_eq!(shown.json()?["rows"], 0);
+    Ok(())
+}
+
+#[test]
+fn a_job_of_a_killed_server_starts_once_the_next_takes_requests() -> Step {
+    let Flights { server, dir } = Flights::start("24h")?;
+    let (id, text) = QUERIES[0];
+    let mut client = submit(&server, dir.path(), id, text)?;
+    server.kill()?;
+    client.kill()?;
+    client.wait()?;
+    let any = "127.0.0.1:0";
+    let mut command = flinkspark(Build::Plain)?;
+    command.args(["serve", "--grpc", any, "--http", any, "--log", "info"]);
+    command.arg("--data-dir").arg(dir.path().join("data"));
+    let server = Server::launch(&mut command)?.ready()?;
+    let said = server.said();
+    let at = |words: &str| said.iter().position(|line| line.contains(words));
+    let (takes, goes_on) = (at("takes requests"), at("goes on"));
+    assert!(takes.is_some() && takes < goes_on, "{said:#?}");
     Ok(())
 }
 
