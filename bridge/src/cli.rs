@@ -9,6 +9,7 @@ mod dataset;
 mod demo;
 mod duration;
 mod job;
+mod query;
 mod render;
 mod rows;
 mod serve;
@@ -19,9 +20,10 @@ mod verify;
 use crate::workers::no_threads;
 use crate::{config, exit, pages};
 use args::{Cli, Command, ConfigCommand};
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use flinkspark_model::{Error, Kind, Result};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Runs the command that the process's arguments name.
@@ -98,14 +100,33 @@ fn run(cli: Cli) -> Result<u8> {
             })?;
             render::text(&text).map(|()| exit::OK)
         }
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "flinkspark", &mut text);
+            render::text(&String::from_utf8_lossy(&text)).map(|()| exit::OK)
+        }
+        Command::Man { dir } => man(&dir).map(|()| exit::OK),
         Command::Explain { code } => render::text(pages::page(&code)?).map(|()| exit::OK),
         Command::Dataset(command) => until_interrupted(dataset::run(&cli.url, cli.output, command)),
         Command::Transaction(command) => {
             until_interrupted(transaction::run(&cli.url, cli.output, command))
         }
         Command::Transfer(args) => until_interrupted(transfer::run(&cli.url, cli.output, args)),
+        Command::Query(args) => until_interrupted(query::run(&cli.url, cli.output, args)),
         Command::Job(command) => until_interrupted(job::run(&cli.url, cli.output, command)),
     }
+}
+
+/// Writes a page for each command.
+fn man(dir: &Path) -> Result<()> {
+    let written =
+        std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir));
+    written.map_err(|cause| {
+        let what = format!("the man pages cannot be written into {}", dir.display());
+        Error::new(Kind::Invalid, "FS0024", what)
+            .with_source(cause)
+            .with_hint("name a folder that can be written")
+    })
 }
 
 /// Runs a client's command; Ctrl-C lets go of it.

@@ -20,7 +20,7 @@ pub use inspect::inspect;
 
 use crate::config::{Config, SHUTDOWN_MS};
 use crate::damage::Damage;
-use crate::jobs::{Engines, Planner, Records, Supervisor, Turns, clear_scratch};
+use crate::jobs::{Engines, Planner, Questions, Records, Supervisor, Turns, clear_scratch};
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::system::{SystemClock, SystemEntropy};
@@ -135,6 +135,7 @@ impl Server {
             spill_dir: Some(engines.scratch.join("spill")),
         };
         let planner = Planner::new(Arc::clone(&catalog), turns, batch_memory);
+        let questions = Questions::new(planner.clone())?;
         let records = Records::new(store);
         let supervisor = Supervisor::new(
             records.clone(),
@@ -165,6 +166,7 @@ impl Server {
             catalog,
             datasets,
             transactions,
+            queries: Arc::new(questions),
             clock,
             key,
             memory: flight_memory,

@@ -5,6 +5,7 @@
 //! its segments. Invariant: a partition over slots `[a, b]` is a pure function of those slots, so
 //! a recomputed partition has the digest of the one that was lost.
 
+mod answer;
 mod cache;
 mod cooperate;
 mod error;
@@ -18,6 +19,7 @@ mod session;
 mod sliced;
 mod table;
 
+pub use answer::answer;
 pub use cache::{Cache, Event, Why};
 pub use explain::explain;
 pub use late::RowsLate;

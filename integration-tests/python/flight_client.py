@@ -64,7 +64,7 @@ class Raised(Exception):
 
 def run(url, dataset, rows):
     docs = documented()
-    act, put, write, read = (docs[name] for name in ("act", "put", "write", "read"))
+    act, put, write, read, query = (docs[name] for name in ("act", "put", "write", "read", "query"))
     client = flight.connect(url)
 
     def total():
@@ -107,6 +107,10 @@ def run(url, dataset, rows):
     only = read(url, dataset, slots=slots, columns=["text"])
     assert only.column_names == ["text"] and only.num_rows == table.num_rows
     say("one column alone")
+    asked = query(url, f"SELECT n, `text` FROM {dataset} WHERE n < 1000").read_all()
+    assert asked.sort_by("n").select(["n", "text"]).column("n").to_pylist() == list(range(1000)), asked
+    assert query(url, f"SELECT n FROM {dataset}", limit=7).read_all().num_rows == 7
+    say("a question gives rows: " + refused("FS0922", lambda: query(url, f"INSERT INTO o SELECT n FROM {dataset}")))
 
     before = total()
     small = next(batches(0, 10))

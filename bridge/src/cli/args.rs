@@ -6,17 +6,12 @@ use std::path::PathBuf;
 
 /// The bridge between Apache Flink and Apache Spark.
 #[derive(Debug, Parser)]
-#[command(
-    name = "flinkspark",
-    version,
-    propagate_version = true,
-    disable_help_subcommand = true
-)]
+#[command(name = "flinkspark", version, propagate_version = true)]
 pub(crate) struct Cli {
     /// How results are printed
     #[arg(short, long, global = true, value_enum, default_value = "table")]
     pub output: Format,
-    /// Where the bridge is
+    /// Where the bridge is: http://HOST:PORT, or HOST:PORT
     #[arg(long, global = true, env = "FLINKSPARK_URL", default_value = URL_DEFAULT)]
     pub url: String,
     #[command(subcommand)]
@@ -48,6 +43,8 @@ pub(crate) enum Command {
     /// Show and end open transactions
     #[command(subcommand)]
     Transaction(TransactionCommand),
+    /// Ask a question: print the rows of a SELECT, and leave nothing behind
+    Query(QueryArgs),
     /// Run, explain and verify jobs
     #[command(subcommand)]
     Job(JobCommand),
@@ -61,6 +58,16 @@ pub(crate) enum Command {
     Explain {
         /// The code, such as FS0101
         code: String,
+    },
+    /// Print what makes a shell complete commands, for example: source <(flinkspark completions bash)
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write a man page for each command
+    Man {
+        /// Into this folder
+        dir: PathBuf,
     },
 }
 
@@ -233,6 +240,22 @@ pub(crate) struct TransferArgs {
     pub null: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct QueryArgs {
+    /// The statement, or - to read it from standard input
+    #[arg(required_unless_present = "file")]
+    pub statement: Option<String>,
+    /// Read the statement from this file
+    #[arg(short, long, value_name = "FILE", conflicts_with = "statement")]
+    pub file: Option<PathBuf>,
+    /// Print at most so many rows (default: 100 on a terminal, all elsewhere)
+    #[arg(long, value_name = "ROWS")]
+    pub limit: Option<u64>,
+    /// Write the rows into this file, in the format that its name ends in
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Target {
     /// The bundled streaming engine
@@ -264,6 +287,25 @@ pub(crate) struct JobOptions {
     /// How often in a row to try again after trouble that may pass (default: without an end)
     #[arg(long, value_name = "COUNT")]
     pub retries: Option<u32>,
+}
+
+/// How a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum State {
+    /// It was not started yet
+    Submitted,
+    /// It is at work
+    Running,
+    /// It goes on when the server starts again
+    Suspended,
+    /// Its input was read and its output is committed
+    Finished,
+    /// It ended with an error
+    Failed,
+    /// It was stopped by request
+    Stopped,
+    /// Servers died while it ran: it waits for `job resume`
+    Parked,
 }
 
 #[derive(Debug, Subcommand)]
@@ -315,7 +357,11 @@ pub(crate) enum JobCommand {
         options: JobOptions,
     },
     /// List jobs, the latest first
-    List,
+    List {
+        /// Only jobs in this state
+        #[arg(long, value_enum)]
+        state: Option<State>,
+    },
     /// Show one job
     Show {
         /// The run's id

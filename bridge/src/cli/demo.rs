@@ -7,9 +7,10 @@ mod compare;
 mod handle;
 mod process;
 
+use super::args::Format;
 use super::dataset::look_up;
 use super::render;
-use super::rows::{first, table};
+use super::rows::{first, text};
 use super::transfer::put_file;
 use crate::client::{Client, answer};
 use crate::exit;
@@ -350,7 +351,7 @@ async fn wait(client: &mut Client, id: &str) -> Result<v1::Job> {
 }
 
 async fn head(client: &Client, dataset: &str, rows: usize) -> Result<()> {
-    let table = table(&first(client, dataset, rows).await?)?;
+    let table = text(Format::Table, &first(client, dataset, rows).await?)?;
     say(&table
         .lines()
         .map(|line| format!("  {line}\n"))

@@ -2,7 +2,7 @@
 
 mod follow;
 
-use super::args::{Format, JobCommand, JobOptions, Target};
+use super::args::{Format, JobCommand, JobOptions, State, Target};
 use super::render::{self, Listing};
 use super::rows::instant;
 use crate::client::{Client, answer};
@@ -55,7 +55,10 @@ pub(super) async fn run(url: &str, output: Format, command: JobCommand) -> Resul
             let verified = answer(Client::connect(url).await?.jobs.verify(request).await)?;
             verify(output, verified)
         }
-        JobCommand::List => list(&mut Client::connect(url).await?, output).await,
+        JobCommand::List { state } => {
+            let state = state.map_or(v1::JobState::Unspecified, wire_state);
+            list(&mut Client::connect(url).await?, output, state).await
+        }
         JobCommand::Show { id } => {
             let job = answer(
                 Client::connect(url)
@@ -84,7 +87,7 @@ pub(super) async fn run(url: &str, output: Format, command: JobCommand) -> Resul
     }
 }
 
-fn read(file: &Path) -> Result<String> {
+pub(super) fn read(file: &Path) -> Result<String> {
     std::fs::read_to_string(file).map_err(|cause| {
         Error::new(
             Kind::Invalid,
@@ -126,7 +129,19 @@ fn of_wire(wire: &v1::ErrorDetail) -> Error {
     error
 }
 
-async fn list(client: &mut Client, output: Format) -> Result<u8> {
+fn wire_state(state: State) -> v1::JobState {
+    match state {
+        State::Submitted => v1::JobState::Submitted,
+        State::Running => v1::JobState::Running,
+        State::Suspended => v1::JobState::Suspended,
+        State::Finished => v1::JobState::Finished,
+        State::Failed => v1::JobState::Failed,
+        State::Stopped => v1::JobState::Stopped,
+        State::Parked => v1::JobState::Parked,
+    }
+}
+
+async fn list(client: &mut Client, output: Format, state: v1::JobState) -> Result<u8> {
     let mut listing = Listing::new(&[
         "id",
         "state",
@@ -140,7 +155,7 @@ async fn list(client: &mut Client, output: Format) -> Result<u8> {
     let mut after = String::new();
     loop {
         let request = v1::ListJobsRequest {
-            state: 0,
+            state: state.into(),
             after,
             limit: 0,
         };

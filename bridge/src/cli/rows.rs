@@ -1,4 +1,6 @@
-//! Prints rows of a dataset.
+//! Prints rows.
+
+mod printer;
 
 use super::args::Format;
 use super::render;
@@ -9,7 +11,8 @@ use chrono::{DateTime, SecondsFormat};
 use flinkspark_connector::flight::body::ReadCommand;
 use flinkspark_model::{Error, Kind, Result};
 use futures::TryStreamExt;
-use serde_json::{Map, Value};
+pub(super) use printer::Printer;
+use serde_json::Value;
 
 /// Prints the first rows in log order.
 pub(super) async fn head(
@@ -18,7 +21,7 @@ pub(super) async fn head(
     reference: &str,
     rows: usize,
 ) -> Result<()> {
-    print(output, &first(client, reference, rows).await?)
+    render::text(&text(output, &first(client, reference, rows).await?)?)
 }
 
 /// The first rows in log order.
@@ -53,41 +56,13 @@ pub(crate) async fn first(
     Ok(batches)
 }
 
-/// Prints batches of one schema.
-pub(crate) fn print(output: Format, batches: &[RecordBatch]) -> Result<()> {
-    if output == Format::Table {
-        return render::text(&table(batches)?);
-    }
-    let mut objects = Vec::new();
-    for batch in batches {
-        let names: Vec<String> = batch
-            .schema_ref()
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .collect();
-        let columns = formatters(batch)?;
-        for row in 0..batch.num_rows() {
-            let mut object = Map::new();
-            for ((name, column), array) in names.iter().zip(&columns).zip(batch.columns()) {
-                object.insert(name.clone(), value(column, array, row)?);
-            }
-            objects.push(Value::from(object));
-        }
-    }
-    match output {
-        Format::Jsonl => objects
-            .iter()
-            .try_for_each(|object| render::text(&format!("{object}\n"))),
-        _ => render::text(&format!("{:#}\n", Value::Array(objects))),
-    }
-}
-
-/// The batches as a table.
-pub(crate) fn table(batches: &[RecordBatch]) -> Result<String> {
-    let options = options();
-    let table = arrow_cast::pretty::pretty_format_batches_with_options(batches, &options);
-    table.map(|table| format!("{table}\n")).map_err(failed)
+/// Batches of one schema as text; none without any.
+pub(crate) fn text(output: Format, batches: &[RecordBatch]) -> Result<String> {
+    let Some(first) = batches.first() else {
+        return Ok(String::new());
+    };
+    let mut printer = Printer::new(output, first.schema());
+    Ok(printer.rows(batches)? + &printer.end()?)
 }
 
 /// Numbers and truth values as JSON has them, everything else as its text.
@@ -114,11 +89,7 @@ fn formatters(batch: &RecordBatch) -> Result<Vec<ArrayFormatter<'_>>> {
         .map_err(failed)
 }
 
-static OPTIONS: FormatOptions<'static> = options();
-
-const fn options() -> FormatOptions<'static> {
-    FormatOptions::new().with_null("NULL")
-}
+static OPTIONS: FormatOptions<'static> = FormatOptions::new().with_null("NULL");
 
 fn failed(cause: arrow_schema::ArrowError) -> Error {
     Error::new(Kind::Internal, "FS0008", "the result could not be printed").with_source(cause)

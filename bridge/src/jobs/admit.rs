@@ -5,11 +5,11 @@
 
 use super::bind::{Bound, Planner, output_schema};
 use super::build::{planned, scratch};
-use super::record::{JobRecord, Pinned, Submission, Target};
+use super::record::{JobRecord, Submission, Target};
 use arrow_schema::SchemaRef;
 use flinkspark_model::dataset::{Dataset, Traits};
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::{Reference, Registration};
+use flinkspark_model::port::{Pinned, Reference, Registration};
 use flinkspark_model::{Error, Kind, Result, schema};
 use std::sync::Arc;
 

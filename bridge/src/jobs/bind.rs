@@ -3,14 +3,14 @@
 //! Decides nothing about plans: the adapter does. Invariant: a text that was pinned means the datasets
 //! that its pins name, whatever their names are now.
 
-use super::record::{Options, Pinned};
+use super::record::Options;
 use arrow_schema::{Field, Schema, SchemaRef};
 use flinkspark_adapter::front::flink::{self, Statement, TableInfo, Tables};
 use flinkspark_adapter::plan::{Column, Job};
 use flinkspark_engine::batch;
 use flinkspark_model::dataset::{Boundedness, Dataset, TimePrecision};
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::{Catalog, Datasets, Reference};
+use flinkspark_model::port::{Catalog, Datasets, Pinned, Reference};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +60,17 @@ impl Planner {
         options: &Options,
         pins: Option<&[Pinned]>,
     ) -> Result<Bound> {
-        let statement = flink::parse(text)?;
+        self.resolve_statement(flink::parse(text)?, options, pins)
+            .await
+    }
+
+    /// The same of a statement that was parsed.
+    pub(super) async fn resolve_statement(
+        &self,
+        statement: Statement,
+        options: &Options,
+        pins: Option<&[Pinned]>,
+    ) -> Result<Bound> {
         let mut known: BTreeMap<DatasetName, Option<Arc<Dataset>>> = BTreeMap::new();
         loop {
             let tables = Known {

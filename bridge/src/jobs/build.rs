@@ -4,7 +4,7 @@
 //! committed since.
 
 use super::bind::{Bound, Planner, output_schema, through};
-use super::record::{JobRecord, Options, Pinned, Target};
+use super::record::{JobRecord, Options, Target};
 use arrow_schema::SchemaRef;
 use flinkspark_adapter::plan::Job;
 use flinkspark_adapter::{semantics, target};
@@ -14,7 +14,7 @@ use flinkspark_engine::stream::program::Program;
 use flinkspark_model::dataset::{Dataset, Traits};
 use flinkspark_model::lineage::SlotRange;
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::Reference;
+use flinkspark_model::port::{Pinned, Reference};
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
 

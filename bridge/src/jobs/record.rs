@@ -7,7 +7,7 @@ use flinkspark_engine::stream;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::LogId;
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::position::SlotNo;
+use flinkspark_model::port::Pinned;
 use flinkspark_model::{Error, Kind, Result};
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -184,18 +184,6 @@ impl Options {
             ..defaults
         }
     }
-}
-
-/// An input as of the submission: a resumed job reads the same rows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pinned {
-    /// The dataset.
-    pub dataset: DatasetId,
-    /// Its name then.
-    pub name: DatasetName,
-    /// The last slot that is read.
-    pub through: SlotNo,
 }
 
 /// A job as it was submitted.

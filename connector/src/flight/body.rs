@@ -7,7 +7,7 @@
 use super::limits;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::log::{Receipt, SegmentName};
-use flinkspark_model::port::{Mode, OpenTransaction, Transaction};
+use flinkspark_model::port::{Mode, OpenTransaction, Pinned, Query, Transaction};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::profile::{Lossy, Profile};
 use flinkspark_model::{Error, Kind, Result};
@@ -42,6 +42,13 @@ pub struct ReadCommand {
     /// What happens to values that it cannot hold whole.
     #[serde(default)]
     pub lossy: Lossy,
+}
+
+/// The app metadata of a question's `FlightInfo`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueryMetadata {
+    /// The datasets that it reads, and how far.
+    pub reads: Vec<Pinned>,
 }
 
 /// `DoPut` inside a transaction: the descriptor's command.
@@ -145,6 +152,9 @@ pub struct BatchMetadata {
     pub row: u64,
     /// Stored rows that this batch consumed.
     pub rows: u64,
+    /// Rows of a question's input that came too late: in a last message without rows, where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_late: Option<u64>,
 }
 
 /// Action `begin`.
@@ -227,6 +237,16 @@ pub(super) fn parse<T: DeserializeOwned>(what: &str, json: &[u8]) -> Result<T> {
     serde_json::from_slice(json).map_err(|cause| refuse(cause.to_string()))
 }
 
+/// Whether a descriptor's command is a question: whether it has a statement.
+pub(super) fn is_query(json: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Asks {
+        query: Option<serde::de::IgnoredAny>,
+    }
+    let asks = json.len() <= limits::BODY_BYTES_MAX;
+    asks && serde_json::from_slice::<Asks>(json).is_ok_and(|asks| asks.query.is_some())
+}
+
 /// Writes a body.
 pub(super) fn write<T: Serialize>(body: &T) -> Result<bytes::Bytes> {
     serde_json::to_vec(body).map(Into::into).map_err(|cause| {
@@ -245,6 +265,7 @@ pub(crate) fn decode_all(json: &[u8]) -> usize {
         usize::from(parse::<T>("body", json).is_ok())
     }
     is::<ReadCommand>(json)
+        + is::<Query>(json)
         + is::<PutCommand>(json)
         + is::<Closing>(json)
         + is::<Ack>(json)

@@ -20,6 +20,9 @@
 
 mod get;
 mod put;
+mod query;
+
+pub use query::{Asked, Item};
 
 use super::body::{
     self, BeginRequest, CommitRequest, EndpointMetadata, InfoMetadata, OpenTransactions,
@@ -209,11 +212,15 @@ impl Client {
     }
 }
 
-/// A channel to the bridge at `http://HOST:PORT`, within this protocol's limits.
+/// A channel to the bridge at `http://HOST:PORT` or `HOST:PORT`, within this protocol's limits.
 ///
 /// Errors: `Invalid` (`FS0423`) where that is no address, `Unavailable` (`FS0401`) where nothing answers.
 pub async fn connect(url: &str) -> Result<Channel> {
-    let transport = Transport::from_shared(String::from(url)).map_err(|cause| {
+    let whole = match url.contains("://") {
+        true => String::from(url),
+        false => format!("http://{url}"),
+    };
+    let transport = Transport::from_shared(whole).map_err(|cause| {
         Error::new(
             Kind::Invalid,
             "FS0423",

@@ -67,6 +67,9 @@ pub const TICKET_BYTES_MAX: usize = 1 << 20;
 /// How long a ticket can be redeemed, in milliseconds; it can be renewed before and after.
 pub const TICKET_LIFE_MS: u64 = 15 * 60 * 1000;
 
+/// How long a query's reader may take nothing before the query is given up.
+pub const QUERY_IDLE_MAX: Duration = Duration::from_secs(600);
+
 /// How long a put may send nothing before it is given up.
 pub const PUT_IDLE_MAX: Duration = Duration::from_secs(600);
 

@@ -8,10 +8,11 @@ mod action;
 mod get;
 mod incoming;
 mod put;
+mod query;
 mod read;
 
 use super::limits;
-use super::ticket::Key;
+use super::ticket::{self, Key};
 use crate::evolution;
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
 use arrow_flight::{
@@ -20,7 +21,7 @@ use arrow_flight::{
 };
 use flinkspark_model::budget::Share;
 use flinkspark_model::dataset::Dataset;
-use flinkspark_model::port::{self, Catalog, Clock, Datasets, Reference, Transactions};
+use flinkspark_model::port::{self, Catalog, Clock, Datasets, Queries, Reference, Transactions};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
 use futures::stream::BoxStream;
@@ -41,6 +42,8 @@ pub struct Components {
     pub datasets: Arc<dyn Datasets>,
     /// Writes them.
     pub transactions: Arc<dyn Transactions>,
+    /// Answers questions over them.
+    pub queries: Arc<dyn Queries>,
     /// Says when tickets expire.
     pub clock: Arc<dyn Clock>,
     /// Signs tickets.
@@ -216,7 +219,11 @@ impl FlightService for Service {
     }
 
     async fn do_get(&self, request: Request<Ticket>) -> Answer<Self::DoGetStream> {
-        answer(get::get(&self.components, &request.into_inner().ticket).await)
+        let ticket = request.into_inner().ticket;
+        answer(match ticket::is_query(&ticket) {
+            true => query::get(&self.components, &ticket).await,
+            false => get::get(&self.components, &ticket).await,
+        })
     }
 
     async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Answer<Self::DoPutStream> {

@@ -6,6 +6,7 @@ mod hostile;
 mod memory;
 mod property;
 mod put;
+mod query;
 mod read;
 mod schema;
 
@@ -30,6 +31,7 @@ pub(crate) struct Bridge {
     pub(crate) url: String,
     pub(crate) client: Client,
     pub(crate) components: Components,
+    pub(crate) counting: Arc<query::Counting>,
 }
 
 pub(crate) async fn bridge() -> Bridge {
@@ -47,8 +49,10 @@ pub(crate) async fn bridge_within(budget: &Budget) -> Bridge {
         gets: share("gets"),
         reads: share("reads"),
     };
+    let counting = Arc::default();
     let components = Components {
         memory,
+        queries: Arc::new(query::Numbers(Arc::clone(&counting))),
         catalog: fake.clone(),
         datasets: fake.clone(),
         transactions: Arc::new(fake.transactions.clone()),
@@ -66,6 +70,7 @@ pub(crate) async fn bridge_within(budget: &Budget) -> Bridge {
         url,
         client,
         components,
+        counting,
     }
 }
 

@@ -1,20 +1,21 @@
 //! Tickets: what a `DoGet` reads, signed.
 //!
-//! A ticket is minted from a position, lives for [`limits::TICKET_LIFE_MS`] and can be redeemed any
-//! number of times until then. It is opaque to clients: version, HMAC-SHA256, JSON. Invariant: a
+//! A ticket is minted from a position or for a question, lives for [`limits::TICKET_LIFE_MS`] and can be redeemed any
+//! number of times until then. It is opaque to clients: kind, HMAC-SHA256, JSON. Invariant: a
 //! ticket that was not signed with this data directory's key is refused before its content is read.
 
 use super::limits;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::SegmentName;
+use flinkspark_model::port::{Pinned, Query};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::profile::{Lossy, Profile};
 use flinkspark_model::{Error, Kind, Result};
 use hmac::{Hmac, Mac};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-const VERSION: u8 = 1;
 const SIGNATURE_BYTES: usize = 32;
 
 /// Keeps a ticket's signature from being taken for a receipt's.
@@ -30,12 +31,12 @@ impl Key {
         Self(bytes)
     }
 
-    fn mac(&self, payload: &[u8]) -> Result<Hmac<Sha256>> {
+    fn mac(&self, kind: u8, payload: &[u8]) -> Result<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).map_err(|cause| {
             Error::new(Kind::Internal, "FS0499", "a ticket could not be signed").with_source(cause)
         })?;
         mac.update(DOMAIN);
-        mac.update(&[VERSION]);
+        mac.update(&[kind]);
         mac.update(payload);
         Ok(mac)
     }
@@ -67,78 +68,135 @@ pub(super) struct Ticket {
     pub(super) expires_at_ms: u64,
 }
 
-impl Ticket {
+/// A question, and what it reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QueryTicket {
+    pub(super) query: Query,
+    pub(super) pins: Vec<Pinned>,
+    pub(super) expires_at_ms: u64,
+}
+
+/// What a ticket holds.
+pub(super) trait Signed: Serialize + DeserializeOwned {
+    /// The first byte of such a ticket.
+    const KIND: u8;
+
+    /// Until when it can be redeemed.
+    fn expires_at_ms(&mut self) -> &mut u64;
+
     /// The bytes that a client carries.
-    pub(super) fn sign(&self, key: &Key) -> Result<Vec<u8>> {
+    fn sign(&self, key: &Key) -> Result<Vec<u8>> {
         let payload = serde_json::to_vec(self).map_err(|cause| {
             Error::new(Kind::Internal, "FS0499", "a ticket could not be signed").with_source(cause)
         })?;
-        let signature = key.mac(&payload)?.finalize().into_bytes();
+        let signature = key.mac(Self::KIND, &payload)?.finalize().into_bytes();
         let mut bytes = Vec::with_capacity(1 + SIGNATURE_BYTES + payload.len());
-        bytes.push(VERSION);
+        bytes.push(Self::KIND);
         bytes.extend_from_slice(&signature);
         bytes.extend_from_slice(&payload);
         Ok(bytes)
     }
 
     /// The ticket if this key signed it, expired or not.
-    pub(super) fn open(bytes: &[u8], key: &Key) -> Result<Self> {
-        let refuse = |why: String| {
-            Error::new(
-                Kind::Unauthorized,
-                "FS0404",
-                "the ticket was not made by this bridge",
-            )
-            .with_detail(why)
-            .with_hint("call get_flight_info again and use the tickets that it returns")
-        };
+    fn open(bytes: &[u8], key: &Key) -> Result<Self> {
         if bytes.len() > limits::TICKET_BYTES_MAX {
-            return Err(refuse(format!(
+            return Err(foreign(format!(
                 "it has {} bytes; the limit is {}",
                 bytes.len(),
                 limits::TICKET_BYTES_MAX
             )));
         }
-        let Some((&VERSION, rest)) = bytes.split_first() else {
-            return Err(refuse(
-                "it does not begin with a version that this bridge makes".into(),
-            ));
+        let rest = match bytes.split_first() {
+            Some((kind, rest)) if *kind == Self::KIND => rest,
+            _ => {
+                return Err(foreign(
+                    "it does not begin with a kind that this bridge makes".into(),
+                ));
+            }
         };
         let Some((signature, payload)) = rest.split_at_checked(SIGNATURE_BYTES) else {
-            return Err(refuse("it ends before its signature does".into()));
+            return Err(foreign("it ends before its signature does".into()));
         };
-        let signed = key.mac(payload)?.verify_slice(signature).is_ok();
+        let signed = key
+            .mac(Self::KIND, payload)?
+            .verify_slice(signature)
+            .is_ok();
         if !signed {
-            return Err(refuse("its signature does not match its content".into()));
+            return Err(foreign("its signature does not match its content".into()));
         }
-        serde_json::from_slice(payload).map_err(|cause| refuse(cause.to_string()))
+        serde_json::from_slice(payload).map_err(|cause| foreign(cause.to_string()))
     }
 
     /// The ticket if this key signed it and it may still be redeemed.
-    pub(super) fn redeem(bytes: &[u8], key: &Key, now_ms: u64) -> Result<Self> {
-        let ticket = Self::open(bytes, key)?;
-        if now_ms >= ticket.expires_at_ms {
+    fn redeem(bytes: &[u8], key: &Key, now_ms: u64) -> Result<Self> {
+        let mut ticket = Self::open(bytes, key)?;
+        let expires_at_ms = *ticket.expires_at_ms();
+        if now_ms >= expires_at_ms {
             return Err(
                 Error::new(Kind::Conflict, "FS0405", "the ticket has expired")
                     .with_detail(format!(
-                        "it could be redeemed until {} ms; it is {now_ms} ms",
-                        ticket.expires_at_ms
+                        "it could be redeemed until {expires_at_ms} ms; it is {now_ms} ms"
                     ))
                     .with_hint("renew it with the action \"renew\", or call get_flight_info again"),
             );
         }
         Ok(ticket)
     }
+
+    /// The same ticket with another expiry.
+    fn renewed(bytes: &[u8], key: &Key, expires_at_ms: u64) -> Result<Vec<u8>> {
+        let mut ticket = Self::open(bytes, key)?;
+        *ticket.expires_at_ms() = expires_at_ms;
+        ticket.sign(key)
+    }
 }
 
-/// Opens a ticket with this content, signed by some key.
+impl Signed for Ticket {
+    const KIND: u8 = 1;
+
+    fn expires_at_ms(&mut self) -> &mut u64 {
+        &mut self.expires_at_ms
+    }
+}
+
+impl Signed for QueryTicket {
+    const KIND: u8 = 2;
+
+    fn expires_at_ms(&mut self) -> &mut u64 {
+        &mut self.expires_at_ms
+    }
+}
+
+/// Whether the ticket, if it is one, is a question's.
+pub(super) fn is_query(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&QueryTicket::KIND)
+}
+
+fn foreign(why: String) -> Error {
+    Error::new(
+        Kind::Unauthorized,
+        "FS0404",
+        "the ticket was not made by this bridge",
+    )
+    .with_detail(why)
+    .with_hint("call get_flight_info again and use the tickets that it returns")
+}
+
+/// Opens tickets with this content, signed by some key.
 pub(crate) fn decode(payload: &[u8]) -> Result<()> {
-    let key = Key::new([0; 32]);
-    let signature = key.mac(payload)?.finalize().into_bytes();
-    let mut bytes = vec![VERSION];
-    bytes.extend_from_slice(&signature);
-    bytes.extend_from_slice(payload);
-    Ticket::open(&bytes, &key).map(|_| ())
+    fn open<T: Signed>(payload: &[u8]) -> Result<T> {
+        let key = Key::new([0; 32]);
+        let signature = key.mac(T::KIND, payload)?.finalize().into_bytes();
+        let mut bytes = vec![T::KIND];
+        bytes.extend_from_slice(&signature);
+        bytes.extend_from_slice(payload);
+        T::open(&bytes, &key)
+    }
+    match open::<Ticket>(payload) {
+        Ok(_) => Ok(()),
+        Err(_) => open::<QueryTicket>(payload).map(|_| ()),
+    }
 }
 
 /// Column indexes as text: ten thousand columns in their order are a few bytes.

@@ -316,7 +316,7 @@ fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     })
 }
 
-fn broken(cause: JoinError) -> Error {
+pub(super) fn broken(cause: JoinError) -> Error {
     Error::new(
         Kind::Internal,
         "FS0706",

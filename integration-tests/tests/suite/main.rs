@@ -10,6 +10,7 @@ mod long;
 mod matrix;
 mod memory;
 mod python;
+mod query;
 mod readme;
 mod server;
 mod surface;

@@ -65,12 +65,23 @@ pub struct Statement {
     query: Box<ast::Query>,
     /// Whether a character beyond U+FFFF stands in the text: Flink orders such text in two ways.
     supplementary: bool,
+    /// Whether a LIMIT may take any rows.
+    any_rows: bool,
 }
 
 impl Statement {
     /// The dataset of `INSERT INTO`, none for a bare query.
     pub fn sink(&self) -> Option<&DatasetName> {
         self.sink.as_ref()
+    }
+
+    /// The same for somebody who only looks at its rows: a LIMIT takes whichever rows come first, as an
+    /// answer that is kept nowhere need not be the same on every engine.
+    pub fn to_look_at(self) -> Self {
+        Self {
+            any_rows: true,
+            ..self
+        }
     }
 }
 
@@ -135,6 +146,7 @@ pub fn parse(sql: &str) -> Result<Statement> {
             sink: None,
             query,
             supplementary,
+            any_rows: false,
         }),
         Ok([ast::Statement::Insert(insert)]) => insertion(insert, supplementary),
         Ok([other]) => Err(refuse(
@@ -179,6 +191,7 @@ fn insertion(insert: ast::Insert, supplementary: bool) -> Result<Statement> {
         sink: Some(dataset_name(name)?),
         query,
         supplementary,
+        any_rows: false,
     })
 }
 
@@ -201,7 +214,7 @@ fn dataset_name(name: &ast::ObjectName) -> Result<DatasetName> {
 /// `FS0802` where Flink's own rules refuse it, `FS0803` where its answer is not known to be kept,
 /// `FS0804` where a dataset does not exist.
 pub fn bind(statement: &Statement, tables: &dyn Tables) -> Result<Job> {
-    let mut binder = state::Binder::new(tables, statement.supplementary);
+    let mut binder = state::Binder::new(tables, statement.supplementary, statement.any_rows);
     let root = binder.query(&statement.query)?;
     if let Some(column) = root
         .columns

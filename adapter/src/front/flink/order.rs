@@ -1,6 +1,7 @@
 //! ORDER BY and LIMIT.
 //!
-//! Invariant: a LIMIT stands only where every choice that its order leaves open gives the same rows.
+//! Invariant: a LIMIT stands only where every choice that its order leaves open gives the same rows, or where any rows
+//! will do.
 
 use super::clauses::whole;
 use super::literal;
@@ -80,7 +81,7 @@ impl Binder<'_> {
             ) => (whole(count)?, 0),
             _ => return Err(refuse("this form of LIMIT, OFFSET or FETCH", "clause")),
         };
-        if !is_totally_ordered(&rel) {
+        if !self.any_rows && !is_totally_ordered(&rel) {
             return Err(refuse(
                 "LIMIT without an order of all columns",
                 "limit-order",

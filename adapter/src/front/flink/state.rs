@@ -25,6 +25,8 @@ pub(super) struct Binder<'t> {
     pub(super) float_constants: bool,
     /// Whether text beyond U+FFFF may be compared.
     pub(super) supplementary: bool,
+    /// Whether a LIMIT may take any rows.
+    pub(super) any_rows: bool,
     /// The scalar subqueries of the SELECT being bound, and where their columns begin.
     pub(super) scalars: Scalars,
     /// The columns of the queries around the one being bound, the innermost last.
@@ -34,7 +36,7 @@ pub(super) struct Binder<'t> {
 }
 
 impl<'t> Binder<'t> {
-    pub(super) fn new(tables: &'t dyn Tables, supplementary: bool) -> Self {
+    pub(super) fn new(tables: &'t dyn Tables, supplementary: bool, any_rows: bool) -> Self {
         Self {
             tables,
             named: Vec::new(),
@@ -42,6 +44,7 @@ impl<'t> Binder<'t> {
             depth: 0,
             float_constants: false,
             supplementary,
+            any_rows,
             scalars: Scalars::default(),
             around: Vec::new(),
             unions: Vec::new(),

@@ -51,7 +51,7 @@ impl Client {
         Ok(stream::try_unfold(state, Reader::next).boxed())
     }
 
-    async fn redeem(&self, ticket: Bytes) -> Result<Streaming<FlightData>> {
+    pub(super) async fn redeem(&self, ticket: Bytes) -> Result<Streaming<FlightData>> {
         let messages = self.inner.clone().do_get(Ticket { ticket }).await;
         messages
             .map(tonic::Response::into_inner)

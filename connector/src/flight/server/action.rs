@@ -9,7 +9,7 @@ use crate::flight::body::{
     TransactionsRequest,
 };
 use crate::flight::limits;
-use crate::flight::ticket::Ticket;
+use crate::flight::ticket::{self, QueryTicket, Signed, Ticket};
 use arrow_flight::{Action, ActionType};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -133,13 +133,15 @@ fn renew(components: &Components, json: &[u8]) -> Result<Bytes> {
             .with_detail(format!("its ticket is not base64: {cause}"))
             .with_hint("encode endpoint.ticket.ticket with base64.b64encode")
         })?;
-    let mut ticket = Ticket::open(&bytes, &components.key)?;
     let expires_at_ms = components
         .clock
         .now_ms()
         .saturating_add(limits::TICKET_LIFE_MS);
-    ticket.expires_at_ms = expires_at_ms;
-    let ticket = STANDARD.encode(ticket.sign(&components.key)?);
+    let renewed = match ticket::is_query(&bytes) {
+        true => QueryTicket::renewed(&bytes, &components.key, expires_at_ms)?,
+        false => Ticket::renewed(&bytes, &components.key, expires_at_ms)?,
+    };
+    let ticket = STANDARD.encode(renewed);
     body::write(&Renewal {
         ticket,
         expires_at_ms: Some(expires_at_ms),

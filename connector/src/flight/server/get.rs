@@ -11,7 +11,7 @@ use super::{Answers, Components, read};
 use crate::fit;
 use crate::flight::body::{self, BatchMetadata};
 use crate::flight::encode::{self, Encoder};
-use crate::flight::ticket::Ticket;
+use crate::flight::ticket::{Signed, Ticket};
 use crate::flight::{limits, wire};
 use crate::store::STORED_BATCH_BYTES_MAX;
 use arrow_array::RecordBatch;
@@ -84,7 +84,7 @@ pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answer
 }
 
 /// The messages that a reader has not taken.
-struct Held {
+pub(super) struct Held {
     memory: Reservation,
     /// What a message stays below unless a single row is larger, in bytes.
     target: usize,
@@ -92,7 +92,7 @@ struct Held {
 
 impl Held {
     /// Large messages while few read, small ones beside many.
-    async fn admit(gets: &Share) -> Result<Self> {
+    pub(super) async fn admit(gets: &Share) -> Result<Self> {
         let of = |target: usize| (limits::GET_MESSAGES_QUEUED as u64 + 1) * target as u64;
         let large = of(limits::GET_BYTES_TARGET);
         if gets.used().saturating_add(large) <= gets.limit() / 4
@@ -106,8 +106,13 @@ impl Held {
         Ok(Self { memory, target })
     }
 
+    /// What a message stays below unless a single row is larger, in bytes.
+    pub(super) fn target(&self) -> usize {
+        self.target
+    }
+
     /// Holds what messages of this size take, where a single row makes one that large.
-    fn fit(&mut self, bytes: usize) {
+    pub(super) fn fit(&mut self, bytes: usize) {
         let largest = self.target.max(bytes) as u64;
         self.memory
             .hold(largest + limits::GET_MESSAGES_QUEUED as u64 * self.target as u64);
@@ -203,7 +208,7 @@ enum Ended {
 /// The reader takes nothing.
 struct Stalled;
 
-type Message = std::result::Result<FlightData, tonic::Status>;
+pub(super) type Message = std::result::Result<FlightData, tonic::Status>;
 
 struct Sender {
     held: Held,
@@ -305,6 +310,7 @@ impl Sender {
                 message.app_metadata = body::write(&BatchMetadata {
                     row: self.ticket.first_row + self.sent,
                     rows,
+                    rows_late: None,
                 })?;
                 self.held
                     .fit(message.data_header.len() + message.data_body.len());

@@ -3,9 +3,10 @@
 //! Invariant: the endpoints of one `FlightInfo` are the segments of one range of slots at one view
 //! of the log, so that reading all of them is a consistent read however the log grows meanwhile.
 
+use super::query;
 use super::{Answers, Components};
 use crate::flight::body::{self, EndpointMetadata, InfoMetadata, ReadCommand, Slots};
-use crate::flight::ticket::Ticket;
+use crate::flight::ticket::{Signed, Ticket};
 use crate::flight::{limits, wire};
 use arrow_flight::flight_descriptor::DescriptorType;
 use arrow_flight::{
@@ -17,6 +18,7 @@ use flinkspark_model::dataset::Dataset;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::log::{LiveEpoch, SegmentRef, View};
 use flinkspark_model::name::DatasetName;
+use flinkspark_model::port::Query;
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result, profile};
 use flinkspark_proto::error::to_status;
@@ -47,8 +49,7 @@ pub(super) fn result_schema(
     wire::plain(&profile::check(&projected, profile, lossy)?.schema)
 }
 
-async fn select(components: &Components, descriptor: &FlightDescriptor) -> Result<Selection> {
-    let command = command(descriptor)?;
+async fn select(components: &Components, command: ReadCommand) -> Result<Selection> {
     let dataset = components.lookup(&command.dataset).await?;
     let columns = command
         .columns
@@ -69,13 +70,25 @@ async fn select(components: &Components, descriptor: &FlightDescriptor) -> Resul
     })
 }
 
-fn command(descriptor: &FlightDescriptor) -> Result<ReadCommand> {
+/// What a descriptor asks for.
+enum Asked {
+    /// Rows of a dataset.
+    Rows(ReadCommand),
+    /// The rows that a statement gives.
+    Query(Query),
+}
+
+fn asked(descriptor: &FlightDescriptor) -> Result<Asked> {
+    let what = "descriptor's command";
     match (descriptor.r#type(), descriptor.path.as_slice()) {
-        (DescriptorType::Cmd, _) => body::parse("descriptor's command", &descriptor.cmd),
-        (DescriptorType::Path, [dataset]) => Ok(ReadCommand {
+        (DescriptorType::Cmd, _) if body::is_query(&descriptor.cmd) => {
+            body::parse(what, &descriptor.cmd).map(Asked::Query)
+        }
+        (DescriptorType::Cmd, _) => body::parse(what, &descriptor.cmd).map(Asked::Rows),
+        (DescriptorType::Path, [dataset]) => Ok(Asked::Rows(ReadCommand {
             dataset: dataset.clone(),
             ..ReadCommand::default()
-        }),
+        })),
         (_, path) => Err(
             Error::new(Kind::Invalid, "FS0403", "the descriptor names no dataset")
                 .with_detail(format!(
@@ -122,8 +135,11 @@ pub(super) async fn schema(
     components: &Components,
     descriptor: &FlightDescriptor,
 ) -> Result<SchemaResult> {
-    let selection = select(components, descriptor).await?;
-    let IpcMessage(schema) = SchemaAsIpc::new(&selection.schema, &IpcWriteOptions::default())
+    let schema = match asked(descriptor)? {
+        Asked::Rows(command) => select(components, command).await?.schema,
+        Asked::Query(query) => query::schema(components, &query).await?,
+    };
+    let IpcMessage(schema) = SchemaAsIpc::new(&schema, &IpcWriteOptions::default())
         .try_into()
         .map_err(not_written)?;
     Ok(SchemaResult { schema })
@@ -134,7 +150,11 @@ pub(super) async fn info(
     components: &Components,
     descriptor: FlightDescriptor,
 ) -> Result<FlightInfo> {
-    let selection = select(components, &descriptor).await?;
+    let command = match asked(&descriptor)? {
+        Asked::Rows(command) => command,
+        Asked::Query(query) => return query::info(components, descriptor, query).await,
+    };
+    let selection = select(components, command).await?;
     let log = components.open(&selection.dataset).await?;
     let view = log.refresh().await?;
     let slots = pinned(&selection, &view)?;
@@ -305,14 +325,18 @@ fn endpoint(
         bytes: group.iter().map(|(_, _, segment)| segment.bytes).sum(),
         digest: group.iter().map(|(_, _, segment)| segment.digest).sum(),
     };
-    let expires = prost_types::Timestamp {
-        seconds: i64::try_from(expires_at_ms / 1000).unwrap_or(i64::MAX),
-        nanos: i32::try_from(expires_at_ms % 1000 * 1_000_000).unwrap_or(0),
-    };
     Ok(FlightEndpoint::new()
         .with_ticket(arrow_flight::Ticket::new(ticket.sign(&components.key)?))
-        .with_expiration_time(expires)
+        .with_expiration_time(expiry(expires_at_ms))
         .with_app_metadata(body::write(&metadata)?))
+}
+
+/// Until when a ticket can be redeemed.
+pub(super) fn expiry(at_ms: u64) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: i64::try_from(at_ms / 1000).unwrap_or(i64::MAX),
+        nanos: i32::try_from(at_ms % 1000 * 1_000_000).unwrap_or(0),
+    }
 }
 
 /// `ListFlights`: every dataset whose name begins with the criteria's text, page by page as the
@@ -370,6 +394,6 @@ async fn listed(components: Arc<Components>, dataset: Arc<Dataset>) -> Result<Fl
     )
 }
 
-fn not_written(cause: ArrowError) -> Error {
+pub(super) fn not_written(cause: ArrowError) -> Error {
     Error::new(Kind::Internal, "FS0499", "a schema could not be written").with_source(cause)
 }

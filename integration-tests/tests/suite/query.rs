@@ -1,0 +1,156 @@
+//! Questions from the command line: rows come, nothing stays.
+
+use flinkspark_integration_tests::Step;
+use flinkspark_integration_tests::command::{Build, flinkspark};
+use flinkspark_integration_tests::server::Flights;
+use serde_json::{Value, json};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// Compares a hundred thousand million pairs, and finds none.
+const ENDLESS: &str =
+    "SELECT a.dest FROM flights a CROSS JOIN flights b WHERE a.distance + b.distance < 0";
+
+#[test]
+fn a_query_prints_its_rows_and_leaves_nothing_behind() -> Step {
+    let Flights { server, dir } = Flights::start("24h")?;
+    let before = server.must(&["dataset", "list", "-o", "json"])?.json()?;
+    let by_origin =
+        "SELECT origin, COUNT(*) AS departures FROM flights GROUP BY origin ORDER BY origin";
+    let said = server.must(&["query", by_origin, "-o", "json"])?;
+    let wanted = json!([
+        {"origin": "EWR", "departures": 120_835},
+        {"origin": "JFK", "departures": 111_279},
+        {"origin": "LGA", "departures": 104_662},
+    ]);
+    assert_eq!(said.json()?, wanted);
+    assert!(
+        said.out.find("origin") < said.out.find("departures"),
+        "{said:?}"
+    );
+    let table = server.must(&["query", by_origin])?;
+    assert_eq!(
+        table.out,
+        "+--------+------------+\n| origin | departures |\n+--------+------------+\n\
+         | EWR    | 120835     |\n| JFK    | 111279     |\n| LGA    | 104662     |\n+--------+------------+\n"
+    );
+
+    // Any rows will do for somebody who looks at them.
+    let said = server.must(&["query", "SELECT * FROM flights LIMIT 3", "-o", "jsonl"])?;
+    assert_eq!(said.out.lines().count(), 3);
+    let said = server.must(&[
+        "query",
+        "SELECT dest FROM flights",
+        "--limit",
+        "5",
+        "-o",
+        "jsonl",
+    ])?;
+    assert_eq!(said.out.lines().count(), 5);
+    assert!(
+        said.err.contains("the first 5 rows, there are more"),
+        "{said:?}"
+    );
+    let said = server.must(&["query", "SELECT 1 AS n", "--limit", "1", "-o", "jsonl"])?;
+    assert_eq!((said.out.as_str(), said.err.as_str()), ("{\"n\":1}\n", ""));
+
+    // Every row, into a file and back.
+    let file = dir.path().join("all.parquet");
+    let file = file.to_str().ok_or("the path is text")?;
+    let from = dir.path().join("all.sql");
+    std::fs::write(&from, "-- all of them\nSELECT * FROM flights;\n")?;
+    let from = from.to_str().ok_or("the path is text")?;
+    server.must(&["query", "--file", from, "--to", file])?;
+    server.must(&["dataset", "register", "copied", "--like", file])?;
+    server.must(&["transfer", file, "dataset://copied"])?;
+    let digest = |name: &str| -> Step<Value> {
+        Ok(server
+            .must(&["dataset", "show", name, "-o", "json"])?
+            .json()?["digest"]
+            .clone())
+    };
+    assert_eq!(digest("copied")?, digest("flights")?);
+    server.must(&["dataset", "drop", "copied", "--yes"])?;
+
+    assert_eq!(
+        server.must(&["dataset", "list", "-o", "json"])?.json()?,
+        before
+    );
+    assert_eq!(
+        server.must(&["job", "list", "-o", "json"])?.json()?,
+        json!([])
+    );
+    Ok(())
+}
+
+#[test]
+fn what_is_wrong_with_a_query_is_said_by_name() -> Step {
+    let Flights { server, dir } = Flights::start("24h")?;
+    for (text, code) in [
+        ("INSERT INTO o SELECT dest FROM flights", "FS0922"),
+        ("SELECT dest FROM nowhere", "FS0804"),
+        ("SELECT destt FROM flights", "FS0802"),
+        ("SELEC dest FROM flights", "FS0801"),
+        (
+            "SELECT 10 / (distance - distance) AS q FROM flights",
+            "FS0805",
+        ),
+    ] {
+        let said = server.run(&["query", text, "-o", "jsonl"])?;
+        assert!(
+            said.code != Some(0) && said.err.contains(code),
+            "{text}: {said:?}"
+        );
+        assert_eq!(said.out, "", "{text}");
+    }
+    // A file takes its name only when every row is in it.
+    let file = dir.path().join("torn.csv");
+    let path = file.to_str().ok_or("the path is text")?;
+    let failing = "SELECT 10 / (flight - 1545) AS q FROM flights";
+    let said = server.run(&["query", failing, "--to", path])?;
+    assert!(said.err.contains("FS0805") && !file.exists(), "{said:?}");
+    Ok(())
+}
+
+#[test]
+fn queries_end_with_whoever_asked_and_are_bounded_in_number() -> Step {
+    let Flights { server, dir } = Flights::start("24h")?;
+    let _kept = dir;
+    let mut clients = Vec::new();
+    for _ in 0..16 {
+        let mut command = flinkspark(Build::Plain)?;
+        command
+            .env("FLINKSPARK_URL", server.url())
+            .args(["query", ENDLESS]);
+        clients.push(
+            command
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()?,
+        );
+    }
+    let one = ["query", "SELECT 1 AS n", "-o", "jsonl"];
+    let since = Instant::now();
+    let refused = |wanted: bool| -> Step {
+        loop {
+            let said = server.run(&one)?;
+            match said.err.contains("FS0923") {
+                refused if refused == wanted => return Ok(()),
+                _ if since.elapsed() > Duration::from_secs(120) => {
+                    return Err(
+                        format!("it was to be {wanted} that there is no room: {said:?}").into(),
+                    );
+                }
+                _ => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    };
+    refused(true)?;
+    for client in &mut clients {
+        client.kill()?;
+        client.wait()?;
+    }
+    refused(false)?;
+    assert_eq!(server.must(&one)?.out, "{\"n\":1}\n");
+    Ok(())
+}
