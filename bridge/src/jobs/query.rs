@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// The most questions that are answered at once.
-const ANSWERED_MAX: usize = 16;
+const ANSWERED_MAX: usize = 8;
 
 /// Partitions of a question's plan.
 const PARTITIONS: u32 = 2;

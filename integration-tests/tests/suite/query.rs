@@ -117,7 +117,7 @@ fn queries_end_with_whoever_asked_and_are_bounded_in_number() -> Step {
     let Flights { server, dir } = Flights::start("24h")?;
     let _kept = dir;
     let mut clients = Vec::new();
-    for _ in 0..16 {
+    for _ in 0..8 {
         let mut command = flinkspark(Build::Plain)?;
         command
             .env("FLINKSPARK_URL", server.url())
