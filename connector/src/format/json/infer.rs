@@ -4,11 +4,10 @@
 //! without loss of a digit; columns stand in the order in which their keys were first seen, and all are nullable.
 
 use super::numbers::Numbers;
-use super::options::Patterns;
 use super::rows::{Broken, Rows};
 use super::tokens::{Token, Tokens};
 use super::wrong::{What, Wrong, shown};
-use crate::format::text::{Restated, Seen};
+use crate::format::text::{Patterns, Restated, Seen};
 use arrow_schema::{DataType, Field, Fields, Schema};
 use std::collections::HashMap;
 use std::io::Read;

@@ -3,10 +3,9 @@
 //! Strict: a number is read from a number and a text from a string, and what the type does not hold whole is refused.
 //! Invariant: each column reads what the printer of its type writes.
 
-use super::options::Patterns;
 use super::span::{Span, parse_span};
 use super::tokens::Token;
-use crate::format::text::{self, Number, Pattern, column_of};
+use crate::format::text::{self, Number, Patterns, column_of};
 use arrow_array::builder::{
     ArrayBuilder, BinaryBuilder, FixedSizeBinaryBuilder, LargeBinaryBuilder,
 };
@@ -172,31 +171,7 @@ fn exact<T: ArrowPrimitiveType>(
 /// Types whose values are strings.
 fn texts(data_type: &DataType, reading: &Reading) -> Option<Box<dyn text::Column>> {
     let column = coded(data_type).or_else(|| text::column(data_type))?;
-    Some(match reading.patterns.of(data_type).cloned() {
-        Some(pattern) => Box::new(Patterned { pattern, column }),
-        None => column,
-    })
-}
-
-/// Dates and times of a declared pattern.
-struct Patterned {
-    pattern: Pattern,
-    column: Box<dyn text::Column>,
-}
-
-impl text::Column for Patterned {
-    fn push(&mut self, text: &str) -> bool {
-        let iso = self.pattern.to_iso(text);
-        iso.is_some_and(|iso| self.column.push(&iso))
-    }
-
-    fn push_null(&mut self) {
-        self.column.push_null();
-    }
-
-    fn finish(&mut self) -> ArrayRef {
-        self.column.finish()
-    }
+    Some(reading.patterns.column(data_type, column))
 }
 
 /// Types whose texts are JSON's own: bytes and spans.

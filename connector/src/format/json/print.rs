@@ -4,9 +4,8 @@
 //! would not is refused.
 
 use super::leaf::NAMED_FLOATS;
-use super::options::Patterns;
 use super::span::{Span, put_span};
-use crate::format::text::{printer as text_printer, printer_of, put, within_day};
+use crate::format::text::{Patterns, printer as text_printer, printer_of, put, within_day};
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{

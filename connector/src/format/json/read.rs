@@ -3,7 +3,6 @@
 use super::column::Table;
 use super::infer::{Inferred, infer};
 use super::leaf::Reading;
-use super::options::Patterns;
 use super::report::{as_error, refuse};
 use super::rows::Rows;
 use crate::format::conform::stored_schema;
@@ -38,7 +37,7 @@ impl Reader {
     ) -> Result<Self> {
         let reading = Reading {
             verbatim: options.schema.is_none(),
-            patterns: Patterns::new(&options.json)?,
+            patterns: options.json.patterns()?,
         };
         let (schema, notices) = match &options.schema {
             Some(schema) => (stored_schema(schema)?, Vec::new()),

@@ -2,10 +2,11 @@
 
 use super::column::Table;
 use super::leaf::Reading;
-use super::options::{JsonOptions, Patterns};
+use super::options::JsonOptions;
 use super::print::{Printer, Unwritable, members, printer};
 use super::report::refuse;
 use crate::format::error::{cannot_write, unwritable_value};
+use crate::format::text::Patterns;
 use crate::format::{BatchWriter, Format};
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
@@ -32,7 +33,7 @@ impl Writer {
     ) -> Result<Self> {
         let reading = Reading {
             verbatim: false,
-            patterns: Patterns::new(options)?,
+            patterns: options.patterns()?,
         };
         // What cannot be read is not written.
         let table = Table::new(schema, &reading);
