@@ -43,7 +43,7 @@ mod units;
 
 pub(crate) use civil::per_second;
 pub use conform::stored_schema;
-pub use csv::CsvOptions;
+pub use csv::{CsvOptions, Encoding};
 pub use json::JsonOptions;
 pub use parquet::ROW_GROUP_BYTES_MAX;
 

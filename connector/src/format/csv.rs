@@ -1,20 +1,27 @@
 //! CSV after RFC 4180: own reader and writer, because null and `""` must be told apart.
 //!
 //! `docs/csv.md` specifies the text of each type, which [`super::text`] prints and parses. The modules build on one
-//! another in this order: options, record, infer, quote, schema, read and write. Invariant: a quoted field
-//! is never null and never anything but text to inference; whatever the writer writes, the reader
-//! reads back as it was.
+//! another in this order: encoding, options, source, record, sniff, look, nulls, met, infer, quote, schema, read and
+//! write. Invariant: a quoted field is never null and never anything but text to inference; whatever the writer writes,
+//! the reader reads back as it was, with the same options; what the reader takes for granted without being told, it says.
 
+mod encoding;
 mod infer;
+mod look;
+mod met;
+mod nulls;
 mod options;
 mod quote;
 mod read;
 mod record;
 mod schema;
+mod sniff;
+mod source;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use encoding::Encoding;
 pub use options::CsvOptions;
 
 use super::{BatchReader, BatchWriter, FileKind, Input, ReadOptions, WriteOptions};

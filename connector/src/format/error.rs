@@ -140,14 +140,19 @@ pub(super) fn foreign_line_ends(name: &str, line: u64) -> Error {
 
 /// A text file is not UTF-8; the place is a line or more exact.
 pub(super) fn not_utf8(name: &str, place: &str) -> Error {
+    undecodable(name, "UTF-8", place, "bytes that UTF-8 does not have")
+}
+
+/// A text file is not of its encoding: the place, which is a line or more exact, holds what it does not have.
+pub(super) fn undecodable(name: &str, encoding: &str, place: &str, what: &str) -> Error {
     Error::new(
         Kind::Data,
         "FS0316",
-        format!("\"{name}\" is not UTF-8 text"),
+        format!("\"{name}\" is not {encoding} text"),
     )
-    .with_detail(format!("{place} holds bytes that UTF-8 does not have"))
+    .with_detail(format!("{place} holds {what}"))
     .with_hint(
-        "convert the file, for example: iconv -f latin1 -t utf-8 OLD > NEW (from Excel: -f utf-16)",
+        "convert the file, for example: iconv -f latin1 -t utf-8 OLD > NEW; for CSV pass --encoding",
     )
 }
 

@@ -1,11 +1,16 @@
 //! Which fields stand in quotes.
 //!
-//! Invariant: a field is quoted exactly where it is empty text, holds a character of CSV's own,
-//! equals the null text, or is text that looks like another type.
+//! Invariant: a field is quoted where it would be read as another value without quotes, whatever the schema; and where
+//! it is a text that others would not take for one: a number, a word for nulls, what holds a character that other files
+//! have between their fields.
 
-use super::record::BYTE_ORDER_MARK;
-use crate::format::text::{Kind, kind};
+use super::encoding::Encoding;
+use super::look::Look;
+use super::nulls::{Nulls, is_taken_for_null};
+use super::options::{CsvOptions, Dialect};
+use super::sniff::candidates;
 use arrow_schema::DataType;
+use flinkspark_model::Result;
 
 /// Whether fields of the type are quoted where they look like another type.
 pub(super) fn is_text(data_type: &DataType) -> bool {
@@ -22,13 +27,81 @@ pub(super) fn is_text(data_type: &DataType) -> bool {
     )
 }
 
-/// Whether a printed field needs quotes.
-pub(super) fn needs_quotes(field: &[u8], delimiter: u8, null: &[u8], text: bool) -> bool {
-    field.is_empty()
-        || field == null
-        || field.starts_with(BYTE_ORDER_MARK)
-        || field
-            .iter()
-            .any(|byte| *byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r'))
-        || (text && std::str::from_utf8(field).is_ok_and(|field| kind(field) != Kind::Text))
+/// What quotes do for a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quotes {
+    /// Nothing.
+    Needless,
+    /// They keep it what it is for who does not know its column.
+    Wanted,
+    /// It would be something else without them.
+    Needed,
+}
+
+/// What decides on quotes in one file.
+pub(super) struct Quoting {
+    dialect: Dialect,
+    nulls: Nulls,
+    look: Look,
+    encoding: Encoding,
+    /// What would be taken for the delimiter of a file of one column.
+    candidates: Vec<u8>,
+    columns: usize,
+}
+
+impl Quoting {
+    pub(super) fn new(options: &CsvOptions, columns: usize) -> Result<Self> {
+        let delimiter = options.usual_delimiter();
+        Ok(Self {
+            dialect: options.dialect(delimiter),
+            nulls: Nulls::new(options, columns, delimiter)?,
+            look: Look::new(options)?,
+            encoding: options.encoding.unwrap_or(Encoding::Utf8),
+            candidates: match (columns, options.delimiter) {
+                (1, None) => candidates(options).collect(),
+                _ => Vec::new(),
+            },
+            columns,
+        })
+    }
+
+    /// What is written for a null.
+    pub(super) fn null(&self) -> &[u8] {
+        self.nulls.written()
+    }
+
+    /// What quotes do for a printed field; `text` whether its column is of texts.
+    pub(super) fn of(&self, field: &[u8], index: usize, text: bool) -> Quotes {
+        if self.is_needed(field, index) {
+            return Quotes::Needed;
+        }
+        let as_text = || std::str::from_utf8(field).unwrap_or_default();
+        let wanted = (text && self.look.is_no_text(as_text()))
+            || is_taken_for_null(field)
+            || field.iter().any(|byte| self.candidates.contains(byte));
+        match wanted {
+            true => Quotes::Wanted,
+            false => Quotes::Needless,
+        }
+    }
+
+    fn is_needed(&self, field: &[u8], index: usize) -> bool {
+        let Dialect {
+            delimiter, quote, ..
+        } = self.dialect;
+        let own =
+            |byte: &u8| *byte == delimiter || Some(*byte) == quote || matches!(byte, b'\n' | b'\r');
+        self.nulls.holds(field)
+            || (field.is_empty() && self.columns == 1)
+            || field.iter().any(own)
+            || (index == 0 && self.is_no_record(field))
+    }
+
+    /// Whether a line that begins so is a comment, or a file that begins so has a byte order mark.
+    fn is_no_record(&self, field: &[u8]) -> bool {
+        let comment = self.dialect.comment.as_deref();
+        let text = || std::str::from_utf8(field).unwrap_or_default();
+        comment.is_some_and(|comment| field.starts_with(comment))
+            || self.encoding.looks_marked(text())
+    }
 }

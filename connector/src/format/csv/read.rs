@@ -1,12 +1,17 @@
 //! Reads CSV at a schema, declared or inferred.
 
-use super::infer::{Inferred, check_width, infer, utf8};
-use super::options::CsvOptions;
-use super::record::{Broken, Records};
+use super::encoding::Encoding;
+use super::infer::{Inferred, Uninferred, check_width, infer, utf8};
+use super::look::Look;
+use super::met::{self, Met, notices};
+use super::nulls::{BACKSLASH_N, Nulls, is_textual};
+use super::record::Records;
 use super::schema::check_schema;
+use super::sniff::{Sniffed, sniff};
+use super::source::{Broken, Source};
 use crate::format::conform::{conform, stored_schema};
-use crate::format::error::{cannot_open, damaged, described, foreign_line_ends, not_utf8};
-use crate::format::text::{Column, column};
+use crate::format::error::{cannot_open, damaged, described, foreign_line_ends, undecodable};
+use crate::format::text::Column;
 use crate::format::{BatchReader, Format, Input, ReadOptions};
 use arrow_array::RecordBatch;
 use arrow_schema::{Field, Schema, SchemaRef};
@@ -18,14 +23,25 @@ use std::sync::Arc;
 /// Characters of a wrong field that an error shows.
 const SHOWN_CHARS: usize = 40;
 
+/// A column, and what was met in it.
+struct Cells {
+    column: Box<dyn Column>,
+    textual: bool,
+    nullable: bool,
+    met: Met,
+}
+
 /// Reads a file's records into batches.
 pub(in crate::format) struct Reader {
     records: Records<Box<dyn Input>>,
-    columns: Vec<Box<dyn Column>>,
+    columns: Vec<Cells>,
     /// What the columns build, before their encodings are the schema's.
     built: SchemaRef,
     schema: SchemaRef,
-    options: CsvOptions,
+    nulls: Nulls,
+    /// Whether the schema was declared, so that nobody has said yet what is met.
+    is_declared: bool,
+    decimal_comma: bool,
     name: String,
     batch_rows: usize,
     batch_bytes: usize,
@@ -34,53 +50,73 @@ pub(in crate::format) struct Reader {
 
 impl Reader {
     pub(in crate::format) fn new(
-        mut input: Box<dyn Input>,
+        input: Box<dyn Input>,
         name: &str,
         options: &ReadOptions,
     ) -> Result<Self> {
-        options.csv.check()?;
+        let csv = &options.csv;
+        csv.check()?;
+        let look = Look::new(csv)?;
         let broken = |broken| as_error(name, broken);
-        let (schema, notices) = match &options.schema {
-            Some(schema) => (stored_schema(schema)?, Vec::new()),
+        let mut source = Source::new(input, csv.encoding).map_err(broken)?;
+        let mut said = Vec::new();
+        said.extend(
+            csv.encoding
+                .is_none()
+                .then(|| marked(source.marked()))
+                .flatten(),
+        );
+        let columns = options.schema.as_ref().map(|schema| schema.fields().len());
+        let Sniffed { delimiter, notice } = sniff(&mut source, csv, columns).map_err(broken)?;
+        said.extend(notice);
+        let mut records = Records::new(source, csv.dialect(delimiter));
+        let schema = match &options.schema {
+            Some(schema) => stored_schema(schema)?,
             None => {
-                let Inferred {
-                    schema,
-                    notices,
-                    blank,
-                } = infer(&mut input, &options.csv).map_err(broken)?;
-                options.csv.check_blank(schema.fields().len(), blank)?;
+                let inferred = infer(&mut records, csv, delimiter);
+                let Inferred { schema, notices } = inferred.map_err(|why| match why {
+                    Uninferred::Broken(why) => as_error(name, why),
+                    Uninferred::Refused(error) => error,
+                })?;
+                said.extend(notices);
+                let mut input = records.into_input();
                 input
                     .seek(SeekFrom::Start(0))
                     .map_err(|cause| cannot_open(name, cause))?;
-                (Arc::new(schema), notices)
+                let source = Source::new(input, csv.encoding).map_err(broken)?;
+                records = Records::new(source, csv.dialect(delimiter));
+                Arc::new(schema)
             }
         };
         check_schema(&schema)?;
-        let columns: Vec<_> = schema
-            .fields()
-            .iter()
-            .filter_map(|field| column(field.data_type()))
-            .collect();
-        let records =
-            Records::new(input, options.csv.delimiter).map_err(|cause| cannot_open(name, cause))?;
+        let columns = schema.fields().iter().filter_map(|field| {
+            Some(Cells {
+                column: look.column(field.data_type())?,
+                textual: is_textual(field.data_type()),
+                nullable: field.is_nullable(),
+                met: Met::default(),
+            })
+        });
         let mut reader = Self {
             records,
+            columns: columns.collect(),
             built: Arc::clone(&schema),
+            nulls: Nulls::new(csv, schema.fields().len(), delimiter)?,
             schema,
-            columns,
-            options: options.csv.clone(),
+            is_declared: options.schema.is_some(),
+            decimal_comma: csv.decimal_comma,
             name: name.into(),
             batch_rows: options.batch_rows.max(1),
             batch_bytes: options.batch_bytes,
-            notices,
+            notices: said,
         };
-        if reader.options.header {
+        if csv.header {
             reader.check_header()?;
         }
         let built = reader
             .columns
             .iter_mut()
-            .map(|column| column.finish().data_type().clone());
+            .map(|cells| cells.column.finish().data_type().clone());
         let fields = reader
             .schema
             .fields()
@@ -135,8 +171,7 @@ impl Reader {
             .records
             .advance()
             .map_err(|broken| as_error(&self.name, broken))?;
-        self.options
-            .check_blank(self.columns.len(), self.records.blank())?;
+        self.nulls.check_blank(self.records.blank())?;
         Ok(more)
     }
 
@@ -156,7 +191,7 @@ impl Reader {
         let columns = self
             .columns
             .iter_mut()
-            .map(|column| column.finish())
+            .map(|cells| cells.column.finish())
             .collect();
         let wrong =
             |cause: arrow_schema::ArrowError| damaged(Format::CSV, &self.name, cause.to_string());
@@ -169,17 +204,25 @@ impl Reader {
     /// Appends the present record's field to its column; how many bytes it had.
     fn push(&mut self, index: usize) -> Result<usize> {
         let (bytes, quoted) = self.records.field(index).unwrap_or_default();
-        let is_null = !quoted && bytes == self.options.null.as_bytes();
-        let text =
-            utf8(bytes, self.records.line()).map_err(|broken| as_error(&self.name, broken))?;
-        let nullable = self.schema.field(index).is_nullable();
-        let fits = match self.columns.get_mut(index) {
-            Some(column) if is_null => {
-                column.push_null();
-                nullable
-            }
-            Some(column) => column.push(text),
-            None => false,
+        let line = self.records.line();
+        let text = utf8(bytes, line).map_err(|broken| as_error(&self.name, broken))?;
+        let Some(cells) = self.columns.get_mut(index) else {
+            return Err(self.misfit(index, text, false));
+        };
+        let everywhere = !quoted && self.nulls.holds(bytes);
+        let beside = !quoted && !everywhere && !cells.textual && self.nulls.holds_beside(bytes);
+        if beside && !bytes.is_empty() {
+            cells.met.word(bytes);
+        }
+        if cells.textual && !quoted && !everywhere && text == BACKSLASH_N {
+            cells.met.backslash_n += 1;
+        }
+        let is_null = everywhere || beside;
+        let fits = if is_null {
+            cells.column.push_null();
+            cells.nullable
+        } else {
+            cells.column.push(text)
         };
         if fits {
             Ok(bytes.len() + 1)
@@ -193,35 +236,54 @@ impl Reader {
         let (name, kind) = (field.name(), type_name(field.data_type()));
         let shown: String = text.chars().take(SHOWN_CHARS).collect();
         let dots = if shown.len() < text.len() { "..." } else { "" };
-        let what = if is_null {
-            format!("the null in line {line} has no place in column \"{name}\"")
-        } else {
-            format!(
-                "\"{}{dots}\" in line {line} is no {kind}",
-                shown.escape_debug()
-            )
+        let shown = format!("\"{}{dots}\"", shown.escape_debug());
+        let what = match (is_null, text) {
+            (true, "") => format!("the null in line {line} has no place in column \"{name}\""),
+            (true, _) => format!(
+                "the null in line {line} has no place in column \"{name}\": {shown} stands for one"
+            ),
+            (false, _) => format!("{shown} in line {line} is no {kind}"),
         };
+        let is_word = matches!(text, "NA" | "NULL" | "null" | "N/A" | BACKSLASH_N);
+        let comma = !self.decimal_comma && text.contains(',') && !text.contains('.');
         Error::new(Kind::Data, "FS0307", what)
             .with_detail(format!(
                 "file \"{}\", column \"{name}\" of type {kind}",
                 self.name
             ))
-            .with_hint(
-                if text.is_empty() || matches!(text, "NA" | "NULL" | "null" | "N/A") {
-                    format!("if it stands for a null, pass --null \"{text}\"")
-                } else {
-                    "correct the file, or read it at a schema whose column is text".into()
-                },
-            )
+            .with_hint(if is_null {
+                "correct the file, or read it at a schema whose column may be null".into()
+            } else if is_word {
+                format!("if it stands for a null, pass --null '{text}'")
+            } else if comma && (field.data_type().is_floating() || field.data_type().is_decimal()) {
+                "if its comma is a decimal point, pass --decimal-comma".into()
+            } else {
+                "correct the file, or read it at a schema whose column is text".to_owned()
+            })
     }
+}
+
+/// A word on an encoding that the file's first bytes told.
+fn marked(encoding: Option<Encoding>) -> Option<String> {
+    let encoding = encoding.filter(|encoding| *encoding != Encoding::Utf8)?;
+    Some(format!(
+        "the file is read as {}, as its byte order mark says",
+        encoding.name()
+    ))
 }
 
 fn as_error(name: &str, broken: Broken) -> Error {
     match broken {
         Broken::Io(cause) => cannot_open(name, cause),
         Broken::Damaged(why) => damaged(Format::CSV, name, why),
+        Broken::Torn(line) => {
+            let why = format!("line {line}: the file ends within a quoted field");
+            damaged(Format::CSV, name, why)
+        }
         Broken::LineEnds(line) => foreign_line_ends(name, line),
-        Broken::Encoding(line) => not_utf8(name, &format!("line {line}")),
+        Broken::Encoding(encoding, line, what) => {
+            undecodable(name, encoding.title(), &format!("line {line}"), what)
+        }
     }
 }
 
@@ -239,8 +301,21 @@ impl BatchReader for Reader {
     }
 
     fn notices(&self) -> Vec<String> {
-        let rounded = self.columns.iter().zip(self.schema.fields());
-        let rounded = rounded.filter_map(|(column, field)| match column.rounded() {
+        let columns = || self.columns.iter().zip(self.schema.fields());
+        let met = columns()
+            .filter(|_| self.is_declared)
+            .map(|(cells, field)| {
+                let (name, textual) = (field.name(), cells.textual);
+                // Who declared the schema knows what an empty field is.
+                let empty = false;
+                let column = met::Column {
+                    name,
+                    textual,
+                    empty,
+                };
+                (column, &cells.met)
+            });
+        let rounded = columns().filter_map(|(cells, field)| match cells.column.rounded() {
             0 => None,
             count => Some(format!(
                 "column \"{}\": {count} fields have more digits than {} holds; the nearest numbers were taken",
@@ -248,6 +323,9 @@ impl BatchReader for Reader {
                 type_name(field.data_type())
             )),
         });
-        self.notices.iter().cloned().chain(rounded).collect()
+        let mut all = self.notices.clone();
+        all.extend(notices(met));
+        all.extend(rounded);
+        all
     }
 }

@@ -49,3 +49,10 @@ pub(super) fn refuse(column: &str, data_type: &DataType) -> Error {
         "use .parquet or .arrow, or leave the column out",
     )
 }
+
+/// A column whose name cannot be written into the header.
+pub(super) fn refuse_name(column: &str, why: String) -> Error {
+    let why = format!("of its name: {why}");
+    let hint = "leave the header out, or write the file with other options";
+    unheld(Format::CSV, column, why, hint)
+}
