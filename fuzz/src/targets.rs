@@ -7,7 +7,7 @@ use crate::fixup;
 #[cfg(feature = "sql")]
 use crate::sql;
 use flinkspark_connector::decoders;
-use flinkspark_connector::format::{CsvOptions, Format, ReadOptions};
+use flinkspark_connector::format::{CsvOptions, Encoding, Format, ReadOptions};
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::handle::HandleKey;
@@ -172,20 +172,52 @@ fn avro(input: &[u8]) {
     file(Format::AVRO, input, &ReadOptions::default());
 }
 
-/// The first byte chooses the options.
+/// The first byte chooses the options, and whether a second one chooses those that few files need.
 fn csv(input: &[u8]) {
     let (choice, text) = input.split_first().unwrap_or((&0, &[]));
-    let csv = CsvOptions {
-        null: [r"\N", "", "NA", "null"][usize::from(choice >> 1 & 3)].into(),
+    let mut csv = CsvOptions {
+        nulls: [vec![r"\N"], vec![""], vec!["NA", "null"], vec![]][usize::from(choice >> 1 & 3)]
+            .iter()
+            .map(|null| (*null).into())
+            .collect(),
         header: choice & 1 == 0,
-        delimiter: [b',', b';', b'\t', b'|'][usize::from(choice >> 3 & 3)],
+        delimiter: Some([b',', b';', b'\t', b'|'][usize::from(choice >> 3 & 3)]),
+        ..CsvOptions::default()
     };
+    let mut text = text;
+    if choice & 0x80 != 0 {
+        let (more, rest) = text.split_first().unwrap_or((&0, &[]));
+        text = rest;
+        csv = rare(csv, *more);
+    }
     let options = ReadOptions {
         schema: (choice & 0x20 != 0).then(crate::seeds::every_csv_type),
         csv,
         ..ReadOptions::default()
     };
     file(Format::CSV, text, &options);
+}
+
+/// Options that few files need.
+fn rare(csv: CsvOptions, choice: u8) -> CsvOptions {
+    let declared = |pattern: &str| (choice & 0x10 != 0).then(|| pattern.to_owned());
+    CsvOptions {
+        delimiter: csv.delimiter.filter(|_| choice & 1 != 0),
+        quote: [Some(b'"'), Some(b'\''), None, Some(b'"')][usize::from(choice >> 1 & 3)],
+        comment: (choice & 8 != 0).then(|| "#".to_owned()),
+        date: declared("dd.MM.yyyy"),
+        time: declared("HHmm"),
+        timestamp: declared("yyyyMMdd HH:mm:ss.SSS"),
+        instant: declared("dd/MM/yyyy HH:mmXXX"),
+        decimal_comma: choice & 0x20 != 0,
+        encoding: [
+            None,
+            Some(Encoding::Utf16Le),
+            Some(Encoding::Utf16Be),
+            Some(Encoding::Windows1252),
+        ][usize::from(choice >> 6)],
+        ..csv
+    }
 }
 
 /// Inferred, and at a schema of every type.

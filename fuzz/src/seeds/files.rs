@@ -323,6 +323,7 @@ pub(super) fn csv() -> Result<Vec<Vec<u8>>, Failure> {
         let text = "a,b,c\n1,x,\\N\n-2.5,\"y\"\"\nz\",NA\n,,\n2026-02-28,12:00:00,null\n";
         all.push([vec![choice], text.replace(',', delimiter).into_bytes()].concat());
     }
+    all.extend(rare_csv());
     let cases = cases![
         "csv-inference/parts.csv",
         "csv-line-ends/bom_crlf.csv",
@@ -335,6 +336,28 @@ pub(super) fn csv() -> Result<Vec<Vec<u8>>, Failure> {
     ];
     all.extend(cases.map(|case| [b"\x00", case].concat()));
     Ok(all)
+}
+
+/// Texts behind two bytes of options: a told delimiter or none, other quotes, comments, patterns, decimal commas and
+/// encodings, and what is wrong in an encoding.
+fn rare_csv() -> impl Iterator<Item = Vec<u8>> {
+    let text = "# it's \"so\"\na;b;c;d\n1,5;31.01.2026;20260131 12:30:00.250;'x;\"\"'\n\"#\n\";;NA;31/01/2026 12:30+01:00\n";
+    let utf16 =
+        |units: &[u16]| -> Vec<u8> { units.iter().flat_map(|unit| unit.to_le_bytes()).collect() };
+    let marked: Vec<u16> = "\u{feff}a\tb\n\u{1f600}\t1\n".encode_utf16().collect();
+    let lone = [0xfeff, 0x61, 0x0a, 0xd83d, 0x0a];
+    let halves = [
+        utf16(&marked),
+        utf16(&lone),
+        [utf16(&marked), vec![0x61]].concat(),
+    ];
+    let texts = (0..64_u8).map(move |more| [&[0x86, more], text.as_bytes()].concat());
+    let windows = std::iter::once(b"\x86\xc0n\xe4me;x\n\x80;\x81\n".to_vec());
+    let marks = halves.into_iter().flat_map(|text| {
+        let own = [vec![0x86, 0], text.clone()].concat();
+        [own, [vec![0x86, 0x40], text].concat()]
+    });
+    texts.chain(windows).chain(marks)
 }
 
 /// The schema at which a CSV target reads where its options say so.
