@@ -8,6 +8,7 @@ mod catalog;
 mod dataset;
 mod demo;
 mod duration;
+mod files;
 mod job;
 mod query;
 mod render;

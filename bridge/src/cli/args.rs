@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use super::files::FileArgs;
 use crate::config::{Overrides, URL_DEFAULT};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -111,6 +112,8 @@ pub(crate) enum DatasetCommand {
         /// What must stay readable
         #[arg(long, value_name = "MODE", default_value = "backward", value_parser = ["none", "backward", "forward", "full"])]
         compatibility: String,
+        #[command(flatten, next_help_heading = "Text files")]
+        files: FileArgs,
     },
     /// Print the first rows
     Head {
@@ -204,6 +207,8 @@ pub(crate) struct RegisterArgs {
     /// More data may come for ever
     #[arg(long)]
     pub unbounded: bool,
+    #[command(flatten, next_help_heading = "Text files")]
+    pub files: FileArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -232,12 +237,8 @@ pub(crate) struct TransferArgs {
     /// Spread the rows over so many partitions (default: one a file)
     #[arg(long, value_name = "N")]
     pub partitions: Option<u32>,
-    /// A CSV file has no header line
-    #[arg(long)]
-    pub no_header: bool,
-    /// How null is written in CSV
-    #[arg(long, value_name = "TEXT")]
-    pub null: Option<String>,
+    #[command(flatten, next_help_heading = "Text files")]
+    pub files: FileArgs,
 }
 
 #[derive(Debug, Args)]

@@ -39,8 +39,9 @@ pub(super) async fn run(url: &str, output: Format, command: DatasetCommand) -> R
             reference,
             like,
             compatibility,
+            files,
         } => {
-            let schema = format::open(&like, &format::ReadOptions::default())?.schema();
+            let schema = format::open(&like, &files.read()?)?.schema();
             let mode = compatibility.parse()?;
             let mut client = Client::connect(url).await?;
             put_schema(
@@ -103,7 +104,7 @@ async fn register(url: &str, output: Format, args: RegisterArgs) -> Result<()> {
 }
 
 fn registration(args: RegisterArgs) -> Result<Registration> {
-    let reader = format::open(&args.like, &format::ReadOptions::default())?;
+    let reader = format::open(&args.like, &args.files.read()?)?;
     for notice in reader.notices() {
         eprintln!("note: {notice}");
     }

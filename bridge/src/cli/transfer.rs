@@ -5,7 +5,7 @@ use super::dataset::look_up;
 use super::render;
 use crate::client::{Client, answer};
 use crate::exit;
-use flinkspark_connector::format::{self, CsvOptions, ReadOptions, WriteOptions};
+use flinkspark_connector::format::{self, ReadOptions};
 use flinkspark_connector::transfer::{End, Options, Outcome, Progress, Silent, Transfer};
 use flinkspark_model::dataset::Traits;
 use flinkspark_model::name::DatasetName;
@@ -14,6 +14,7 @@ use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::v1;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Mutex;
@@ -31,12 +32,6 @@ pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result
     let id = args.id.unwrap_or_else(fresh_id);
     check_key("the transfer's id", id.as_bytes())?;
     eprintln!("transfer id: {id}");
-    let null = args.null.unwrap_or_else(|| CsvOptions::default().null);
-    let csv = CsvOptions {
-        header: !args.no_header,
-        null,
-        ..CsvOptions::default()
-    };
     let transfer = Transfer {
         id: id.clone(),
         source: args.source.parse()?,
@@ -48,24 +43,18 @@ pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result
                 Mode::Append
             },
             partitions: args.partitions,
-            read: ReadOptions {
-                csv: csv.clone(),
-                ..ReadOptions::default()
-            },
-            write: WriteOptions {
-                csv,
-                ..WriteOptions::default()
-            },
+            read: args.files.read()?,
+            write: args.files.write()?,
         },
     };
     let mut client = Client::connect(url).await?;
+    let meter = Meter::new();
     let created = match (&transfer.source, &transfer.target) {
         (End::File(file), End::Dataset(dataset)) if !args.no_create => {
-            create(&mut client, file, dataset, &transfer.options.read).await?
+            create(&mut client, file, dataset, &transfer.options.read, &meter).await?
         }
         _ => None,
     };
-    let meter = Meter::new();
     let outcome = transfer.run(&client.flight, &meter).await;
     meter.done();
     let outcome = match (outcome, created) {
@@ -90,6 +79,7 @@ async fn create(
     file: &Path,
     dataset: &str,
     options: &ReadOptions,
+    meter: &Meter,
 ) -> Result<Option<v1::Dataset>> {
     match look_up(client, dataset).await {
         Err(error) if error.code() == NO_DATASET => {
@@ -99,7 +89,7 @@ async fn create(
             };
             let reader = format::open(file, options)?;
             for notice in reader.notices() {
-                eprintln!("note: {notice}");
+                meter.say(&notice);
             }
             let registration = Registration {
                 name,
@@ -179,6 +169,8 @@ struct Meter {
 struct State {
     total: Option<u64>,
     last: Option<Instant>,
+    /// A file that is registered and then read is told of once.
+    said: HashSet<String>,
 }
 
 impl Meter {
@@ -234,6 +226,11 @@ impl Progress for Meter {
     }
 
     fn say(&self, text: &str) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !state.said.insert(text.to_owned()) {
+            return;
+        }
+        drop(state);
         match &self.bar {
             Some(bar) => bar.println(format!("note: {text}")),
             None => eprintln!("note: {text}"),

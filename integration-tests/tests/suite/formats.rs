@@ -66,6 +66,52 @@ fn a_file_makes_the_dataset_that_it_goes_into() -> Step {
 }
 
 #[test]
+fn a_spreadsheets_csv_comes_in_and_goes_out_with_the_same_options() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    let file = |name: &str| -> Step<String> {
+        let path = dir.path().join(name);
+        Ok(path.to_str().ok_or("the path is text")?.into())
+    };
+    let (csv, out) = (file("stock.csv")?, file("out.csv")?);
+    let bytes = b"# of the 31st\nart;preis;am\nK\xe4se;1,5;31.01.2024\nWein;NA;\n";
+    std::fs::write(&csv, bytes)?;
+    let options = [
+        "--encoding",
+        "latin1",
+        "--comment",
+        "#",
+        "--decimal-comma",
+        "--date-pattern",
+        "dd.MM.yyyy",
+    ];
+    let into = [
+        &["transfer", csv.as_str(), "dataset://stock"][..],
+        &options[..],
+    ]
+    .concat();
+    let moved = server.must(&into)?;
+    let said = "column \"preis\": 1 field such as \"NA\" is null";
+    assert_eq!(moved.err.matches(said).count(), 1, "{moved:?}");
+    let from = [
+        &["transfer", "dataset://stock", out.as_str()][..],
+        &options[..],
+    ]
+    .concat();
+    server.must(&from)?;
+    let expected = b"art;preis;am\nK\xe4se;1,5;31.01.2024\nWein;;\n";
+    assert_eq!(std::fs::read(&out)?, expected);
+    // Others need no options to read what is written without them.
+    let plain = file("plain.csv")?;
+    server.must(&["transfer", "dataset://stock", &plain])?;
+    let expected = "art,preis,am\nK\u{e4}se,1.5,2024-01-31\nWein,,\n";
+    assert_eq!(std::fs::read_to_string(&plain)?, expected);
+    let wrong = server.run(&["transfer", &csv, "dataset://stock", "--delimiter", ";;"])?;
+    assert_ne!(wrong.code, Some(0), "{wrong:?}");
+    Ok(())
+}
+
+#[test]
 fn a_first_transfer_that_fails_leaves_no_dataset() -> Step {
     let dir = tempfile::tempdir()?;
     let server = Server::start(&dir.path().join("data"))?;
