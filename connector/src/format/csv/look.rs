@@ -69,11 +69,10 @@ impl Look {
     }
 }
 
-/// A number with a point for its one comma; `None` where it has more, or points.
+/// A number with a point for its comma; one that had points, or more commas, is none then.
 fn pointed(text: &str) -> Option<String> {
     let (whole, rest) = text.split_once(',')?;
-    let one = !whole.contains('.') && !rest.contains(['.', ',']);
-    one.then(|| format!("{whole}.{rest}"))
+    Some(format!("{whole}.{rest}"))
 }
 
 /// Numbers with a comma for their point.

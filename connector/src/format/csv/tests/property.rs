@@ -14,6 +14,8 @@ fn word() -> impl Strategy<Value = String> {
             "12",
             "-0",
             "2013-01-01",
+            "31.01.2013",
+            "1,5",
             "\r",
             "\u{feff}"
         ])
