@@ -1,4 +1,4 @@
-//! Files: Arrow IPC, Parquet, CSV, JSON and Avro, read and written batch by batch.
+//! Files: Arrow IPC, Parquet, CSV, JSON, Avro and Thrift, read and written batch by batch.
 //!
 //! Owns the conversion between a file and a sequence of record batches. It knows nothing of
 //! datasets and never casts a value to another type: it changes encodings (dictionaries and run-ends
@@ -39,6 +39,7 @@ mod parquet;
 #[cfg(test)]
 mod tests;
 mod text;
+mod thrift;
 mod units;
 
 pub(crate) use civil::per_second;
@@ -46,6 +47,7 @@ pub use conform::stored_schema;
 pub use csv::{CsvOptions, Encoding};
 pub use json::JsonOptions;
 pub use parquet::ROW_GROUP_BYTES_MAX;
+pub use thrift::{ThriftOptions, ThriftProtocol, thrift_idl};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -100,13 +102,15 @@ pub struct ReadOptions {
     pub batch_rows: usize,
     /// The largest batch, in bytes; at least one row.
     pub batch_bytes: usize,
-    /// The schema that a CSV or JSON file is read at; inferred where there is none. Other formats carry
-    /// their own; Parquet takes from it the unit of timestamps that are INT96.
+    /// The schema that a CSV or JSON file is read at; inferred where there is none. A Thrift file needs
+    /// one, or an IDL. Other formats carry their own; Parquet takes from it the unit of timestamps that are INT96.
     pub schema: Option<SchemaRef>,
     /// What only CSV needs.
     pub csv: CsvOptions,
     /// What only JSON needs.
     pub json: JsonOptions,
+    /// What only Thrift needs.
+    pub thrift: ThriftOptions,
 }
 
 impl Default for ReadOptions {
@@ -117,6 +121,7 @@ impl Default for ReadOptions {
             schema: None,
             csv: CsvOptions::default(),
             json: JsonOptions::default(),
+            thrift: ThriftOptions::default(),
         }
     }
 }
@@ -132,6 +137,8 @@ pub struct WriteOptions {
     pub csv: CsvOptions,
     /// What only JSON needs.
     pub json: JsonOptions,
+    /// What only Thrift needs.
+    pub thrift: ThriftOptions,
 }
 
 impl Default for WriteOptions {
@@ -141,6 +148,7 @@ impl Default for WriteOptions {
             batch_bytes: BATCH_BYTES,
             csv: CsvOptions::default(),
             json: JsonOptions::default(),
+            thrift: ThriftOptions::default(),
         }
     }
 }
@@ -216,14 +224,17 @@ impl Format {
     pub const JSON: Self = Self(&json::Json);
     /// Avro object container files.
     pub const AVRO: Self = Self(&avro::Avro);
+    /// Apache Thrift: records with their lengths before them, which carry no schema.
+    pub const THRIFT: Self = Self(&thrift::Thrift);
 
     /// Every format.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ARROW,
         Self::PARQUET,
         Self::CSV,
         Self::JSON,
         Self::AVRO,
+        Self::THRIFT,
     ];
 
     /// The format that the file's name ends in, as [`Format::suffixes`] has it. Any other name is `FS0301`.

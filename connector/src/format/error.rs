@@ -156,6 +156,24 @@ pub(super) fn undecodable(name: &str, encoding: &str, place: &str, what: &str) -
     )
 }
 
+/// Nothing says what the records of the file are.
+pub(super) fn without_schema(format: Format, name: &str) -> Error {
+    let (name_of_format, article) = (format.name(), format.article());
+    let message = format!("\"{name}\" does not say what its columns are");
+    Error::new(Kind::Invalid, "FS0317", message)
+        .with_detail(format!(
+            "{article} {name_of_format} file holds numbers of fields and values, and neither names nor exact types"
+        ))
+        .with_hint("pass the IDL of its records, or transfer it into a dataset that is registered")
+}
+
+/// A Thrift IDL that says nothing which could be used.
+pub(super) fn unread_idl(why: String) -> Error {
+    Error::new(Kind::Invalid, "FS0318", "the Thrift IDL cannot be used")
+        .with_detail(why)
+        .with_hint("correct the IDL, or pass one that has only the structs of the file's records")
+}
+
 /// An error's message and detail as the detail of another.
 pub(super) fn described(error: &Error) -> String {
     format!(

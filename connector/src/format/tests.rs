@@ -127,6 +127,23 @@ fn hurting() -> RecordBatch {
 
 /// The same with lists, maps and structs.
 fn nested() -> RecordBatch {
+    nested_with(true)
+}
+
+/// The same, where there may be nulls within lists and maps.
+fn nested_for(format: Format) -> RecordBatch {
+    nested_with(format != Format::THRIFT)
+}
+
+/// How a file of this schema is read without one, if its format needs none.
+fn without_schema(format: Format, schema: &Schema) -> ReadOptions {
+    ReadOptions {
+        schema: (format == Format::THRIFT).then(|| Arc::new(schema.clone())),
+        ..ReadOptions::default()
+    }
+}
+
+fn nested_with(null_items: bool) -> RecordBatch {
     use arrow_array::builder::{Int64Builder, MapBuilder, StringBuilder};
     let flat = hurting();
     let rows = flat.num_rows();
@@ -134,14 +151,15 @@ fn nested() -> RecordBatch {
         ListArray::from_iter_primitive::<Int32Type, _, _>((0..rows).map(|row| match row % 4 {
             0 => None,
             1 => Some(vec![]),
-            _ => Some(vec![Some(row as i32), None]),
+            _ if null_items => Some(vec![Some(row as i32), None]),
+            _ => Some(vec![Some(row as i32), Some(-1)]),
         }));
     let mut maps = MapBuilder::new(None, StringBuilder::new(), Int64Builder::new());
     for row in 0..rows {
         for entry in 0..row % 3 {
             maps.keys().append_value(format!("k{entry}"));
             maps.values()
-                .append_option((entry == 0).then_some(row as i64));
+                .append_option((entry == 0 || !null_items).then_some(row as i64));
         }
         maps.append(row % 5 != 0).unwrap();
     }
@@ -248,7 +266,7 @@ fn real_flights_survive_each_format_and_texts_even_without_a_schema() {
     let schema = batches[0].schema();
     for (format, _) in formats() {
         let bytes = written(format, &batches, &WriteOptions::default()).unwrap();
-        let back = read(format, bytes, &ReadOptions::default()).unwrap();
+        let back = read(format, bytes, &without_schema(format, &schema)).unwrap();
         assert_eq!(
             digest_of(&schema, &back),
             digest_of(&schema, &batches),
@@ -270,7 +288,7 @@ fn batches_are_bounded_by_rows_and_bytes() {
         .unwrap();
         let few = ReadOptions {
             batch_rows: 64,
-            ..ReadOptions::default()
+            ..without_schema(format, &batch.schema())
         };
         let back = read(format, bytes.clone(), &few).unwrap();
         assert!(
@@ -280,7 +298,7 @@ fn batches_are_bounded_by_rows_and_bytes() {
         );
         let small = ReadOptions {
             batch_bytes: 8 << 10,
-            ..ReadOptions::default()
+            ..without_schema(format, &batch.schema())
         };
         let back = read(format, bytes, &small).unwrap();
         assert!(
@@ -440,6 +458,7 @@ fn names_tell_formats_and_bad_paths_are_typed() {
         ("x.jsonl", Format::JSON),
         ("x.json", Format::JSON),
         ("b.avro", Format::AVRO),
+        ("b.thrift", Format::THRIFT),
     ] {
         assert_eq!(Format::from_path(name).unwrap(), format);
     }

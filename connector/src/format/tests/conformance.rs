@@ -29,8 +29,8 @@ fn the_hurting_dataset_survives_every_format() {
 
 #[test]
 fn nested_columns_survive_where_the_format_holds_them() {
-    let batch = nested();
     for (format, _) in formats() {
+        let batch = nested_for(format);
         match written(
             format,
             std::slice::from_ref(&batch),
@@ -65,9 +65,10 @@ fn nested_columns_survive_where_the_format_holds_them() {
 #[test]
 fn nested_columns_survive_over_many_pages() {
     // The pages of Parquet end after 20,000 rows, and a column that repeats is looked ahead in.
-    let batch = nested();
-    let batch = arrow_select::concat::concat_batches(&batch.schema(), &vec![batch; 7_000]).unwrap();
     for (format, _) in formats().filter(|(format, _)| *format != Format::CSV) {
+        let batch = nested_for(format);
+        let (schema, copies) = (batch.schema(), vec![batch; 7_000]);
+        let batch = arrow_select::concat::concat_batches(&schema, &copies).unwrap();
         let write = WriteOptions::default();
         let bytes = written(format, std::slice::from_ref(&batch), &write).unwrap();
         let schema = batch.schema();
