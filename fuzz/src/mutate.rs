@@ -57,6 +57,7 @@ pub fn mutate(
             Shape::Frames => output = frames(&output, bytes_max, random, bytes),
             Shape::Arrow => numbers(&mut output, random),
             Shape::Parquet => output = footer(&output, bytes_max, random, bytes),
+            Shape::Records => output = records(&output, bytes_max, random, bytes),
             Shape::Journal => output = journal(&output, bytes_max, random, bytes),
             Shape::Json => output = lines(&output, random),
             Shape::Words => output = words::mutate(&output, random),
@@ -246,6 +247,42 @@ fn journal(input: &[u8], bytes_max: usize, random: &mut Random, bytes: Bytes<'_>
     output.extend(records.concat());
     output.extend(rest);
     output
+}
+
+/// A byte of options, then records with their lengths before them.
+fn records(input: &[u8], bytes_max: usize, random: &mut Random, bytes: Bytes<'_>) -> Vec<u8> {
+    let (choice, mut rest) = input.split_first().unwrap_or((&0, &[]));
+    let mut choice = *choice;
+    let mut records: Vec<Vec<u8>> = Vec::new();
+    while let Some((length, behind)) = rest.split_first_chunk() {
+        let length = u32::from_be_bytes(*length) as usize;
+        let Some((record, behind)) = behind.split_at_checked(length) else {
+            break;
+        };
+        records.push(record.to_vec());
+        rest = behind;
+    }
+    let count = records.len();
+    let at = random.below(count);
+    match (random.below(8), records.get_mut(at)) {
+        (0, _) | (_, None) => choice ^= 1 << random.below(2),
+        (1, Some(record)) => {
+            let again = record.clone();
+            records.insert(at, again);
+        }
+        (2, Some(record)) => numbers(record, random),
+        (_, Some(record)) => bytes(record, bytes_max),
+    }
+    let framed = records.iter().map(|record| {
+        let length = (record.len() as u32).to_be_bytes();
+        [&length, record.as_slice()].concat()
+    });
+    [
+        vec![choice],
+        framed.collect::<Vec<_>>().concat(),
+        rest.to_vec(),
+    ]
+    .concat()
 }
 
 /// One line of JSON, or the lines' order.

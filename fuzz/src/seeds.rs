@@ -5,8 +5,10 @@
 mod columns;
 mod files;
 mod texts;
+mod thrift;
 
 pub use files::{every_csv_type, every_json_type};
+pub use thrift::{THRIFT_IDL, every_thrift_type};
 
 /// Why a seed could not be made.
 pub type Failure = Box<dyn std::error::Error>;
@@ -22,6 +24,8 @@ pub fn of(target: &str) -> Result<Vec<Vec<u8>>, Failure> {
         "csv" => files::csv(),
         "json" => files::json(),
         "avro" => files::avro(),
+        "thrift" => thrift::files(),
+        "thrift_idl" => thrift::idls(),
         "journal" => texts::journals(),
         "sql" => texts::statements(),
         "ticket" => Ok(texts::lines(texts::TICKETS)),

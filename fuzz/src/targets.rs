@@ -7,7 +7,9 @@ use crate::fixup;
 #[cfg(feature = "sql")]
 use crate::sql;
 use flinkspark_connector::decoders;
-use flinkspark_connector::format::{CsvOptions, Encoding, Format, ReadOptions};
+use flinkspark_connector::format::{
+    CsvOptions, Encoding, Format, ReadOptions, ThriftOptions, ThriftProtocol, thrift_idl,
+};
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::handle::HandleKey;
@@ -39,6 +41,8 @@ pub enum Shape {
     Arrow,
     /// A Parquet file: its footer's length and the magic stand at its end.
     Parquet,
+    /// A byte of options, then records, each with its length before it.
+    Records,
     /// The catalogue's journal: a header, then records of JSON with their lengths.
     Journal,
     /// Lines of JSON.
@@ -74,6 +78,8 @@ pub const TARGETS: &[Target] = &[
     target("csv", Shape::Words, 16 << 10, csv),
     target("json", Shape::Json, 16 << 10, json),
     target("avro", Shape::Bytes, 16 << 10, avro).unpacking(fixup::unpacked_blocks),
+    target("thrift", Shape::Records, 16 << 10, thrift),
+    target("thrift_idl", Shape::Words, 8 << 10, thrift_language),
     target("journal", Shape::Journal, 16 << 10, journal),
     target("slots", Shape::Json, 16 << 10, slots),
     target("snapshot", Shape::Json, 16 << 10, snapshot),
@@ -228,6 +234,52 @@ fn json(input: &[u8]) {
         ..ReadOptions::default()
     };
     file(Format::JSON, input, &options);
+}
+
+/// The first byte chooses the protocol, and whether an IDL says the columns or a schema of every type.
+fn thrift(input: &[u8]) {
+    let (choice, records) = input.split_first().unwrap_or((&0, &[]));
+    let by_idl = choice & 2 != 0;
+    let thrift = ThriftOptions {
+        protocol: match choice & 1 {
+            0 => ThriftProtocol::Binary,
+            _ => ThriftProtocol::Compact,
+        },
+        idl: by_idl.then(|| crate::seeds::THRIFT_IDL.to_owned()),
+        structure: None,
+    };
+    let options = ReadOptions {
+        schema: (!by_idl).then(crate::seeds::every_thrift_type),
+        thrift,
+        ..ReadOptions::default()
+    };
+    file(Format::THRIFT, records, &options);
+}
+
+/// An IDL, and what is printed for the schema that it says.
+fn thrift_language(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    let read = |idl: String| {
+        let options = ReadOptions {
+            thrift: ThriftOptions {
+                idl: Some(idl),
+                ..ThriftOptions::default()
+            },
+            ..ReadOptions::default()
+        };
+        let input = Box::new(Cursor::new(Vec::new()));
+        let reader = Format::THRIFT.read(input, "input", &options)?;
+        Ok::<_, flinkspark_model::Error>(reader.schema())
+    };
+    let Ok(schema) = read(text.to_owned()) else {
+        return;
+    };
+    // Refused by its size alone, or for a type that stands in an annotation only.
+    if let Ok(again) = thrift_idl(&schema).and_then(read) {
+        assert_eq!(again, schema);
+    }
 }
 
 fn file(format: Format, bytes: &[u8], options: &ReadOptions) {

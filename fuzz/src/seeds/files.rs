@@ -24,14 +24,14 @@ macro_rules! cases {
     };
 }
 
-fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch, Failure> {
+pub(super) fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch, Failure> {
     let columns = columns.into_iter();
     let columns = columns.map(|(name, column)| (name, column, true));
     Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
 }
 
 /// A batch of each column, and one of all that every format holds.
-fn batches() -> Result<Vec<RecordBatch>, Failure> {
+pub(super) fn batches() -> Result<Vec<RecordBatch>, Failure> {
     let each = columns::all()?.into_iter();
     let mut batches = each
         .map(|column| batch(vec![column]))
@@ -263,12 +263,18 @@ fn by_arrow(batch: &RecordBatch, properties: WriterProperties) -> Result<Vec<u8>
 
 /// By the project's own writer; none where the format does not hold the column.
 fn ours(format: Format, batch: &RecordBatch) -> Option<Vec<u8>> {
+    ours_with(format, batch, &WriteOptions::default())
+}
+
+/// The same with options.
+pub(super) fn ours_with(
+    format: Format,
+    batch: &RecordBatch,
+    options: &WriteOptions,
+) -> Option<Vec<u8>> {
     let file = Shared::default();
     let output: Box<dyn Write + Send> = Box::new(file.clone());
-    let options = WriteOptions::default();
-    let mut writer = format
-        .write(output, "seed", batch.schema(), &options)
-        .ok()?;
+    let mut writer = format.write(output, "seed", batch.schema(), options).ok()?;
     writer.write(batch).ok()?;
     writer.finish().ok()?;
     let bytes = file.0.lock().unwrap_or_else(PoisonError::into_inner);
