@@ -35,6 +35,7 @@ mod file;
 mod ipc;
 mod json;
 pub(crate) mod leaves;
+mod packed;
 mod parquet;
 #[cfg(test)]
 mod tests;
@@ -72,6 +73,11 @@ trait FileKind: Send + Sync {
 
     /// How names of its files end, in small letters and without the dot; the usual one first.
     fn suffixes(&self) -> &'static [&'static str];
+
+    /// Whether its files are text, which is read from the beginning on and packed from outside.
+    fn is_text(&self) -> bool {
+        false
+    }
 
     /// The batches of a file, whatever sizes they have. `name` stands for the file in errors.
     fn read(
@@ -237,12 +243,18 @@ impl Format {
         Self::THRIFT,
     ];
 
-    /// The format that the file's name ends in, as [`Format::suffixes`] has it. Any other name is `FS0301`.
+    /// The format that the file's name ends in, as [`Format::suffixes`] has it, with `.gz`, `.zst`, `.bz2` or `.lz4`
+    /// behind it where it is text. Any other name is `FS0301`.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let suffix = path.extension().and_then(|suffix| suffix.to_str());
+        let packed = packed::Codec::of_name(path);
+        let inner = packed.map_or(path, |(_, inner)| Path::new(inner));
+        let suffix = inner.extension().and_then(|suffix| suffix.to_str());
         let suffix = suffix.map(str::to_ascii_lowercase).unwrap_or_default();
-        let of = |format: &Self| format.suffixes().contains(&suffix.as_str());
+        let of = |format: &Self| {
+            let takes = packed.is_none() || format.0.is_text();
+            takes && format.suffixes().contains(&suffix.as_str())
+        };
         let found = Self::ALL.into_iter().find(of);
         found.ok_or_else(|| error::unknown_format(path))
     }
@@ -270,7 +282,12 @@ impl Format {
         options: &ReadOptions,
     ) -> Result<Box<dyn BatchReader>> {
         let (input, name) = file::open(path.as_ref())?;
-        self.read(Box::new(input), &name, options)
+        let mut input: Box<dyn Input> = Box::new(input);
+        if self.0.is_text() {
+            let unpacked = packed::unpacked(input);
+            input = unpacked.map_err(|cause| error::cannot_open(&name, cause))?;
+        }
+        self.read(input, &name, options)
     }
 
     /// Reads from any input; `name` stands for it in errors.

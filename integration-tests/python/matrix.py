@@ -24,7 +24,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 ROWS = [0, 1, 7, 8, 9, 255, 256, 257, 4097, 100_000]
-FORMATS = ["arrow", "parquet", "csv"]
+FORMATS = ["arrow", "parquet", "csv", "jsonl", "avro", "thrift"]
 ENGINES = ["batch", "stream"]
 UTC = datetime.timezone.utc
 DAY = datetime.timedelta(days=1)

@@ -112,8 +112,13 @@ pub(crate) enum DatasetCommand {
         /// What must stay readable
         #[arg(long, value_name = "MODE", default_value = "backward", value_parser = ["none", "backward", "forward", "full"])]
         compatibility: String,
-        #[command(flatten, next_help_heading = "Text files")]
+        #[command(flatten, next_help_heading = "Files")]
         files: FileArgs,
+    },
+    /// Print the Thrift IDL of a dataset's schema
+    Idl {
+        /// An id, a name, or a handle
+        reference: String,
     },
     /// Print the first rows
     Head {
@@ -207,7 +212,7 @@ pub(crate) struct RegisterArgs {
     /// More data may come for ever
     #[arg(long)]
     pub unbounded: bool,
-    #[command(flatten, next_help_heading = "Text files")]
+    #[command(flatten, next_help_heading = "Files")]
     pub files: FileArgs,
 }
 
@@ -237,7 +242,7 @@ pub(crate) struct TransferArgs {
     /// Spread the rows over so many partitions (default: one a file)
     #[arg(long, value_name = "N")]
     pub partitions: Option<u32>,
-    #[command(flatten, next_help_heading = "Text files")]
+    #[command(flatten, next_help_heading = "Files")]
     pub files: FileArgs,
 }
 
@@ -255,6 +260,8 @@ pub(crate) struct QueryArgs {
     /// Write the rows into this file, in the format that its name ends in
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Files")]
+    pub files: FileArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -32,6 +32,11 @@ pub(super) async fn run(url: &str, output: Format, command: DatasetCommand) -> R
             let view = look_up(&mut Client::connect(url).await?, &reference).await?;
             render::object(output, &describe(view)?)
         }
+        DatasetCommand::Idl { reference } => {
+            let view = look_up(&mut Client::connect(url).await?, &reference).await?;
+            let dataset = Dataset::try_from(view.dataset.unwrap_or_default())?;
+            render::text(&format::thrift_idl(&dataset.schema)?)
+        }
         DatasetCommand::Head { reference, rows } => {
             rows::head(&Client::connect(url).await?, output, &reference, rows).await
         }

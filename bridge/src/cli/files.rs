@@ -1,11 +1,14 @@
-//! What can be typed of the text files that a command reads or writes.
+//! What can be typed of the files that a command reads or writes.
 //!
 //! The same options hold for a file both ways. Invariant: what is typed is never taken for something else; what a file
 //! could not be read back with, `connector::format` refuses.
 
 use clap::Args;
-use flinkspark_connector::format::{CsvOptions, JsonOptions, ReadOptions, WriteOptions};
-use flinkspark_model::Result;
+use flinkspark_connector::format::{
+    CsvOptions, JsonOptions, ReadOptions, ThriftOptions, ThriftProtocol, WriteOptions,
+};
+use flinkspark_model::{Error, Kind, Result};
+use std::path::PathBuf;
 
 // No documentation comment: clap would take it for what the command is about.
 #[derive(Debug, Clone, Default, Args)]
@@ -43,6 +46,15 @@ pub(crate) struct FileArgs {
     /// How timestamps with a zone stand in CSV and JSON, such as "yyyy-MM-dd HH:mm:ssXXX"
     #[arg(long, value_name = "PATTERN")]
     pub instant_pattern: Option<String>,
+    /// An IDL that says what the records of a Thrift file are (default: the dataset's schema)
+    #[arg(long, value_name = "FILE")]
+    pub idl: Option<PathBuf>,
+    /// The struct of the IDL that a record is (default: the last one that no other refers to)
+    #[arg(long, value_name = "NAME", requires = "idl")]
+    pub idl_struct: Option<String>,
+    /// A Thrift file is in the compact protocol (default: the binary one)
+    #[arg(long)]
+    pub compact: bool,
 }
 
 /// What stands around fields, if anything.
@@ -55,6 +67,7 @@ impl FileArgs {
         Ok(ReadOptions {
             csv: self.csv()?,
             json: self.json(),
+            thrift: self.thrift()?,
             ..ReadOptions::default()
         })
     }
@@ -64,6 +77,7 @@ impl FileArgs {
         Ok(WriteOptions {
             csv: self.csv()?,
             json: self.json(),
+            thrift: self.thrift()?,
             ..WriteOptions::default()
         })
     }
@@ -83,6 +97,25 @@ impl FileArgs {
             instant: self.instant_pattern.clone(),
             decimal_comma: self.decimal_comma,
             encoding: encoding.map(str::parse).transpose()?,
+        })
+    }
+
+    fn thrift(&self) -> Result<ThriftOptions> {
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path).map_err(|cause| {
+                let what = format!("the IDL {} cannot be read", path.display());
+                Error::new(Kind::Invalid, "FS0302", what)
+                    .with_source(cause)
+                    .with_hint("name a file that can be read, in UTF-8")
+            })
+        };
+        Ok(ThriftOptions {
+            protocol: match self.compact {
+                true => ThriftProtocol::Compact,
+                false => ThriftProtocol::Binary,
+            },
+            idl: self.idl.as_ref().map(read).transpose()?,
+            structure: self.idl_struct.clone(),
         })
     }
 

@@ -9,7 +9,7 @@ use crate::exit;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use flinkspark_connector::flight::client::{Asked, Item};
-use flinkspark_connector::format::{self, BatchWriter, WriteOptions};
+use flinkspark_connector::format::{self, BatchWriter};
 use flinkspark_model::port::Query;
 use flinkspark_model::{Error, Kind, Result};
 use futures::TryStreamExt;
@@ -34,7 +34,7 @@ pub(super) async fn run(url: &str, output: Format, args: QueryArgs) -> Result<u8
     let schema = SchemaRef::clone(&asked.schema);
     let sink: Box<dyn Sink> = match args.to {
         Some(path) => {
-            let writer = format::create(&path, schema, &WriteOptions::default())?;
+            let writer = format::create(&path, schema, &args.files.write()?)?;
             Box::new(File { path, writer })
         }
         None => Box::new(Printed(rows::Printer::new(output, schema))),

@@ -43,6 +43,10 @@ impl FileKind for Csv {
         &["csv"]
     }
 
+    fn is_text(&self) -> bool {
+        true
+    }
+
     fn read(
         &self,
         input: Box<dyn Input>,

@@ -30,6 +30,7 @@ pub(super) fn cannot_open(name: &str, cause: io::Error) -> Error {
         io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory => {
             Kind::Invalid
         }
+        io::ErrorKind::InvalidData => Kind::Data,
         _ => Kind::Unavailable,
     };
     Error::new(kind, "FS0302", format!("\"{name}\" cannot be read"))

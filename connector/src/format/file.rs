@@ -4,6 +4,7 @@
 
 use super::BatchWriter;
 use super::error::{cannot_open, cannot_write};
+use super::packed::{Codec, Packing};
 use arrow_array::RecordBatch;
 use flinkspark_model::Result;
 use std::fs::{self, File};
@@ -36,6 +37,8 @@ pub(super) struct Pending {
     name: String,
     /// Where it is now and where it goes; `None` for what is no regular file, such as a pipe.
     paths: Option<(PathBuf, PathBuf)>,
+    /// What packs it.
+    packing: Option<Packing>,
 }
 
 pub(super) fn create(path: &Path) -> Result<(Pending, Box<dyn Write + Send>, String)> {
@@ -59,15 +62,26 @@ pub(super) fn create(path: &Path) -> Result<(Pending, Box<dyn Write + Send>, Str
             }
             None => File::options().write(true).open(path)?,
         };
-        let output = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file.try_clone()?);
-        Ok((
-            Pending {
-                file,
-                name: name.clone(),
-                paths,
-            },
-            Box::new(output) as _,
-        ))
+        let output = Box::new(BufWriter::with_capacity(
+            WRITE_BUFFER_BYTES,
+            file.try_clone()?,
+        ));
+        let packing = Codec::of_name(path);
+        let packing = packing.map(|(codec, _)| codec);
+        let (packing, output): (_, Box<dyn Write + Send>) = match packing {
+            None => (None, output),
+            Some(codec) => {
+                let packing = Packing::new(codec, output)?;
+                (Some(packing.clone()), Box::new(packing))
+            }
+        };
+        let pending = Pending {
+            file,
+            name: name.clone(),
+            paths,
+            packing,
+        };
+        Ok((pending, output))
     };
     create()
         .map(|(pending, output)| (pending, output, name.clone()))
@@ -109,6 +123,9 @@ fn sweep(path: &Path) {
 
 impl Pending {
     fn publish(&mut self) -> io::Result<()> {
+        if let Some(packing) = &self.packing {
+            packing.finish()?;
+        }
         let Some((partial, path)) = &self.paths else {
             return Ok(());
         };

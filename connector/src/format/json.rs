@@ -42,6 +42,10 @@ impl FileKind for Json {
         &["jsonl", "ndjson", "json"]
     }
 
+    fn is_text(&self) -> bool {
+        true
+    }
+
     fn read(
         &self,
         input: Box<dyn Input>,

@@ -117,7 +117,7 @@ fn queries_end_with_whoever_asked_and_are_bounded_in_number() -> Step {
     let Flights { server, dir } = Flights::start("24h")?;
     let _kept = dir;
     let mut clients = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..9 {
         let mut command = flinkspark(Build::Plain)?;
         command
             .env("FLINKSPARK_URL", server.url())
@@ -125,32 +125,39 @@ fn queries_end_with_whoever_asked_and_are_bounded_in_number() -> Step {
         clients.push(
             command
                 .stdout(Stdio::null())
-                .stderr(Stdio::null())
+                .stderr(Stdio::piped())
                 .spawn()?,
         );
     }
-    let one = ["query", "SELECT 1 AS n", "-o", "jsonl"];
     let since = Instant::now();
-    let refused = |wanted: bool| -> Step {
-        loop {
-            let said = server.run(&one)?;
-            match said.err.contains("FS0923") {
-                refused if refused == wanted => return Ok(()),
-                _ if since.elapsed() > Duration::from_secs(120) => {
-                    return Err(
-                        format!("it was to be {wanted} that there is no room: {said:?}").into(),
-                    );
-                }
-                _ => std::thread::sleep(Duration::from_millis(50)),
-            }
+    let mut wait = || -> Step {
+        std::thread::sleep(Duration::from_millis(50));
+        match since.elapsed() < Duration::from_secs(180) {
+            true => Ok(()),
+            false => Err("it takes too long".into()),
         }
     };
-    refused(true)?;
+    // Eight hold their places; whichever came last is refused.
+    let refused = loop {
+        let ended =
+            |client: &mut std::process::Child| client.try_wait().is_ok_and(|end| end.is_some());
+        match clients.iter_mut().position(ended) {
+            Some(refused) => break clients.swap_remove(refused),
+            None => wait()?,
+        }
+    };
+    let said = refused.wait_with_output()?;
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert!(text.contains("FS0923"), "{text}");
     for client in &mut clients {
+        assert!(client.try_wait()?.is_none(), "it goes on");
         client.kill()?;
         client.wait()?;
     }
-    refused(false)?;
+    let one = ["query", "SELECT 1 AS n", "-o", "jsonl"];
+    while server.run(&one)?.err.contains("FS0923") {
+        wait()?;
+    }
     assert_eq!(server.must(&one)?.out, "{\"n\":1}\n");
     Ok(())
 }
