@@ -27,6 +27,7 @@ use flinkspark_proto::error::to_status;
 use futures::stream::BoxStream;
 use incoming::Aside;
 pub use incoming::{Admitted, admitted};
+use read::Asked;
 use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -203,7 +204,12 @@ impl FlightService for Service {
     }
 
     async fn get_flight_info(&self, request: Request<FlightDescriptor>) -> Answer<FlightInfo> {
-        answer(read::info(&self.components, request.into_inner()).await)
+        let descriptor = request.into_inner();
+        answer(match read::asked(&descriptor) {
+            Ok(Asked::Rows(command)) => read::info(&self.components, descriptor, command).await,
+            Ok(Asked::Query(query)) => query::info(&self.components, descriptor, query).await,
+            Err(error) => Err(error),
+        })
     }
 
     async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Answer<PollInfo> {
@@ -215,7 +221,12 @@ impl FlightService for Service {
     }
 
     async fn get_schema(&self, request: Request<FlightDescriptor>) -> Answer<SchemaResult> {
-        answer(read::schema(&self.components, &request.into_inner()).await)
+        let schema = match read::asked(&request.into_inner()) {
+            Ok(Asked::Rows(command)) => read::schema(&self.components, command).await,
+            Ok(Asked::Query(query)) => query::schema(&self.components, &query).await,
+            Err(error) => Err(error),
+        };
+        answer(schema.and_then(|schema| read::schema_result(&schema)))
     }
 
     async fn do_get(&self, request: Request<Ticket>) -> Answer<Self::DoGetStream> {

@@ -130,7 +130,7 @@ fn queries_end_with_whoever_asked_and_are_bounded_in_number() -> Step {
         );
     }
     let since = Instant::now();
-    let mut wait = || -> Step {
+    let wait = || -> Step {
         std::thread::sleep(Duration::from_millis(50));
         match since.elapsed() < Duration::from_secs(180) {
             true => Ok(()),

@@ -1,4 +1,4 @@
-//! README's commands give README's output.
+//! The commands of README and of `docs/coming-from.md` give the output that stands there.
 //!
 //! A `console` block holds commands after `$ ` and what they print. `…` stands for any text in a
 //! line, a line that is only `…` for any lines: ids, times and rates differ from run to run.
@@ -73,15 +73,12 @@ fn all_fit(patterns: &[String], lines: &[&str]) -> bool {
     }
 }
 
-#[test]
-fn readmes_commands_print_what_readme_shows() -> Step {
-    let readme = std::fs::read_to_string(path("../README.md"))?;
-    let examples = examples(&readme);
-    assert!(
-        examples.len() >= 8,
-        "README has {} examples",
-        examples.len()
-    );
+/// Runs the commands of a page one after another, with a server of their own.
+fn run(page: &str, examples_min: usize) -> Step {
+    let text = std::fs::read_to_string(path("..").join(page))?;
+    let examples = examples(&text);
+    let count = examples.len();
+    assert!(count >= examples_min, "{page} has {count} examples");
     let dir = tempfile::tempdir()?;
     let (work, bin) = (dir.path().join("work"), dir.path().join("bin"));
     std::fs::create_dir_all(&work)?;
@@ -103,12 +100,22 @@ fn readmes_commands_print_what_readme_shows() -> Step {
         if !all_fit(&example.output, &lines) {
             let shown = example.output.join("\n");
             return Err(Failure::from(format!(
-                "$ {}\nREADME shows:\n{shown}\nit prints:\n{text}",
+                "$ {}\n{page} shows:\n{shown}\nit prints:\n{text}",
                 example.command
             )));
         }
     }
     Ok(())
+}
+
+#[test]
+fn readmes_commands_print_what_readme_shows() -> Step {
+    run("README.md", 8)
+}
+
+#[test]
+fn what_stands_for_those_who_come_from_elsewhere_is_what_is_printed() -> Step {
+    run("docs/coming-from.md", 10)
 }
 
 #[test]

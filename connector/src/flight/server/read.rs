@@ -3,7 +3,6 @@
 //! Invariant: the endpoints of one `FlightInfo` are the segments of one range of slots at one view
 //! of the log, so that reading all of them is a consistent read however the log grows meanwhile.
 
-use super::query;
 use super::{Answers, Components};
 use crate::flight::body::{self, EndpointMetadata, InfoMetadata, ReadCommand, Slots};
 use crate::flight::ticket::{Signed, Ticket};
@@ -71,14 +70,15 @@ async fn select(components: &Components, command: ReadCommand) -> Result<Selecti
 }
 
 /// What a descriptor asks for.
-enum Asked {
+pub(super) enum Asked {
     /// Rows of a dataset.
     Rows(ReadCommand),
     /// The rows that a statement gives.
     Query(Query),
 }
 
-fn asked(descriptor: &FlightDescriptor) -> Result<Asked> {
+/// What a descriptor asks for.
+pub(super) fn asked(descriptor: &FlightDescriptor) -> Result<Asked> {
     let what = "descriptor's command";
     match (descriptor.r#type(), descriptor.path.as_slice()) {
         (DescriptorType::Cmd, _) if body::is_query(&descriptor.cmd) => {
@@ -130,30 +130,25 @@ fn indexes(dataset: &Dataset, names: &[String]) -> Result<Vec<usize>> {
     names.iter().map(index).collect()
 }
 
-/// `GetSchema`.
-pub(super) async fn schema(
-    components: &Components,
-    descriptor: &FlightDescriptor,
-) -> Result<SchemaResult> {
-    let schema = match asked(descriptor)? {
-        Asked::Rows(command) => select(components, command).await?.schema,
-        Asked::Query(query) => query::schema(components, &query).await?,
-    };
-    let IpcMessage(schema) = SchemaAsIpc::new(&schema, &IpcWriteOptions::default())
+/// `GetSchema` of rows.
+pub(super) async fn schema(components: &Components, command: ReadCommand) -> Result<SchemaRef> {
+    Ok(select(components, command).await?.schema)
+}
+
+/// A schema as `GetSchema` answers with it.
+pub(super) fn schema_result(schema: &Schema) -> Result<SchemaResult> {
+    let IpcMessage(schema) = SchemaAsIpc::new(schema, &IpcWriteOptions::default())
         .try_into()
         .map_err(not_written)?;
     Ok(SchemaResult { schema })
 }
 
-/// `GetFlightInfo`.
+/// `GetFlightInfo` of rows.
 pub(super) async fn info(
     components: &Components,
     descriptor: FlightDescriptor,
+    command: ReadCommand,
 ) -> Result<FlightInfo> {
-    let command = match asked(&descriptor)? {
-        Asked::Rows(command) => command,
-        Asked::Query(query) => return query::info(components, descriptor, query).await,
-    };
     let selection = select(components, command).await?;
     let log = components.open(&selection.dataset).await?;
     let view = log.refresh().await?;

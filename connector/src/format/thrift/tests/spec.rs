@@ -163,3 +163,15 @@ fn an_empty_list_is_of_any_type() {
         assert!(back[0].column(0).as_list::<i32>().value(0).is_empty());
     }
 }
+
+#[test]
+fn numbers_of_fields_are_differences_up_to_fifteen() {
+    let idl = "struct Row { 1: i8 a, 16: i8 b, 32: i8 c }";
+    let file = framed(&[&hex("13 01  f3 02  03 40 03  00")]);
+    let back = open_idl(&file, idl, ThriftProtocol::Compact).unwrap();
+    let values = back[0].columns().iter();
+    let values = values.map(|column| column.as_primitive::<Int8Type>().value(0));
+    assert_eq!(values.collect::<Vec<_>>(), [1, 2, 3]);
+    let thrift = options(ThriftProtocol::Compact, Some(idl));
+    assert_eq!(write_at(&back, thrift).unwrap(), file);
+}
