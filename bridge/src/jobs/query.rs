@@ -59,9 +59,11 @@ impl Planner {
         let statement = flink::parse(text)?;
         if let Some(sink) = statement.sink() {
             let what = format!("a query writes nothing, and this one writes to \"{sink}\"");
-            return Err(Error::new(Kind::Invalid, "FS0922", what).with_hint(
-                "give the SELECT alone, or run the statement with `flinkspark job run`",
-            ));
+            return Err(Error::new(Kind::Invalid, "FS0922", what)
+                .with_detail("it begins with INSERT INTO")
+                .with_hint(
+                    "give the SELECT alone, or run the statement with `flinkspark job run`",
+                ));
         }
         self.resolve_statement(statement.to_look_at(), &options(), pins)
             .await
@@ -171,5 +173,6 @@ impl Answering {
 fn full() -> Error {
     let what = format!("{ANSWERED_MAX} queries are being answered, which is the most");
     Error::new(Kind::Unavailable, "FS0923", what)
+        .with_detail("each has threads of its own, and holds memory while its rows are read")
         .with_hint("wait until one of them ends, or run it as a job, which writes a dataset")
 }

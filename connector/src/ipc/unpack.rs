@@ -71,8 +71,9 @@ pub(super) fn unpack(
                 Some(Codec::Zstd) => zstd::stream::read::Decoder::with_buffer(stored)
                     .and_then(|decoder| read(decoder, span.bytes, room, &mut body)),
             };
-            read.map_err(|cause| Refusal::Damaged(format!("a compressed buffer: {cause}")))?;
-            if (body.len() - start) as u64 != span.bytes {
+            let whole =
+                read.map_err(|cause| Refusal::Damaged(format!("a compressed buffer: {cause}")))?;
+            if !whole {
                 return damaged(format!(
                     "a buffer unpacks to another size than the {} bytes that it states",
                     span.bytes
@@ -91,14 +92,13 @@ pub(super) fn unpack(
     }))
 }
 
-/// Reads what a buffer states, and one byte more where there is more. The room for all buffers is believed once what
-/// was reserved by what arrived is full.
-fn read(mut packed: impl Read, bytes: u64, room: usize, body: &mut Vec<u8>) -> io::Result<()> {
-    let mut left = bytes.saturating_add(1);
-    loop {
+/// Reads what a buffer states; whether that was all there is. The room for all buffers is believed once what was
+/// reserved by what arrived is full.
+fn read(mut packed: impl Read, bytes: u64, room: usize, body: &mut Vec<u8>) -> io::Result<bool> {
+    let mut left = bytes;
+    while left > 0 {
         if body.len() == body.capacity() {
-            let more = room.min(ROOM_BYTES_MAX).saturating_sub(body.len());
-            match more {
+            match room.min(ROOM_BYTES_MAX).saturating_sub(body.len()) {
                 0 => body.reserve(1),
                 more => body.reserve_exact(more),
             }
@@ -106,11 +106,12 @@ fn read(mut packed: impl Read, bytes: u64, room: usize, body: &mut Vec<u8>) -> i
         let free = (body.capacity() - body.len()) as u64;
         let wanted = left.min(free);
         let taken = packed.by_ref().take(wanted).read_to_end(body)? as u64;
-        left -= taken;
-        if left == 0 || taken < wanted {
-            return Ok(());
+        if taken < wanted {
+            return Ok(false);
         }
+        left -= taken;
     }
+    Ok(packed.read(&mut [0])? == 0)
 }
 
 /// The header with other places and without compression.
