@@ -28,10 +28,12 @@
 mod avro;
 mod bounds;
 mod civil;
+mod complement;
 mod conform;
 mod csv;
 mod error;
 mod file;
+mod identifiers;
 mod ipc;
 mod json;
 pub(crate) mod leaves;

@@ -6,9 +6,9 @@
 //! knows a file of ours by that its schema is the one that would be printed for the schema it holds.
 
 use super::Refusal;
+use crate::format::identifiers::{identifiers, is_identifier};
 use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
 use serde_json::{Value, json};
-use std::collections::HashSet;
 
 type Result<T> = std::result::Result<T, Refusal>;
 
@@ -49,7 +49,7 @@ impl Printer {
     /// A record of these fields. `column` is what they are part of, where they are no columns themselves.
     fn record(&mut self, name: &str, fields: &[FieldRef], column: Option<&str>) -> Result<Value> {
         let mut printed = Vec::new();
-        for (field, name) in fields.iter().zip(avro_names(fields)) {
+        for (field, name) in fields.iter().zip(identifiers(fields, is_identifier)) {
             let kind = self.field(field, column.unwrap_or(field.name()))?;
             let mut object = json!({ "name": name });
             if name != *field.name() {
@@ -164,35 +164,4 @@ fn levels(printed: &Value) -> usize {
         Value::Object(entries) => 1 + entries.values().map(levels).max().unwrap_or_default(),
         _ => 0,
     }
-}
-
-/// Whether the name is one that Avro takes.
-fn is_avro_name(name: &str) -> bool {
-    let letter = |c: char| c == '_' || c.is_ascii_alphabetic();
-    name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit())
-}
-
-/// Names for the fields that Avro takes: their own where it takes them, else one with `_` for what it does not take,
-/// and with the field's number where another field has that name.
-fn avro_names(fields: &[FieldRef]) -> Vec<String> {
-    let own = fields.iter().map(|field| field.name());
-    let mut taken: HashSet<String> = own.filter(|name| is_avro_name(name)).cloned().collect();
-    let names = fields.iter().enumerate().map(|(at, field)| {
-        if is_avro_name(field.name()) {
-            return field.name().clone();
-        }
-        let known = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-        let mut name: String = field.name().chars().map(known).collect();
-        if !is_avro_name(&name) {
-            name.insert(0, '_');
-        }
-        if taken.contains(&name) {
-            name = format!("{name}_{}", at + 1);
-        }
-        while !taken.insert(name.clone()) {
-            name.push('_');
-        }
-        name
-    });
-    names.collect()
 }

@@ -5,6 +5,7 @@
 
 use super::{Boxed, Cells, Out, Refused};
 use crate::format::avro::cursor::put_number;
+use crate::format::complement::shortest;
 use crate::format::units::{self, of_day};
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
@@ -181,14 +182,7 @@ where
 
 /// A number as its shortest bytes, with their length before them.
 fn digits(bytes: &[u8], out: &mut Out) {
-    let sign = bytes.first().map_or(0, |first| (first >> 7) * 0xff);
-    let filling = bytes.iter().take_while(|byte| **byte == sign).count();
-    // The first byte that is kept says the sign.
-    let kept = match bytes.get(filling) {
-        Some(first) if (first >> 7) * 0xff == sign => filling,
-        _ => filling.saturating_sub(1),
-    };
-    let kept = bytes.get(kept..).unwrap_or_default();
+    let kept = shortest(bytes);
     put_number(kept.len() as i64, &mut out.bytes);
     out.bytes.extend(kept);
 }

@@ -6,6 +6,7 @@
 use super::{Boxed, Column, mismatched};
 use crate::format::avro::cursor::{Cursor, Fault, Result, damaged};
 use crate::format::avro::schema::Shape;
+use crate::format::complement;
 use crate::format::units::MILLIS_PER_DAY;
 use arrow_array::builder::{
     BooleanBuilder, FixedSizeBinaryBuilder, GenericByteBuilder, PrimitiveBuilder,
@@ -291,18 +292,11 @@ fn too_long(digits: u8) -> Fault {
 
 /// A number's bytes, filled up with its sign.
 fn extended<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
-    let Some(first) = bytes.first() else {
+    if bytes.is_empty() {
         return damaged("a decimal has no bytes");
-    };
-    let sign = if first & 0x80 == 0 { 0 } else { 0xff };
-    let mut whole = [sign; N];
-    let (above, kept) = bytes.split_at(bytes.len().saturating_sub(N));
-    let negative = kept.first().is_some_and(|first| first & 0x80 != 0);
-    if above.iter().any(|byte| *byte != sign) || negative != (sign != 0) {
-        return Err(Fault::Unheld(format!("it has more than {} bits", 8 * N)));
     }
-    whole[N - kept.len()..].copy_from_slice(kept);
-    Ok(whole)
+    complement::extended(bytes)
+        .ok_or_else(|| Fault::Unheld(format!("it has more than {} bits", 8 * N)))
 }
 
 /// Text and bytes, appended by `read`.

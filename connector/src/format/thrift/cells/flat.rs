@@ -4,6 +4,7 @@
 //! refused.
 
 use super::{Boxed, Cells};
+use crate::format::complement::shortest;
 use crate::format::thrift::cursor::Kind;
 use crate::format::thrift::layout::Wire;
 use crate::format::thrift::out::{Out, Refused, Result};
@@ -73,7 +74,7 @@ pub(super) fn of<'a>(column: &'a ArrayRef, wire: &'a Wire) -> Boxed<'a> {
             })
         }
         D::UInt64 => primitive::<UInt64Type>(column, |value, out| {
-            out.sized(digits(&i128::from(value).to_be_bytes()))
+            out.sized(shortest(&i128::from(value).to_be_bytes()))
         }),
         D::Float16 => primitive::<Float16Type>(column, |value, out| {
             out.double(value.to_f64());
@@ -149,19 +150,8 @@ where
     primitive::<T>(column, move |value, out| {
         T::validate_decimal_precision(value, precision, scale)
             .map_err(|_| format!("it has more than the {precision} digits of its type"))?;
-        out.sized(digits(&bytes(value)))
+        out.sized(shortest(&bytes(value)))
     })
-}
-
-/// The shortest bytes of a number, of which the first says the sign.
-fn digits(bytes: &[u8]) -> &[u8] {
-    let sign = bytes.first().map_or(0, |first| (first >> 7) * 0xff);
-    let filling = bytes.iter().take_while(|byte| **byte == sign).count();
-    let kept = match bytes.get(filling) {
-        Some(first) if (first >> 7) * 0xff == sign => filling,
-        _ => filling.saturating_sub(1),
-    };
-    bytes.get(kept..).unwrap_or_default()
 }
 
 fn sized<T: ByteArrayType>(column: &ArrayRef) -> Boxed<'_> {

@@ -4,6 +4,7 @@
 //! a value: a schema of a few bytes may have thousands of columns, and a fixed type values of gigabytes.
 
 use super::{Boxed, Column, mismatched};
+use crate::format::complement;
 use crate::format::thrift::cursor::{Cursor, Kind, Result, damaged, unheld};
 use crate::format::thrift::layout::Wire;
 use arrow_array::builder::{
@@ -264,18 +265,10 @@ where
 
 /// A number's bytes, filled up with its sign.
 fn extended<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
-    let Some(first) = bytes.first() else {
+    if bytes.is_empty() {
         return damaged("a decimal has no bytes");
-    };
-    let sign = if first & 0x80 == 0 { 0 } else { 0xff };
-    let mut whole = [sign; N];
-    let (above, kept) = bytes.split_at(bytes.len().saturating_sub(N));
-    let negative = kept.first().is_some_and(|first| first & 0x80 != 0);
-    if above.iter().any(|byte| *byte != sign) || negative != (sign != 0) {
-        return Err(unheld(format!("it has more than {} bits", 8 * N)));
     }
-    whole[N - kept.len()..].copy_from_slice(kept);
-    Ok(whole)
+    complement::extended(bytes).ok_or_else(|| unheld(format!("it has more than {} bits", 8 * N)))
 }
 
 /// Text and bytes, appended by `read`.

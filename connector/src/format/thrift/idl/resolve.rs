@@ -173,27 +173,14 @@ impl<'d> Resolver<'d> {
         let place = kind.place;
         let resolved = match &kind.form {
             TypeForm::Named(name) => self.named(name, place)?,
-            TypeForm::List(item) => {
+            TypeForm::List(item) | TypeForm::Set(item) => {
                 let item = self.kind(item)?;
-                let wire = Wire::List(item.wire.into());
-                above(
-                    types::list(item.data_type),
-                    wire,
-                    item.levels,
-                    item.fields,
-                    place,
-                )?
-            }
-            TypeForm::Set(item) => {
-                let item = self.kind(item)?;
-                let wire = Wire::Set(item.wire.into());
-                above(
-                    types::list(item.data_type),
-                    wire,
-                    item.levels,
-                    item.fields,
-                    place,
-                )?
+                let wire = match &kind.form {
+                    TypeForm::Set(_) => Wire::Set(item.wire.into()),
+                    _ => Wire::List(item.wire.into()),
+                };
+                let list = types::list(item.data_type);
+                above(list, wire, item.levels, item.fields, place)?
             }
             TypeForm::Map(pair) => {
                 let (key, value) = (self.kind(&pair.0)?, self.kind(&pair.1)?);

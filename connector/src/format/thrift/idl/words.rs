@@ -3,8 +3,8 @@
 //! Invariant: the names that are made for the fields of a struct are distinct, and no word of Thrift's language or of the
 //! languages that its compiler writes.
 
+use crate::format::identifiers::{identifiers, is_identifier};
 use arrow_schema::FieldRef;
-use std::collections::HashSet;
 
 /// Words that Thrift's compiler keeps for itself or for the languages that it writes, in alphabetical order.
 const KEPT: &[&str] = &[
@@ -148,37 +148,11 @@ const KEPT: &[&str] = &[
     "yield",
 ];
 
-/// Whether Thrift takes the name for a field.
-fn is_name(name: &str) -> bool {
-    let letter = |c: char| c == '_' || c.is_ascii_alphabetic();
-    name.starts_with(letter)
-        && name.chars().all(|c| letter(c) || c.is_ascii_digit())
-        && KEPT.binary_search(&name).is_err()
-}
-
-/// Names for the fields that Thrift takes: their own where it takes them, else one with `_` for what it does not take,
-/// and with the field's number where another field has that name.
+/// Names for the fields that Thrift takes.
 pub(super) fn names(fields: &[FieldRef]) -> Vec<String> {
-    let own = fields.iter().map(|field| field.name());
-    let mut taken: HashSet<String> = own.filter(|name| is_name(name)).cloned().collect();
-    let names = fields.iter().enumerate().map(|(at, field)| {
-        if is_name(field.name()) {
-            return field.name().clone();
-        }
-        let known = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-        let mut name: String = field.name().chars().map(known).collect();
-        if !is_name(&name) {
-            name.insert(0, '_');
-        }
-        if taken.contains(&name) {
-            name = format!("{name}_{}", at + 1);
-        }
-        while !taken.insert(name.clone()) {
-            name.push('_');
-        }
-        name
-    });
-    names.collect()
+    identifiers(fields, |name| {
+        is_identifier(name) && KEPT.binary_search(&name).is_err()
+    })
 }
 
 #[cfg(test)]
