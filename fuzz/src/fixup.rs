@@ -4,6 +4,7 @@
 //! damaged to have a checksum stay as they are altogether.
 
 use arrow_ipc::{Block, Footer, Message, MessageHeader, root_as_footer, root_as_message};
+use flinkspark_model::checksum;
 
 /// The log that every segment is of.
 pub(crate) const LOG: uuid::Uuid = uuid::Uuid::from_bytes([7; 16]);
@@ -34,7 +35,7 @@ const FRAME_HEAD_BYTES: usize = 24;
 
 /// One line of JSON with the line of its CRC32C.
 pub(crate) fn checked(json: &[u8]) -> Vec<u8> {
-    let checksum = crc32c::crc32c(json);
+    let checksum = checksum::crc32c(json);
     let mut bytes = json.to_vec();
     bytes.extend_from_slice(format!("\ncrc32c {checksum:08x}\n").as_bytes());
     bytes
@@ -46,11 +47,11 @@ pub(crate) fn journal(input: &[u8]) -> Vec<u8> {
     if bytes.len() < HEADER_BYTES {
         return bytes;
     }
-    let fixed = crc32c::crc32c(&bytes[..36]).to_le_bytes();
+    let fixed = checksum::crc32c(&bytes[..36]).to_le_bytes();
     put(&mut bytes, 36, fixed);
     for (slot, at) in [(0_u8, 40), (1, 52)] {
-        let seed = crc32c::crc32c_append(crc32c::crc32c(&bytes[20..36]), &[slot]);
-        let mark = crc32c::crc32c_append(seed, &bytes[at..at + 8]).to_le_bytes();
+        let seed = checksum::crc32c_append(checksum::crc32c(&bytes[20..36]), &[slot]);
+        let mark = checksum::crc32c_append(seed, &bytes[at..at + 8]).to_le_bytes();
         put(&mut bytes, at + 8, mark);
     }
     let mut at = HEADER_BYTES;
@@ -59,7 +60,7 @@ pub(crate) fn journal(input: &[u8]) -> Vec<u8> {
         let Some(frame) = bytes.get(at..end) else {
             break;
         };
-        let sum = crc32c::crc32c_append(crc32c::crc32c(&frame[..4]), &frame[8..]).to_le_bytes();
+        let sum = checksum::crc32c_append(checksum::crc32c(&frame[..4]), &frame[8..]).to_le_bytes();
         put(&mut bytes, at + 4, sum);
         at = end;
     }
@@ -124,17 +125,17 @@ fn sums(file: &[u8], blocks: &[Block], start: usize) -> String {
         .first()
         .and_then(range)
         .map_or(tail, |range| range.start.min(tail));
-    let mut sums = vec![crc32c::crc32c(&file[..first])];
+    let mut sums = vec![checksum::crc32c(&file[..first])];
     sums.extend(blocks.iter().map(|block| {
         let bytes = range(block).and_then(|range| file.get(range));
-        bytes.map_or(0, crc32c::crc32c)
+        bytes.map_or(0, checksum::crc32c)
     }));
     let sums: Vec<String> = sums.iter().map(|sum| format!("{sum:08x}")).collect();
     sums.join(",")
 }
 
 fn seal(file: &mut [u8], start: usize) {
-    let sum = crc32c::crc32c(&file[start..]).to_le_bytes();
+    let sum = checksum::crc32c(&file[start..]).to_le_bytes();
     let Some(at) = start.checked_sub(SEAL_BYTES) else {
         return;
     };

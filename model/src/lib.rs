@@ -6,6 +6,7 @@
 //! value or a pure function of values.
 
 pub mod budget;
+pub mod checksum;
 pub mod dataset;
 pub mod digest;
 pub mod error;

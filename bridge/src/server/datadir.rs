@@ -3,6 +3,7 @@
 //! Invariant: whoever holds a [`DataDir`] is the only process that writes below it, and no other user reads
 //! there: directories are 0700 and files 0600, those from before too.
 
+use flinkspark_model::checksum;
 use flinkspark_model::{Error, Kind, Result};
 use rustix::fs::Mode;
 use rustix::process::umask;
@@ -160,7 +161,7 @@ fn layout(text: &str) -> Said {
 }
 
 fn checksum_of(version: &str) -> String {
-    format!("{:08x}", crc32c::crc32c(version.as_bytes()))
+    format!("{:08x}", checksum::crc32c(version.as_bytes()))
 }
 
 /// Takes the permissions of others from everything below a folder; returns how many had some.

@@ -4,6 +4,7 @@
 
 use super::Key;
 use bytes::Bytes;
+use flinkspark_model::checksum;
 use flinkspark_model::{Error, Kind, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,7 +25,7 @@ pub(super) fn encode(key: &Key, record: &impl Serialize) -> Result<Bytes> {
     };
     let mut bytes =
         serde_json::to_vec(&envelope).map_err(|cause| damaged(key, &cause.to_string()))?;
-    let checksum = crc32c::crc32c(&bytes);
+    let checksum = checksum::crc32c(&bytes);
     bytes.extend_from_slice(format!("\ncrc32c {checksum:08x}\n").as_bytes());
     Ok(bytes.into())
 }
@@ -35,7 +36,7 @@ pub(super) fn decode<T: DeserializeOwned>(key: &Key, bytes: &[u8]) -> Result<T> 
         .strip_suffix('\n')
         .and_then(|text| text.rsplit_once('\n'));
     let (json, trailer) = parts.ok_or_else(|| damaged(key, "it ends early"))?;
-    if trailer != format!("crc32c {:08x}", crc32c::crc32c(json.as_bytes())) {
+    if trailer != format!("crc32c {:08x}", checksum::crc32c(json.as_bytes())) {
         return Err(damaged(key, "its checksum does not match its content"));
     }
     let format: Envelope<serde::de::IgnoredAny> =
@@ -90,7 +91,7 @@ mod tests {
     #[test]
     fn a_newer_format_is_refused_by_name() {
         let json = r#"{"format":2,"record":{"unknown":[]}}"#;
-        let bytes = format!("{json}\ncrc32c {:08x}\n", crc32c::crc32c(json.as_bytes()));
+        let bytes = format!("{json}\ncrc32c {:08x}\n", checksum::crc32c(json.as_bytes()));
         let error = decode::<u32>(&Key::new("k").unwrap(), bytes.as_bytes()).unwrap_err();
         assert!(error.detail().unwrap().contains("format 2"), "{error}");
     }

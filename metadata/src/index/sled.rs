@@ -9,6 +9,7 @@ use super::{Applied, Batch, Entry, Error, Index, Tree};
 use ::sled::transaction::{
     ConflictableTransactionError, TransactionError, Transactional, TransactionalTree,
 };
+use flinkspark_model::checksum;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -210,8 +211,8 @@ fn caught<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
 }
 
 fn checksum(tree: &str, key: &[u8], value: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let seed = crc32c::crc32c_append(crc32c::crc32c(tree.as_bytes()), key);
-    crc32c::crc32c_append(seed, value).to_le_bytes()
+    let seed = checksum::crc32c_append(checksum::crc32c(tree.as_bytes()), key);
+    checksum::crc32c_append(seed, value).to_le_bytes()
 }
 
 fn seal(tree: &str, key: &[u8], value: &[u8]) -> Vec<u8> {

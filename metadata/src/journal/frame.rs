@@ -9,6 +9,7 @@
 //! Invariant: `decode(encode(x)) == x`, and no other bytes decode.
 
 use super::header::{u32_at, u64_at};
+use flinkspark_model::checksum;
 
 /// Bytes of a frame before its payload.
 pub(crate) const FRAME_HEAD_BYTES: usize = 24;
@@ -80,7 +81,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Frame<'_>, Flaw> {
 }
 
 fn checksum(frame: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&frame[..4]), &frame[8..])
+    checksum::crc32c_append(checksum::crc32c(&frame[..4]), &frame[8..])
 }
 
 #[cfg(test)]

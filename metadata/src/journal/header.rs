@@ -12,6 +12,7 @@
 
 use crate::error;
 use flinkspark_model::Result;
+use flinkspark_model::checksum;
 
 /// The version of the journal's format that this program writes.
 pub(crate) const VERSION: u32 = 1;
@@ -66,7 +67,7 @@ impl Header {
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&self.first.to_le_bytes());
         bytes.extend_from_slice(&self.identity);
-        bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+        bytes.extend_from_slice(&checksum::crc32c(&bytes).to_le_bytes());
         for slot in 0..2 {
             bytes.extend_from_slice(&encode_mark(&self.identity, slot, self.mark));
         }
@@ -87,10 +88,10 @@ impl Header {
         // With this version's number in its place the checksum fits: it is the number that is damaged.
         let mut ours = fixed.to_vec();
         ours.splice(8..12, VERSION.to_le_bytes());
-        if version > VERSION && checksum != Some(crc32c::crc32c(&ours)) {
+        if version > VERSION && checksum != Some(checksum::crc32c(&ours)) {
             return Err(error::newer("journal", version, VERSION));
         }
-        if checksum != Some(crc32c::crc32c(fixed)) {
+        if checksum != Some(checksum::crc32c(fixed)) {
             return Err(damaged("the header's checksum differs"));
         }
         // Version 1 is the first: an older one would be migrated here.
@@ -135,8 +136,8 @@ impl Header {
 }
 
 fn mark_checksum(identity: &[u8; 16], slot: usize, mark: [u8; 8]) -> u32 {
-    let seed = crc32c::crc32c_append(crc32c::crc32c(identity), &[slot as u8]);
-    crc32c::crc32c_append(seed, &mark)
+    let seed = checksum::crc32c_append(checksum::crc32c(identity), &[slot as u8]);
+    checksum::crc32c_append(seed, &mark)
 }
 
 fn encode_mark(identity: &[u8; 16], slot: usize, mark: u64) -> [u8; MARK_BYTES] {

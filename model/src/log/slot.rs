@@ -2,6 +2,7 @@
 //!
 //! Invariant: equal records have equal bytes, so that a repeated create can be told from a lost race.
 
+use crate::checksum;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::lineage::SlotRange;
@@ -332,7 +333,7 @@ impl SlotRecord {
         let mut bytes = serde_json::to_vec(self).map_err(|cause| {
             Error::new(Kind::Internal, "FS0201", "a slot could not be encoded").with_source(cause)
         })?;
-        let checksum = crc32c::crc32c(&bytes);
+        let checksum = checksum::crc32c(&bytes);
         bytes.extend_from_slice(format!("\ncrc32c {checksum:08x}\n").as_bytes());
         if bytes.len() > SLOT_BYTES_MAX {
             return Err(Error::new(
@@ -363,7 +364,7 @@ impl SlotRecord {
         let (json, trailer) = body
             .rsplit_once('\n')
             .ok_or_else(|| torn("it has no checksum"))?;
-        let expected = format!("crc32c {:08x}", crc32c::crc32c(json.as_bytes()));
+        let expected = format!("crc32c {:08x}", checksum::crc32c(json.as_bytes()));
         if trailer != expected {
             return Err(torn("its checksum does not match its content"));
         }

@@ -3,6 +3,7 @@
 //! Invariant: a record that is not whole, or of a newer format, is refused.
 
 use crate::jobs::record::RECORD_FORMAT;
+use flinkspark_model::checksum;
 use flinkspark_model::{Error, Kind, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
         )
         .with_source(cause)
     })?;
-    let checksum = crc32c::crc32c(&bytes);
+    let checksum = checksum::crc32c(&bytes);
     bytes.extend_from_slice(format!("\ncrc32c {checksum:08x}\n").as_bytes());
     Ok(bytes)
 }
@@ -27,7 +28,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         .strip_suffix('\n')
         .and_then(|text| text.rsplit_once('\n'));
     let (json, trailer) = parts.ok_or_else(|| damaged("it ends early".into()))?;
-    if trailer != format!("crc32c {:08x}", crc32c::crc32c(json.as_bytes())) {
+    if trailer != format!("crc32c {:08x}", checksum::crc32c(json.as_bytes())) {
         return Err(damaged("its checksum does not match its content".into()));
     }
     #[derive(Deserialize)]

@@ -12,6 +12,7 @@ use arrow_buffer::Buffer;
 use arrow_ipc::Block;
 use arrow_ipc::reader::read_footer_length;
 use arrow_schema::{Field, Schema, SchemaRef};
+use flinkspark_model::checksum;
 use flinkspark_model::digest::{Digest, Digester};
 use flinkspark_model::log::{LogId, SegmentFormat, SegmentRef};
 use flinkspark_model::{Error, Result};
@@ -139,7 +140,7 @@ impl SegmentFile {
             None => (self.read_block(&stored.block, |_| {})?, None),
             Some(_) => {
                 let mut sum = 0;
-                let seen = |piece: &[u8]| sum = crc32c::crc32c_append(sum, piece);
+                let seen = |piece: &[u8]| sum = checksum::crc32c_append(sum, piece);
                 (self.read_block(&stored.block, seen)?, Some(sum))
             }
         };
@@ -202,7 +203,7 @@ impl SegmentFile {
         });
         let begin =
             read_range(&mut *self.content, 0, first.min(tail)).map_err(|c| torn(self, c))?;
-        if crc32c::crc32c(&begin) != head {
+        if checksum::crc32c(&begin) != head {
             return Err(self.torn("its beginning does not have the checksum that was sealed"));
         }
         let mut end = first;

@@ -10,6 +10,7 @@ use crate::ipc;
 use arrow_ipc::{Block, Footer, root_as_footer};
 use arrow_schema::Schema;
 use flinkspark_model::Error;
+use flinkspark_model::checksum;
 use flinkspark_model::log::{LogId, SegmentName, SegmentRef};
 use std::collections::BTreeMap;
 
@@ -61,7 +62,7 @@ pub(super) fn seal(file: &mut Vec<u8>) {
         .and_then(|trailer| trailer.first_chunk());
     let length = length.map_or(0, |length| u32::from_le_bytes(*length) as usize);
     let start = trailer.saturating_sub(length);
-    let checksum = crc32c::crc32c(&file[start..]).to_le_bytes();
+    let checksum = checksum::crc32c(&file[start..]).to_le_bytes();
     file.splice(start..start, SEAL_MARK.into_iter().chain(checksum));
 }
 
@@ -88,7 +89,7 @@ pub(super) struct StoredBlock {
 pub(super) fn parse(log: LogId, segment: &SegmentRef, seal: &[u8], end: &[u8]) -> Result<Parsed> {
     let torn = |why: String| damaged(log, segment, &why);
     let checksum = seal.strip_prefix(&SEAL_MARK);
-    if checksum.is_some_and(|checksum| checksum != crc32c::crc32c(end).to_le_bytes()) {
+    if checksum.is_some_and(|checksum| checksum != checksum::crc32c(end).to_le_bytes()) {
         let why = "its footer does not have the checksum that was sealed";
         return Err(torn(why.into()));
     }

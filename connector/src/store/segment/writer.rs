@@ -21,6 +21,7 @@ use arrow_select::coalesce::BatchCoalescer;
 use async_trait::async_trait;
 use bytes::Bytes;
 use flinkspark_model::budget::Reservation;
+use flinkspark_model::checksum;
 use flinkspark_model::digest::Digester;
 use flinkspark_model::log::{LogId, Receipt, SegmentFormat, SegmentName, SegmentRef};
 use flinkspark_model::port::{SegmentSpec, SegmentWriter};
@@ -216,7 +217,7 @@ impl Encoder {
             name: name.clone(),
             joiner,
             joined: 0,
-            checksums: vec![crc32c::crc32c(file.get_ref())],
+            checksums: vec![checksum::crc32c(file.get_ref())],
             file,
             rows: Vec::new(),
         })
@@ -266,7 +267,7 @@ impl Encoder {
         self.file.write(batch).map_err(encoding)?;
         self.rows.push(batch.num_rows());
         self.checksums
-            .push(crc32c::crc32c(&self.file.get_ref()[before..]));
+            .push(checksum::crc32c(&self.file.get_ref()[before..]));
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! The slot's bytes.
 
 use super::*;
+use crate::checksum;
 use crate::error::Kind;
 
 fn record() -> SlotRecord {
@@ -56,7 +57,7 @@ fn every_shorter_length_is_noticed() {
 #[test]
 fn a_newer_format_is_refused_by_name_even_if_nothing_else_is_understood() {
     let json = "{\"format\":2,\"what\":\"ever\"}";
-    let bytes = format!("{json}\ncrc32c {:08x}\n", crc32c::crc32c(json.as_bytes()));
+    let bytes = format!("{json}\ncrc32c {:08x}\n", checksum::crc32c(json.as_bytes()));
     let error = SlotRecord::decode(bytes.as_bytes()).unwrap_err();
     assert_eq!((error.kind(), error.code()), (Kind::Invalid, "FS0204"));
     assert!(error.to_string().contains("newer"), "{error}");
@@ -68,7 +69,7 @@ fn an_unknown_field_is_no_slot_of_this_format() {
     let text = std::str::from_utf8(&bytes).unwrap();
     let (json, _) = text.trim_end().rsplit_once('\n').unwrap();
     let json = json.replacen("{\"format\"", "{\"surprise\":1,\"format\"", 1);
-    let bytes = format!("{json}\ncrc32c {:08x}\n", crc32c::crc32c(json.as_bytes()));
+    let bytes = format!("{json}\ncrc32c {:08x}\n", checksum::crc32c(json.as_bytes()));
     assert_eq!(
         SlotRecord::decode(bytes.as_bytes()).unwrap_err().code(),
         "FS0203"
