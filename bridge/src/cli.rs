@@ -14,6 +14,7 @@ mod query;
 mod render;
 mod rows;
 mod serve;
+mod sql;
 mod transaction;
 mod transfer;
 mod verify;
@@ -114,6 +115,11 @@ fn run(cli: Cli) -> Result<u8> {
         }
         Command::Transfer(args) => until_interrupted(transfer::run(&cli.url, cli.output, args)),
         Command::Query(args) => until_interrupted(query::run(&cli.url, cli.output, args)),
+        Command::Sql(args) if args.is_shell() => {
+            // Ctrl-C ends what is at work there, and not the shell.
+            runtime()?.block_on(sql::run(&cli.url, cli.output, args))
+        }
+        Command::Sql(args) => until_interrupted(sql::run(&cli.url, cli.output, args)),
         Command::Job(command) => until_interrupted(job::run(&cli.url, cli.output, command)),
     }
 }
@@ -130,14 +136,17 @@ fn man(dir: &Path) -> Result<()> {
     })
 }
 
-/// Runs a client's command; Ctrl-C lets go of it.
-fn until_interrupted(command: impl Future<Output = Result<u8>>) -> Result<u8> {
+fn runtime() -> Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
-    let runtime = runtime.map_err(no_threads)?;
-    runtime.block_on(async {
+    runtime.map_err(no_threads)
+}
+
+/// Runs a client's command; Ctrl-C lets go of it.
+fn until_interrupted(command: impl Future<Output = Result<u8>>) -> Result<u8> {
+    runtime()?.block_on(async {
         tokio::select! {
             ended = command => ended,
             _ = tokio::signal::ctrl_c() => Err(Error::new(Kind::Unavailable, "FS0005", "interrupted")

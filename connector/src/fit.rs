@@ -5,12 +5,14 @@
 //! column before it is known what the column takes: a view, a dictionary or a run end of a few bytes
 //! may stand for terabytes.
 
+mod align;
 mod encoding;
 mod recode;
 mod size;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use align::{Alignment, Obstacle};
 pub(crate) use encoding::{Accept, encodes, plain, plain_schema};
 pub(crate) use size::{Cut, TooLarge, bytes_of, cut, cut_checked, plain_bytes};
 

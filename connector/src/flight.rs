@@ -26,4 +26,3 @@ pub(crate) use body::decode_all as decode_bodies;
 pub(crate) use decode::decode_messages;
 pub(crate) use encode::slice_bytes as bytes_of;
 pub(crate) use ticket::decode as decode_ticket;
-pub(crate) use wire::check as check_schema;

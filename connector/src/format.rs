@@ -27,12 +27,14 @@
 
 mod avro;
 mod bounds;
+mod chosen;
 mod civil;
 mod complement;
 mod conform;
 mod csv;
 mod error;
 mod file;
+mod files;
 mod identifiers;
 mod ipc;
 mod json;
@@ -45,20 +47,23 @@ mod text;
 mod thrift;
 mod units;
 
+pub(crate) use chosen::chosen;
 pub(crate) use civil::per_second;
 pub use conform::stored_schema;
 pub use csv::{CsvOptions, Encoding};
+pub use files::open;
 pub use json::JsonOptions;
 pub use parquet::ROW_GROUP_BYTES_MAX;
 pub use thrift::{ThriftOptions, ThriftProtocol, thrift_idl};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use flinkspark_model::Result;
 use flinkspark_model::schema::names;
+use flinkspark_model::{Error, Result};
 use std::fmt;
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::str::FromStr;
 
 /// Rows of a batch unless told otherwise.
 pub const BATCH_ROWS: usize = 32_768;
@@ -110,9 +115,15 @@ pub struct ReadOptions {
     pub batch_rows: usize,
     /// The largest batch, in bytes; at least one row.
     pub batch_bytes: usize,
-    /// The schema that a CSV or JSON file is read at; inferred where there is none. A Thrift file needs
-    /// one, or an IDL. Other formats carry their own; Parquet takes from it the unit of timestamps that are INT96.
+    /// The schema that a CSV or JSON file is read at; inferred where there is none. The columns of a CSV file with a
+    /// header are those of the header, at the types that the schema has for their names; one that it lacks is text.
+    /// A Thrift file needs a schema, or an IDL. Other formats carry their own; Parquet takes from it the unit of timestamps that are INT96.
     pub schema: Option<SchemaRef>,
+    /// The columns that [`open`] gives, in this order; all where there are none. The others are skipped: they may
+    /// be unknown to the schema.
+    pub columns: Option<Vec<String>>,
+    /// The format of what [`open`] opens, whatever its name.
+    pub format: Option<Format>,
     /// What only CSV needs.
     pub csv: CsvOptions,
     /// What only JSON needs.
@@ -127,6 +138,8 @@ impl Default for ReadOptions {
             batch_rows: BATCH_ROWS,
             batch_bytes: BATCH_BYTES,
             schema: None,
+            columns: None,
+            format: None,
             csv: CsvOptions::default(),
             json: JsonOptions::default(),
             thrift: ThriftOptions::default(),
@@ -141,6 +154,8 @@ pub struct WriteOptions {
     pub batch_rows: usize,
     /// The largest batch that a file holds, in bytes; at least one row.
     pub batch_bytes: usize,
+    /// The format of what a transfer writes, whatever its name.
+    pub format: Option<Format>,
     /// What only CSV needs.
     pub csv: CsvOptions,
     /// What only JSON needs.
@@ -154,6 +169,7 @@ impl Default for WriteOptions {
         Self {
             batch_rows: BATCH_ROWS,
             batch_bytes: BATCH_BYTES,
+            format: None,
             csv: CsvOptions::default(),
             json: JsonOptions::default(),
             thrift: ThriftOptions::default(),
@@ -205,11 +221,6 @@ impl fmt::Debug for dyn BatchWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BatchWriter")
     }
-}
-
-/// Opens a file of the format that its name ends in.
-pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Box<dyn BatchReader>> {
-    Format::from_path(path.as_ref())?.open(path, options)
 }
 
 /// Creates a file of the format that its name ends in.
@@ -276,6 +287,11 @@ impl Format {
         self.0.suffixes()
     }
 
+    /// Whether its files are text, whose types are inferred unless they are told.
+    fn is_text(self) -> bool {
+        self.0.is_text()
+    }
+
     /// Opens a file; `FS0302` where the system refuses, `FS0305` where it is torn or foreign, and the
     /// codes of [`names::check`] where its columns have names that no dataset may have.
     pub fn open(
@@ -284,21 +300,20 @@ impl Format {
         options: &ReadOptions,
     ) -> Result<Box<dyn BatchReader>> {
         let (input, name) = file::open(path.as_ref())?;
-        let mut input: Box<dyn Input> = Box::new(input);
-        if self.0.is_text() {
-            let unpacked = packed::unpacked(input);
-            input = unpacked.map_err(|cause| error::cannot_open(&name, cause))?;
-        }
-        self.read(input, &name, options)
+        self.read(Box::new(input), &name, options)
     }
 
     /// Reads from any input; `name` stands for it in errors.
     pub fn read(
         self,
-        input: Box<dyn Input>,
+        mut input: Box<dyn Input>,
         name: &str,
         options: &ReadOptions,
     ) -> Result<Box<dyn BatchReader>> {
+        if self.is_text() {
+            let unpacked = packed::unpacked(input);
+            input = unpacked.map_err(|cause| error::cannot_open(name, cause))?;
+        }
         let reader = self.0.read(input, name, options)?;
         names::check(&reader.schema())?;
         Ok(Box::new(bounds::Bounded::new(
@@ -339,6 +354,18 @@ impl Format {
             options.batch_rows,
             options.batch_bytes,
         )))
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    /// What names of its files end in; `FS0301` where that is no format.
+    fn from_str(text: &str) -> Result<Self> {
+        let suffix = text.to_ascii_lowercase();
+        let of = |format: &Self| format.suffixes().contains(&suffix.as_str());
+        let found = Self::ALL.into_iter().find(of);
+        found.ok_or_else(|| error::unknown_format(Path::new(text)))
     }
 }
 

@@ -7,15 +7,21 @@
 //! off anywhere can be run again and doubles nothing.
 
 mod export;
+mod fitted;
 mod import;
 mod plan;
+mod standard;
 #[cfg(test)]
 mod tests;
 
+pub use export::check_free;
+pub use fitted::Change;
 pub use plan::{End, PARTITIONS_MAX, route};
+pub use standard::Standard;
 
 use crate::flight::Client;
 use crate::format::{ReadOptions, WriteOptions};
+use arrow_schema::SchemaRef;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::port::{Mode, check_key};
 use flinkspark_model::position::SlotNo;
@@ -57,6 +63,10 @@ pub struct Options {
     pub read: ReadOptions,
     /// How the target file is written.
     pub write: WriteOptions,
+    /// The dataset's columns that a file is written with, in this order; all where there are none.
+    pub columns: Option<Vec<String>>,
+    /// Whether a target file that exists is replaced.
+    pub force: bool,
 }
 
 /// A transfer: the same id with the same ends finishes what was begun.
@@ -91,17 +101,17 @@ impl Transfer {
     /// Carries it out.
     ///
     /// Errors: `FS0430` where not exactly one end is a dataset, `FS0431` where the id stands for
-    /// other rows, `FS0432` where what arrived in a file is not what was sent; besides, those of the
+    /// other rows, `FS0321` where the target file exists, `FS0432` where what arrived in a file is not what was sent; besides, those of the
     /// file (`FS03xx`), of the put (`FS04xx`) and of the server.
     pub async fn run(&self, client: &Client, progress: &dyn Progress) -> Result<Outcome> {
         // What goes to the server has a prefix, and would not be blank any more.
         check_key("the transfer's id", self.id.as_bytes())?;
         match (&self.source, &self.target) {
-            (End::File(path), End::Dataset(dataset)) => {
-                import::run(self, client, path, dataset, progress).await
+            (End::File(_) | End::Standard(_), End::Dataset(dataset)) => {
+                import::run(self, client, dataset, progress).await
             }
-            (End::Dataset(dataset), End::File(path)) => {
-                export::run(self, client, dataset, path, progress).await
+            (End::Dataset(dataset), End::File(_) | End::Standard(_)) => {
+                export::run(self, client, dataset, progress).await
             }
             (source, target) => Err(Error::new(
                 Kind::Invalid,
@@ -111,6 +121,31 @@ impl Transfer {
             .with_detail(format!("the source is {source}, the target is {target}"))
             .with_hint("write the dataset as dataset://NAME, and the file as a path")),
         }
+    }
+}
+
+/// What a transfer from a file would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// The rows that the file has.
+    pub rows: u64,
+    /// Of them, as the dataset would have them.
+    pub digest: Digest,
+    /// What would not be as it is in the file.
+    pub changes: Vec<Change>,
+}
+
+impl Transfer {
+    /// Reads the whole source, which is no dataset, as rows of the dataset's schema, and writes nothing. Blocking.
+    ///
+    /// Errors: those that reading it for [`Transfer::run`] has.
+    pub fn try_reading(
+        &self,
+        dataset: &str,
+        schema: &SchemaRef,
+        progress: &dyn Progress,
+    ) -> Result<Tried> {
+        import::try_reading(self, dataset, schema, progress)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::files::FileArgs;
 use crate::config::{Overrides, URL_DEFAULT};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// The bridge between Apache Flink and Apache Spark.
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Transaction(TransactionCommand),
     /// Ask a question: print the rows of a SELECT, and leave nothing behind
     Query(QueryArgs),
+    /// Work in SQL: a shell, or the statements of a file
+    Sql(SqlArgs),
     /// Run, explain and verify jobs
     #[command(subcommand)]
     Job(JobCommand),
@@ -226,9 +229,9 @@ pub(crate) enum Precision {
 
 #[derive(Debug, Args)]
 pub(crate) struct TransferArgs {
-    /// A file, or dataset://NAME
+    /// A file, a folder, a pattern such as "data/*.csv", - for standard input, or dataset://NAME
     pub source: String,
-    /// A file, or dataset://NAME
+    /// A file, - for standard output, or dataset://NAME
     pub target: String,
     /// The transfer's id: the same command with the same id finishes what was begun and doubles nothing
     #[arg(long)]
@@ -239,7 +242,16 @@ pub(crate) struct TransferArgs {
     /// Refuse a dataset that does not exist (default: it is registered with the file's schema)
     #[arg(long)]
     pub no_create: bool,
-    /// Spread the rows over so many partitions (default: one a file)
+    /// Only these columns, in this order: comma-separated, may be repeated
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Option<Vec<String>>,
+    /// Read everything, show what would be done, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Replace a target file that exists (default: refuse)
+    #[arg(long)]
+    pub force: bool,
+    /// Spread the rows over so many partitions (default: one)
     #[arg(long, value_name = "N")]
     pub partitions: Option<u32>,
     #[command(flatten, next_help_heading = "Files")]
@@ -260,8 +272,41 @@ pub(crate) struct QueryArgs {
     /// Write the rows into this file, in the format that its name ends in
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
+    /// Replace a file that exists (default: refuse)
+    #[arg(long, requires = "to")]
+    pub force: bool,
     #[command(flatten, next_help_heading = "Files")]
     pub files: FileArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SqlArgs {
+    /// A file with statements, or - for standard input (default: a shell, where somebody types)
+    pub file: Option<PathBuf>,
+    /// Run these statements
+    #[arg(short, long, value_name = "STATEMENTS", conflicts_with = "file")]
+    pub execute: Option<String>,
+    /// What ${NAME} stands for in the statements; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = super::sql::variable)]
+    pub var: Vec<(String, String)>,
+    /// The engine of INSERTs (default: batch, or what SET 'execution.runtime-mode' says)
+    #[arg(long, value_enum)]
+    pub on: Option<Target>,
+    /// The id of the INSERT's run, of several with -1, -2 ... behind it: the same id attaches to the run that exists
+    #[arg(long)]
+    pub id: Option<String>,
+    /// How long the bridge may be away
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::duration::parse_ms)]
+    pub reconnect: u64,
+    #[command(flatten, next_help_heading = "Jobs")]
+    pub options: JobOptions,
+}
+
+impl SqlArgs {
+    /// Whether somebody types.
+    pub(crate) fn is_shell(&self) -> bool {
+        self.file.is_none() && self.execute.is_none() && std::io::stdin().is_terminal()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -320,8 +365,11 @@ pub(crate) enum State {
 pub(crate) enum JobCommand {
     /// Run a job and follow it to its end
     Run {
-        /// A file with the job's SQL
+        /// A file with the job's SQL: one statement or several
         file: PathBuf,
+        /// What ${NAME} stands for in it; may be repeated
+        #[arg(long, value_name = "NAME=VALUE", value_parser = super::sql::variable)]
+        var: Vec<(String, String)>,
         /// The engine
         #[arg(long, value_enum)]
         on: Target,
@@ -338,6 +386,9 @@ pub(crate) enum JobCommand {
     Explain {
         /// A file with the job's SQL
         file: PathBuf,
+        /// What ${NAME} stands for in it; may be repeated
+        #[arg(long, value_name = "NAME=VALUE", value_parser = super::sql::variable)]
+        var: Vec<(String, String)>,
         /// The engines
         #[arg(
             long,
@@ -353,6 +404,9 @@ pub(crate) enum JobCommand {
     Verify {
         /// A file with the job's SQL
         file: PathBuf,
+        /// What ${NAME} stands for in it; may be repeated
+        #[arg(long, value_name = "NAME=VALUE", value_parser = super::sql::variable)]
+        var: Vec<(String, String)>,
         /// The engines
         #[arg(
             long,

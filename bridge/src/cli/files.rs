@@ -5,7 +5,7 @@
 
 use clap::Args;
 use flinkspark_connector::format::{
-    CsvOptions, JsonOptions, ReadOptions, ThriftOptions, ThriftProtocol, WriteOptions,
+    CsvOptions, Format, JsonOptions, ReadOptions, ThriftOptions, ThriftProtocol, WriteOptions,
 };
 use flinkspark_model::{Error, Kind, Result};
 use std::path::PathBuf;
@@ -13,6 +13,9 @@ use std::path::PathBuf;
 // No documentation comment: clap would take it for what the command is about.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct FileArgs {
+    /// The format, whatever the file's name: arrow, parquet, csv, jsonl, avro or thrift
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
     /// A CSV file has no header line
     #[arg(long)]
     pub no_header: bool,
@@ -65,6 +68,7 @@ impl FileArgs {
     /// How a file is read.
     pub(crate) fn read(&self) -> Result<ReadOptions> {
         Ok(ReadOptions {
+            format: self.format,
             csv: self.csv()?,
             json: self.json(),
             thrift: self.thrift()?,
@@ -75,6 +79,7 @@ impl FileArgs {
     /// How a file is written.
     pub(crate) fn write(&self) -> Result<WriteOptions> {
         Ok(WriteOptions {
+            format: self.format,
             csv: self.csv()?,
             json: self.json(),
             thrift: self.thrift()?,

@@ -5,50 +5,57 @@ mod follow;
 use super::args::{Format, JobCommand, JobOptions, State, Target};
 use super::render::{self, Listing};
 use super::rows::instant;
+use super::sql;
 use crate::client::{Client, answer};
 use crate::exit;
 use flinkspark_model::port::Entropy;
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::v1;
-use follow::follow;
+pub(super) use follow::follow;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::time::Duration;
 
 /// Runs one of the commands.
 pub(super) async fn run(url: &str, output: Format, command: JobCommand) -> Result<u8> {
     match command {
         JobCommand::Run {
             file,
+            var,
             on,
             id,
             reconnect,
             options,
         } => {
-            let id = id.unwrap_or_else(fresh_id);
-            eprintln!("job id: {id}");
-            let text = read(&file)?;
-            let request = v1::SubmitRequest {
+            let wanted = sql::Wanted {
+                on: Some(on),
                 id,
-                text,
-                target: wire(on).into(),
-                options: Some(wire_options(&options)),
+                options,
+                reconnect,
             };
-            let job = follow(url, request, Duration::from_millis(reconnect)).await?;
-            finish(output, &job)
+            sql::script(url, output, wanted, &read(&file)?, var).await
         }
-        JobCommand::Explain { file, on, options } => {
+        JobCommand::Explain {
+            file,
+            var,
+            on,
+            options,
+        } => {
             let request = v1::ExplainRequest {
-                text: read(&file)?,
+                text: sql::read(&file, &var)?,
                 targets: on.into_iter().map(|target| wire(target).into()).collect(),
                 options: Some(wire_options(&options)),
             };
             let explained = answer(Client::connect(url).await?.jobs.explain(request).await)?;
             explain(output, explained)
         }
-        JobCommand::Verify { file, on, options } => {
+        JobCommand::Verify {
+            file,
+            var,
+            on,
+            options,
+        } => {
             let request = v1::VerifyRequest {
-                text: read(&file)?,
+                text: sql::read(&file, &var)?,
                 targets: on.into_iter().map(|target| wire(target).into()).collect(),
                 options: Some(wire_options(&options)),
             };
@@ -99,13 +106,13 @@ pub(super) fn read(file: &Path) -> Result<String> {
     })
 }
 
-fn fresh_id() -> String {
+pub(super) fn fresh_id() -> String {
     let mut bytes = [0; 8];
     crate::system::SystemEntropy.fill(&mut bytes);
     format!("job-{:016x}", u64::from_be_bytes(bytes))
 }
 
-fn finish(output: Format, job: &v1::Job) -> Result<u8> {
+pub(super) fn finish(output: Format, job: &v1::Job) -> Result<u8> {
     if let Some(error) = &job.error {
         return Err(of_wire(error));
     }
@@ -192,7 +199,7 @@ fn describe(job: &v1::Job) -> Value {
     })
 }
 
-fn explain(output: Format, explained: v1::ExplainResponse) -> Result<u8> {
+pub(super) fn explain(output: Format, explained: v1::ExplainResponse) -> Result<u8> {
     let mut refused = None;
     for plan in &explained.plans {
         let target = render::target(plan.target());
@@ -253,14 +260,14 @@ fn verify(output: Format, verified: v1::VerifyResponse) -> Result<u8> {
     )
 }
 
-fn wire(target: Target) -> v1::Target {
+pub(super) fn wire(target: Target) -> v1::Target {
     match target {
         Target::Stream => v1::Target::Stream,
         Target::Batch => v1::Target::Batch,
     }
 }
 
-fn wire_options(options: &JobOptions) -> v1::JobOptions {
+pub(super) fn wire_options(options: &JobOptions) -> v1::JobOptions {
     let home = match options.home.as_deref() {
         Some("flink/batch") => v1::Home::FlinkBatch,
         Some("flink/streaming") => v1::Home::FlinkStreaming,

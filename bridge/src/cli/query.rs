@@ -10,6 +10,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use flinkspark_connector::flight::client::{Asked, Item};
 use flinkspark_connector::format::{self, BatchWriter};
+use flinkspark_connector::transfer;
 use flinkspark_model::port::Query;
 use flinkspark_model::{Error, Kind, Result};
 use futures::TryStreamExt;
@@ -19,33 +20,52 @@ use std::path::PathBuf;
 /// Rows that are printed on a terminal unless told otherwise.
 const TERMINAL_ROWS: u64 = 100;
 
-/// Asks, and prints what comes.
+/// A question, and how many of its rows are wanted.
+pub(super) struct Question {
+    pub(super) statement: String,
+    pub(super) limit: Option<u64>,
+}
+
+/// Asks, and prints what comes or writes it into a file.
 pub(super) async fn run(url: &str, output: Format, args: QueryArgs) -> Result<u8> {
-    let statement = statement(&args)?;
-    let shown = args.to.is_none() && std::io::stdout().is_terminal();
-    let limit = args.limit.or(shown.then_some(TERMINAL_ROWS));
-    // One row more says whether any are left out.
-    let query = Query {
-        query: statement,
-        limit: limit.map(|limit| limit.saturating_add(1)),
+    let question = Question {
+        statement: statement(&args)?,
+        limit: args.limit,
     };
     let client = Client::connect(url).await?;
-    let asked = client.flight.query(&query).await?;
-    let schema = SchemaRef::clone(&asked.schema);
-    let sink: Box<dyn Sink> = match args.to {
-        Some(path) => {
-            let writer = format::create(&path, schema, &args.files.write()?)?;
-            Box::new(File { path, writer })
-        }
-        None => Box::new(Printed(rows::Printer::new(output, schema))),
+    let Some(path) = args.to else {
+        return print(&client, output, question).await.map(|()| exit::OK);
     };
-    let left_out = carry(asked, sink, limit.unwrap_or(u64::MAX)).await?;
-    if let (true, Some(limit)) = (left_out, limit) {
-        eprintln!(
-            "note: these are the first {limit} rows, there are more; --limit takes another number"
-        );
-    }
-    Ok(exit::OK)
+    transfer::check_free(&path, args.force)?;
+    let asked = ask(&client, &question).await?;
+    let schema = SchemaRef::clone(&asked.schema);
+    let options = args.files.write()?;
+    let format = options
+        .format
+        .map_or_else(|| format::Format::from_path(&path), Ok)?;
+    let writer = format.create(&path, schema, &options)?;
+    let file = Box::new(File { path, writer });
+    carry(asked, file, question.limit).await.map(|()| exit::OK)
+}
+
+/// Asks, and prints what comes: on a terminal a hundred rows unless told otherwise.
+pub(super) async fn print(client: &Client, output: Format, question: Question) -> Result<()> {
+    let shown = std::io::stdout().is_terminal();
+    let limit = question.limit.or(shown.then_some(TERMINAL_ROWS));
+    let question = Question { limit, ..question };
+    let asked = ask(client, &question).await?;
+    let schema = SchemaRef::clone(&asked.schema);
+    let printed = Box::new(Printed(rows::Printer::new(output, schema)));
+    carry(asked, printed, limit).await
+}
+
+async fn ask(client: &Client, question: &Question) -> Result<Asked> {
+    // One row more says whether any are left out.
+    let query = Query {
+        query: question.statement.clone(),
+        limit: question.limit.map(|limit| limit.saturating_add(1)),
+    };
+    client.flight.query(&query).await
 }
 
 /// The text of the statement, wherever it is.
@@ -73,14 +93,15 @@ trait Sink: Send {
     fn end(self: Box<Self>, rows: u64) -> Result<()>;
 }
 
-/// Hands rows on up to the limit; whether there were more.
-async fn carry(mut asked: Asked, mut sink: Box<dyn Sink>, limit: u64) -> Result<bool> {
+/// Hands rows on up to the limit, and says where there are more.
+async fn carry(mut asked: Asked, mut sink: Box<dyn Sink>, limit: Option<u64>) -> Result<()> {
+    let most = limit.unwrap_or(u64::MAX);
     let mut taken = 0;
     let mut left_out = false;
     while let Some(item) = asked.items.try_next().await? {
         match item {
             Item::Rows(batch) => {
-                let room = usize::try_from(limit - taken).unwrap_or(usize::MAX);
+                let room = usize::try_from(most - taken).unwrap_or(usize::MAX);
                 left_out |= batch.num_rows() > room;
                 let batch = batch.slice(0, batch.num_rows().min(room));
                 if batch.num_rows() > 0 {
@@ -94,7 +115,12 @@ async fn carry(mut asked: Asked, mut sink: Box<dyn Sink>, limit: u64) -> Result<
         }
     }
     sink.end(taken)?;
-    Ok(left_out)
+    if left_out {
+        eprintln!(
+            "note: these are the first {most} rows, there are more; --limit takes another number"
+        );
+    }
+    Ok(())
 }
 
 /// A file: it has its name once every row is in it.

@@ -1,11 +1,13 @@
 //! `flinkspark transfer`: files and datasets, both ways, with progress.
 
+mod dry;
+
 use super::args::{Format, TransferArgs};
 use super::dataset::look_up;
 use super::render;
 use crate::client::{Client, answer};
 use crate::exit;
-use flinkspark_connector::format::{self, ReadOptions};
+use flinkspark_connector::format::ReadOptions;
 use flinkspark_connector::transfer::{End, Options, Outcome, Progress, Silent, Transfer};
 use flinkspark_model::dataset::Traits;
 use flinkspark_model::name::DatasetName;
@@ -31,7 +33,6 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result<u8> {
     let id = args.id.unwrap_or_else(fresh_id);
     check_key("the transfer's id", id.as_bytes())?;
-    eprintln!("transfer id: {id}");
     let transfer = Transfer {
         id: id.clone(),
         source: args.source.parse()?,
@@ -43,15 +44,25 @@ pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result
                 Mode::Append
             },
             partitions: args.partitions,
-            read: args.files.read()?,
+            read: ReadOptions {
+                columns: args.columns.clone(),
+                ..args.files.read()?
+            },
             write: args.files.write()?,
+            columns: args.columns,
+            force: args.force,
         },
     };
     let mut client = Client::connect(url).await?;
     let meter = Meter::new();
-    let created = match (&transfer.source, &transfer.target) {
-        (End::File(file), End::Dataset(dataset)) if !args.no_create => {
-            create(&mut client, file, dataset, &transfer.options.read, &meter).await?
+    if args.dry_run {
+        let shown = dry::run(&mut client, &transfer, !args.no_create, &meter).await?;
+        return render::object(output, &shown).map(|()| exit::OK);
+    }
+    eprintln!("transfer id: {id}");
+    let created = match &transfer.target {
+        End::Dataset(dataset) if !args.no_create => {
+            create(&mut client, &transfer, dataset, &meter).await?
         }
         _ => None,
     };
@@ -70,24 +81,31 @@ pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result
         // Other rows under this id would have been an error.
         fields.insert("same_rows".into(), true.into());
     }
-    render::object(output, &rows).map(|()| exit::OK)
+    match transfer.target {
+        // The rows are there.
+        End::Standard(_) => eprintln!("note: {} rows were written", outcome.rows),
+        _ => render::object(output, &rows)?,
+    }
+    Ok(exit::OK)
 }
 
 /// Registers a dataset that does not exist, with the schema of the file that goes into it; none where it exists.
 async fn create(
     client: &mut Client,
-    file: &Path,
+    transfer: &Transfer,
     dataset: &str,
-    options: &ReadOptions,
     meter: &Meter,
 ) -> Result<Option<v1::Dataset>> {
+    if let End::Dataset(_) = transfer.source {
+        return Ok(None);
+    }
     match look_up(client, dataset).await {
         Err(error) if error.code() == NO_DATASET => {
             // What is no name is a handle or an id, which nobody can choose.
             let Ok(name) = DatasetName::new(dataset) else {
                 return Err(error);
             };
-            let reader = format::open(file, options)?;
+            let reader = transfer.source.open(&transfer.options.read)?;
             for notice in reader.notices() {
                 meter.say(&notice);
             }
@@ -102,7 +120,7 @@ async fn create(
             eprintln!(
                 "note: {dataset} did not exist: it is registered with the {} columns of {}",
                 registration.schema.fields().len(),
-                file.display()
+                transfer.source
             );
             Ok(Some(registered))
         }

@@ -1,10 +1,14 @@
 //! The errors of files: what was expected, what was found, what to do.
 
 use super::Format;
+use arrow_schema::Schema;
 use flinkspark_model::{Error, Kind, Result};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+
+/// Columns that an error lists.
+const NAMES_SHOWN: usize = 20;
 
 pub(super) fn unknown_format(path: &Path) -> Error {
     Error::new(
@@ -13,7 +17,10 @@ pub(super) fn unknown_format(path: &Path) -> Error {
         format!("\"{}\" is not a file of a known format", path.display()),
     )
     .with_detail("the format is told by the end of the name")
-    .with_hint(format!("use a name that ends in {}", usual_suffixes()))
+    .with_hint(format!(
+        "use a name that ends in {}, or pass --format",
+        usual_suffixes()
+    ))
 }
 
 /// `.a, .b or .c`
@@ -36,6 +43,32 @@ pub(super) fn cannot_open(name: &str, cause: io::Error) -> Error {
     Error::new(kind, "FS0302", format!("\"{name}\" cannot be read"))
         .with_source(cause)
         .with_hint("check the path and its permissions; a path on the command line is opened where the command runs")
+}
+
+/// A folder or a pattern that stands for no file.
+pub(super) fn nothing_there(path: &Path) -> Error {
+    let message = format!("\"{}\" stands for no file", path.display());
+    Error::new(Kind::Invalid, "FS0302", message)
+        .with_detail("no file matches it, or all that do are hidden: their names begin with . or _")
+        .with_hint("check the pattern with ls; quote it, so that the shell leaves it as it is")
+}
+
+/// A column that was asked for and is not in the file.
+pub(super) fn not_there(name: &str, column: &str, schema: &Schema) -> Error {
+    let names = schema.fields().iter().take(NAMES_SHOWN);
+    let names: Vec<String> = names
+        .map(|field| format!("\"{}\"", field.name().escape_debug()))
+        .collect();
+    let more = match schema.fields().len() > NAMES_SHOWN {
+        true => " and more",
+        false => "",
+    };
+    let message = format!("\"{name}\" has no column \"{}\"", column.escape_debug());
+    Error::new(Kind::Invalid, "FS0319", message)
+        .with_detail(format!("it has {}{more}", names.join(", ")))
+        .with_hint(
+            "name columns as they stand in the file; names that differ in case are two names",
+        )
 }
 
 pub(super) fn cannot_write(

@@ -1,9 +1,11 @@
 //! A file into a dataset: one transaction, one put for each partition.
 
-use super::{BATCHES_QUEUED, Outcome, Progress, Transfer, broken, plan};
+use super::fitted::Fitted;
+use super::{BATCHES_QUEUED, Outcome, Progress, Transfer, Tried, broken, plan};
 use crate::flight::body::{BeginRequest, PutCommand, ReadCommand};
-use crate::flight::{Client, bytes_of, check_schema};
-use crate::format::{self, BatchReader};
+use crate::flight::client::Info;
+use crate::flight::{Client, bytes_of};
+use crate::format::{BatchReader, ReadOptions};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use flinkspark_model::digest::{Digest, Digester};
@@ -12,7 +14,6 @@ use flinkspark_model::port::{Mode, State, Transaction};
 use flinkspark_model::{Error, Kind, Result};
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
@@ -22,7 +23,6 @@ type Queue = mpsc::Sender<Result<RecordBatch>>;
 pub(super) async fn run(
     transfer: &Transfer,
     client: &Client,
-    path: &Path,
     dataset: &str,
     progress: &dyn Progress,
 ) -> Result<Outcome> {
@@ -33,14 +33,7 @@ pub(super) async fn run(
             ..ReadCommand::default()
         })
         .await?;
-    let reader = open(
-        transfer,
-        path.to_owned(),
-        Arc::clone(&info.schema),
-        partitions,
-    )
-    .await?;
-    check_schema(&info.metadata.name, &info.schema, &reader.schema())?;
+    let reader = open(transfer, &info, partitions).await?;
     progress.total(reader.rows_total());
     let request = BeginRequest {
         dataset: info.metadata.id.clone(),
@@ -73,24 +66,51 @@ pub(super) async fn run(
     same_rows(transfer, sent, outcome)
 }
 
-async fn open(
-    transfer: &Transfer,
-    path: PathBuf,
-    schema: SchemaRef,
-    partitions: u32,
-) -> Result<Box<dyn BatchReader>> {
-    let mut options = transfer.options.read.clone();
-    options.schema = Some(schema);
+/// The source's rows as the dataset's, in batches that reach every partition.
+async fn open(transfer: &Transfer, info: &Info, partitions: u32) -> Result<Fitted> {
+    let (source, options) = (transfer.source.clone(), transfer.options.read.clone());
+    let (name, schema) = (info.metadata.name.clone(), Arc::clone(&info.schema));
     let open = move || {
-        let reader = format::open(&path, &options)?;
+        let mut options = ReadOptions {
+            schema: Some(Arc::clone(&schema)),
+            ..options
+        };
+        let mut reader = source.open(&options)?;
         let rows = plan::batch_rows(reader.rows_total(), partitions, options.batch_rows);
-        if rows == options.batch_rows {
-            return Ok(reader);
+        if rows != options.batch_rows {
+            options.batch_rows = rows;
+            reader = source.open(&options)?;
         }
-        options.batch_rows = rows;
-        format::open(&path, &options)
+        Fitted::new(reader, &name, &schema)
     };
     tokio::task::spawn_blocking(open).await.map_err(broken)?
+}
+
+pub(super) fn try_reading(
+    transfer: &Transfer,
+    dataset: &str,
+    schema: &SchemaRef,
+    progress: &dyn Progress,
+) -> Result<Tried> {
+    let options = ReadOptions {
+        schema: Some(Arc::clone(schema)),
+        ..transfer.options.read.clone()
+    };
+    let mut fitted = Fitted::new(transfer.source.open(&options)?, dataset, schema)?;
+    let mut digester = Digester::new(schema)?;
+    for batch in fitted.by_ref() {
+        digester.update(&batch?)?;
+    }
+    fitted
+        .notices()
+        .iter()
+        .for_each(|notice| progress.say(notice));
+    let digest = digester.finish();
+    Ok(Tried {
+        rows: digest.rows,
+        digest,
+        changes: fitted.changes(),
+    })
 }
 
 /// Every partition at once, each to its receipt. The first failure ends all of them, and with them
@@ -99,7 +119,7 @@ async fn put(
     client: &Client,
     first: &PutCommand,
     schema: &SchemaRef,
-    reader: Box<dyn BatchReader>,
+    reader: Fitted,
     partitions: u32,
     progress: &dyn Progress,
 ) -> Result<Vec<Receipt>> {
@@ -134,7 +154,7 @@ async fn put(
 
 /// Hands the file's batches out in turn, and returns what is to be said of them; a failure to read
 /// reaches every partition, so that none of them closes.
-fn distribute(mut reader: Box<dyn BatchReader>, queues: &[Queue]) -> Vec<String> {
+fn distribute(mut reader: Fitted, queues: &[Queue]) -> Vec<String> {
     for (index, batch) in (0..).zip(reader.by_ref()) {
         match batch {
             Ok(batch) => {
@@ -176,7 +196,7 @@ fn committed(transaction: &Transaction, replayed: bool) -> Option<Outcome> {
     }
 }
 
-fn digest_of(reader: Box<dyn BatchReader>, schema: &SchemaRef) -> Result<Digest> {
+fn digest_of(reader: Fitted, schema: &SchemaRef) -> Result<Digest> {
     let mut digester = Digester::new(schema)?;
     for batch in reader {
         digester.update(&batch?)?;

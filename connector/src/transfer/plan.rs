@@ -3,6 +3,9 @@
 //! Invariant: every batch of a file goes to exactly one partition, and the partitions advance
 //! through the file together, so that their event times, and with them watermarks, stay close.
 
+use super::standard::{self, Standard};
+use crate::format::{self, BatchReader, BatchWriter, Format, ReadOptions, WriteOptions};
+use arrow_schema::SchemaRef;
 use flinkspark_model::{Error, Kind, Result};
 use std::fmt;
 use std::path::PathBuf;
@@ -20,16 +23,69 @@ const SCHEME: &str = "dataset://";
 /// One end of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// A file, opened by this process.
+    /// A file, a folder or a pattern, opened by this process.
     File(PathBuf),
+    /// Standard input, or standard output.
+    Standard(Standard),
     /// A dataset's name, id or handle.
     Dataset(String),
+}
+
+impl End {
+    /// The rows of a file, or of standard input.
+    ///
+    /// `FS0301` where nothing tells the format; besides, the errors of [`format::open`].
+    pub fn open(&self, options: &ReadOptions) -> Result<Box<dyn BatchReader>> {
+        match self {
+            Self::File(path) => format::open(path, options),
+            Self::Standard(standard) => {
+                let format = options.format.ok_or_else(untold)?;
+                let input = Box::new(standard.input()?);
+                format::chosen(
+                    format.read(input, standard::NAME, options)?,
+                    standard::NAME,
+                    options,
+                )
+            }
+            Self::Dataset(_) => Err(no_file(self)),
+        }
+    }
+
+    /// A file, or standard output, to write to.
+    pub(super) fn create(
+        &self,
+        schema: SchemaRef,
+        options: &WriteOptions,
+    ) -> Result<Box<dyn BatchWriter>> {
+        let of = |path: &PathBuf| options.format.map_or_else(|| Format::from_path(path), Ok);
+        match self {
+            Self::File(path) => of(path)?.create(path, schema, options),
+            Self::Standard(_) => {
+                let format = options.format.ok_or_else(untold)?;
+                format.write(Box::new(std::io::stdout()), standard::NAME, schema, options)
+            }
+            Self::Dataset(_) => Err(no_file(self)),
+        }
+    }
+}
+
+/// Nothing tells the format of standard input or output.
+fn untold() -> Error {
+    let message = "the format of standard input or output is not known";
+    Error::new(Kind::Invalid, "FS0301", message)
+        .with_detail("a file's name tells its format, and there is no name")
+        .with_hint("pass --format, such as --format csv")
+}
+
+fn no_file(end: &End) -> Error {
+    Error::new(Kind::Internal, "FS0499", format!("{end} is no file"))
 }
 
 impl FromStr for End {
     type Err = Error;
 
-    /// `dataset://NAME` is a dataset, `file://PATH` and everything without a scheme is a path.
+    /// `dataset://NAME` is a dataset, `-` standard input or output, `file://PATH` and everything else without a scheme
+    /// a path.
     fn from_str(text: &str) -> Result<Self> {
         let refuse = |why: &str| {
             Error::new(
@@ -51,6 +107,7 @@ impl FromStr for End {
             Some(("dataset", name)) => Ok(Self::Dataset(name.into())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             Some(_) => Err(refuse("its scheme is not known")),
+            None if text == standard::NAME => Ok(Self::Standard(Standard::default())),
             None => Ok(Self::File(text.into())),
         }
     }
@@ -60,6 +117,7 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
+            Self::Standard(_) => f.write_str(standard::NAME),
             Self::Dataset(name) => write!(f, "{SCHEME}{name}"),
         }
     }

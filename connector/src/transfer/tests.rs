@@ -212,7 +212,10 @@ async fn an_export_that_is_not_the_dataset_leaves_the_old_file() {
     std::fs::write(&target, "before").unwrap();
     for (damage, code) in [(Damage::Short, "FS0419"), (Damage::Altered, "FS0432")] {
         *bridge.fake.damage.lock().unwrap() = Some(damage);
-        let transfer = transfer("two", "dataset://a", target.display());
+        let mut transfer = transfer("two", "dataset://a", target.display());
+        let error = run(&bridge, &transfer).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (Kind::Invalid, "FS0321"));
+        transfer.options.force = true;
         let error = run(&bridge, &transfer).await.unwrap_err();
         assert_eq!((error.kind(), error.code()), (Kind::Data, code));
     }

@@ -13,6 +13,7 @@ mod python;
 mod query;
 mod readme;
 mod server;
+mod sql;
 mod surface;
 mod transactions;
 mod trouble;

@@ -94,7 +94,7 @@ impl Binder<'_> {
         }
     }
 
-    /// A WITH item or a dataset.
+    /// A WITH item, a view or a dataset.
     pub(super) fn table(&mut self, name: &ast::ObjectName) -> Result<Rel> {
         if let [part] = name.0.as_slice()
             && let Some(ident) = part.as_ident()
@@ -105,6 +105,12 @@ impl Binder<'_> {
                 .find(|(named, _)| *named == ident.value)
         {
             return Ok(rel.clone());
+        }
+        if let [part] = name.0.as_slice()
+            && let Some(ident) = part.as_ident()
+            && let Some(rel) = self.view(&ident.value)?
+        {
+            return Ok(rel);
         }
         let dataset = dataset_name(name)?;
         let info = self

@@ -26,6 +26,7 @@ mod ranges;
 mod relations;
 mod reserved;
 mod scope;
+pub mod script;
 mod select;
 mod setop;
 mod state;
@@ -33,6 +34,7 @@ mod subquery;
 mod trees;
 mod types;
 mod values;
+mod view;
 mod window;
 
 #[cfg(test)]
@@ -61,6 +63,8 @@ pub const STATEMENT_DEPTH_MAX: usize = 60;
 /// A parsed statement that is not bound to any dataset.
 #[derive(Debug, Clone)]
 pub struct Statement {
+    /// What stands before it.
+    views: Vec<view::View>,
     sink: Option<DatasetName>,
     query: Box<ast::Query>,
     /// Whether a character beyond U+FFFF stands in the text: Flink orders such text in two ways.
@@ -116,7 +120,8 @@ impl Tables for NoTables {
     }
 }
 
-/// Parses one `INSERT INTO dataset query` or one query; a trailing semicolon and comments are allowed.
+/// Parses one `INSERT INTO dataset query` or one query, after any `CREATE TEMPORARY VIEW name AS query`; a trailing
+/// semicolon and comments are allowed.
 ///
 /// `FS0801` where the text is not in the grammar, `FS0803` where the form is not supported.
 pub fn parse(sql: &str) -> Result<Statement> {
@@ -141,20 +146,24 @@ pub fn parse(sql: &str) -> Result<Statement> {
         .with_tokens_with_locations(tokens)
         .parse_statements()
         .map_err(|error| syntax(error.to_string()))?;
-    match <[ast::Statement; 1]>::try_from(statements) {
-        Ok([ast::Statement::Query(query)]) => Ok(Statement {
-            sink: None,
-            query,
-            supplementary,
-            any_rows: false,
-        }),
-        Ok([ast::Statement::Insert(insert)]) => insertion(insert, supplementary),
-        Ok([other]) => Err(refuse(
-            format!("the statement {}", first_words(&other.to_string())),
-            "clause",
-        )),
-        Err(_) => Err(syntax("a job is exactly one statement".into())),
-    }
+    let mut statements = statements;
+    let last = statements.pop();
+    let last = last.ok_or_else(|| syntax("there is no statement".into()))?;
+    let (sink, query) = match last {
+        ast::Statement::Query(query) => (None, query),
+        ast::Statement::Insert(insert) => insertion(insert)?,
+        other => {
+            let words = first_words(&other.to_string());
+            return Err(refuse(format!("the statement {words}"), "clause"));
+        }
+    };
+    Ok(Statement {
+        views: view::View::all(statements)?,
+        sink,
+        query,
+        supplementary,
+        any_rows: false,
+    })
 }
 
 fn syntax(detail: String) -> Error {
@@ -171,7 +180,7 @@ fn first_words(text: &str) -> String {
 }
 
 /// Accepts `INSERT INTO name query` and nothing beside it.
-fn insertion(insert: ast::Insert, supplementary: bool) -> Result<Statement> {
+fn insertion(insert: ast::Insert) -> Result<(Option<DatasetName>, Box<ast::Query>)> {
     let plain = insert.into
         && !insert.overwrite
         && insert.columns.is_empty()
@@ -187,12 +196,7 @@ fn insertion(insert: ast::Insert, supplementary: bool) -> Result<Statement> {
             "clause",
         ));
     };
-    Ok(Statement {
-        sink: Some(dataset_name(name)?),
-        query,
-        supplementary,
-        any_rows: false,
-    })
+    Ok((Some(dataset_name(name)?), query))
 }
 
 /// The dataset that a possibly dotted and quoted name means.
@@ -214,7 +218,7 @@ fn dataset_name(name: &ast::ObjectName) -> Result<DatasetName> {
 /// `FS0802` where Flink's own rules refuse it, `FS0803` where its answer is not known to be kept,
 /// `FS0804` where a dataset does not exist.
 pub fn bind(statement: &Statement, tables: &dyn Tables) -> Result<Job> {
-    let mut binder = state::Binder::new(tables, statement.supplementary, statement.any_rows);
+    let mut binder = state::Binder::new(tables, statement);
     let root = binder.query(&statement.query)?;
     if let Some(column) = root
         .columns

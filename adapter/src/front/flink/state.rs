@@ -4,18 +4,24 @@
 //! through [`Binder`] and [`Exprs`] as the grammar does, queries in expressions and expressions in queries.
 //! Invariant: what a query adds to the state for its own sake, it takes back.
 
-use super::Tables;
 use super::scope::Scope;
+use super::view::View;
+use super::{Statement, Tables};
 use crate::plan::rel::{Frame, OverFunction, Rel, SortKey};
 use crate::semantics::aggregate::Signature;
 use crate::semantics::expr::Expr;
 use crate::semantics::types::FlinkType;
 use datafusion::sql::sqlparser::ast;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The state of one statement being bound.
 pub(super) struct Binder<'t> {
     pub(super) tables: &'t dyn Tables,
+    /// The statement's views; those before `views_in_reach` may be named.
+    pub(super) views: &'t [View],
+    pub(super) views_in_reach: usize,
+    /// The views that were bound, by their place.
+    pub(super) views_bound: BTreeMap<usize, Rel>,
     /// WITH items in reach, the innermost last.
     pub(super) named: Vec<(String, Rel)>,
     pub(super) relied_on: BTreeSet<&'static str>,
@@ -36,15 +42,18 @@ pub(super) struct Binder<'t> {
 }
 
 impl<'t> Binder<'t> {
-    pub(super) fn new(tables: &'t dyn Tables, supplementary: bool, any_rows: bool) -> Self {
+    pub(super) fn new(tables: &'t dyn Tables, statement: &'t Statement) -> Self {
         Self {
             tables,
+            views: &statement.views,
+            views_in_reach: statement.views.len(),
+            views_bound: BTreeMap::new(),
             named: Vec::new(),
             relied_on: BTreeSet::new(),
             depth: 0,
             float_constants: false,
-            supplementary,
-            any_rows,
+            supplementary: statement.supplementary,
+            any_rows: statement.any_rows,
             scalars: Scalars::default(),
             around: Vec::new(),
             unions: Vec::new(),

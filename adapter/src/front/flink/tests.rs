@@ -52,6 +52,46 @@ fn statements_that_are_no_flink_sql_are_told_apart_from_those_that_are_refused()
 }
 
 #[test]
+fn views_stand_for_their_queries() {
+    let views = "CREATE TEMPORARY VIEW v AS SELECT a, 'x' AS s FROM (VALUES (1)) AS t(a);\n\
+                 CREATE TEMPORARY VIEW w (n, m) AS SELECT a, a + 1 FROM v;\n";
+    let both = format!("{views}SELECT n, m, s FROM w JOIN v ON w.n = v.a");
+    assert_eq!(
+        types(&both),
+        ["INT NOT NULL", "INT NOT NULL", "CHAR(1) NOT NULL"]
+    );
+    // A WITH item is nearer, and a view does not see it.
+    let nearer = format!("{views}WITH v AS (SELECT 'near' AS s) SELECT v.s, w.n FROM v, w;");
+    assert_eq!(types(&nearer), ["CHAR(4) NOT NULL", "INT NOT NULL"]);
+    // What nothing uses is not looked up; a view knows those before it only.
+    let unused = "CREATE TEMPORARY VIEW v AS SELECT * FROM missing; SELECT 1 AS n";
+    assert_eq!(types(unused), ["INT NOT NULL"]);
+    let later = "CREATE TEMPORARY VIEW a AS SELECT * FROM b; CREATE TEMPORARY VIEW b AS SELECT 1 AS n; SELECT * FROM a";
+    assert_eq!(refusal(later).code(), "FS0804");
+    let itself = "CREATE TEMPORARY VIEW a AS SELECT * FROM a; SELECT * FROM a";
+    assert_eq!(refusal(itself).code(), "FS0804");
+    for (sql, code) in [
+        ("CREATE VIEW v AS SELECT 1 AS n; SELECT * FROM v", "FS0803"),
+        (
+            "CREATE TEMPORARY VIEW v AS SELECT 1 AS n; CREATE TEMPORARY VIEW v AS SELECT 2 AS n; SELECT * FROM v",
+            "FS0802",
+        ),
+        (
+            "CREATE TEMPORARY VIEW v (a, b) AS SELECT 1 AS n; SELECT * FROM v",
+            "FS0802",
+        ),
+        ("CREATE TEMPORARY VIEW v AS SELECT 1 AS n", "FS0803"),
+        (
+            "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1 AS n; SELECT * FROM v",
+            "FS0803",
+        ),
+        ("DROP TABLE t; SELECT 1 AS n", "FS0803"),
+    ] {
+        assert_eq!(refusal(sql).code(), code, "{sql}");
+    }
+}
+
+#[test]
 fn what_is_not_known_to_agree_is_refused_by_name() {
     let cases = [
         (

@@ -19,7 +19,7 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Submits the job and follows it to its end, through restarts of the server.
-pub(super) async fn follow(
+pub(in crate::cli) async fn follow(
     url: &str,
     request: v1::SubmitRequest,
     reconnect: Duration,

@@ -14,7 +14,7 @@ use crate::format::error::{cannot_open, damaged, described, foreign_line_ends, u
 use crate::format::text::Column;
 use crate::format::{BatchReader, Format, Input, ReadOptions};
 use arrow_array::RecordBatch;
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use flinkspark_model::schema::type_name;
 use flinkspark_model::{Error, Kind, Result};
 use std::io::SeekFrom;
@@ -71,6 +71,10 @@ impl Reader {
         said.extend(notice);
         let mut records = Records::new(source, csv.dialect(delimiter));
         let schema = match &options.schema {
+            Some(schema) if csv.header => {
+                let header = header(&mut records, name)?;
+                Arc::new(named(&*stored_schema(schema)?, &header, name)?)
+            }
             Some(schema) => stored_schema(schema)?,
             None => {
                 let inferred = infer(&mut records, csv, delimiter);
@@ -85,6 +89,9 @@ impl Reader {
                     .map_err(|cause| cannot_open(name, cause))?;
                 let source = Source::new(input, csv.encoding).map_err(broken)?;
                 records = Records::new(source, csv.dialect(delimiter));
+                if csv.header {
+                    header(&mut records, name)?;
+                }
                 Arc::new(schema)
             }
         };
@@ -110,9 +117,6 @@ impl Reader {
             batch_bytes: options.batch_bytes,
             notices: said,
         };
-        if csv.header {
-            reader.check_header()?;
-        }
         let built = reader
             .columns
             .iter_mut()
@@ -125,45 +129,6 @@ impl Reader {
             .map(|(field, built)| Field::new(field.name(), built, true));
         reader.built = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Ok(reader)
-    }
-
-    fn check_header(&mut self) -> Result<()> {
-        if !self.advance()? {
-            return Err(damaged(
-                Format::CSV,
-                &self.name,
-                "it is empty: the header line is missing",
-            ));
-        }
-        let header: Vec<String> = (0..self.records.len())
-            .filter_map(|index| self.records.field(index))
-            .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
-            .collect();
-        if header
-            .iter()
-            .eq(self.schema.fields().iter().map(|field| field.name()))
-        {
-            return Ok(());
-        }
-        let quoted = |names: &mut dyn Iterator<Item = &String>| {
-            names
-                .map(|name| format!("\"{}\"", name.escape_debug()))
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        let (found, wanted) = (
-            quoted(&mut header.iter()),
-            quoted(&mut self.schema.fields().iter().map(|field| field.name())),
-        );
-        Err(Error::new(
-            Kind::Data,
-            "FS0308",
-            format!("the header of \"{}\" does not fit the schema", self.name),
-        )
-        .with_detail(format!("it says {found}; the schema says {wanted}"))
-        .with_hint(
-            "columns stand in the schema's order; pass --no-header if the first line is a row",
-        ))
     }
 
     fn advance(&mut self) -> Result<bool> {
@@ -261,6 +226,48 @@ impl Reader {
                 "correct the file, or read it at a schema whose column is text".to_owned()
             })
     }
+}
+
+/// The names of the first line.
+fn header(records: &mut Records<Box<dyn Input>>, name: &str) -> Result<Vec<String>> {
+    if !records.advance().map_err(|broken| as_error(name, broken))? {
+        let why = "it is empty: the header line is missing";
+        return Err(damaged(Format::CSV, name, why));
+    }
+    let fields = (0..records.len()).filter_map(|index| records.field(index));
+    Ok(fields
+        .map(|(field, _)| String::from_utf8_lossy(field).into_owned())
+        .collect())
+}
+
+/// The columns of the header at the types that a schema has for their names; others are text.
+fn named(schema: &Schema, header: &[String], name: &str) -> Result<Schema> {
+    let known = |column: &String| schema.field_with_name(column).ok();
+    if !header.iter().any(|column| known(column).is_some()) {
+        return Err(foreign_header(schema, header, name));
+    }
+    let fields = header.iter().map(|column| {
+        known(column).map_or_else(|| Field::new(column, DataType::Utf8, true), Field::clone)
+    });
+    let metadata = schema.metadata().clone();
+    Ok(Schema::new_with_metadata(
+        fields.collect::<Vec<_>>(),
+        metadata,
+    ))
+}
+
+/// The first line names no column that is known: it is another file, or a row.
+fn foreign_header(schema: &Schema, header: &[String], name: &str) -> Error {
+    let quoted = |names: &mut dyn Iterator<Item = &String>| {
+        let names = names.map(|name| format!("\"{}\"", name.escape_debug()));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let found = quoted(&mut header.iter());
+    let wanted = quoted(&mut schema.fields().iter().map(|field| field.name()));
+    let message = format!("the header of \"{name}\" does not fit the schema");
+    Error::new(Kind::Data, "FS0308", message)
+        .with_detail(format!("it says {found}; the schema says {wanted}"))
+        .with_hint("pass --no-header if the first line is a row, and --delimiter if the names were not split rightly")
 }
 
 /// A word on an encoding that the file's first bytes told.

@@ -57,13 +57,20 @@ pub(super) fn sniff<R: Read>(
     if split(usual.delimiter).torn {
         return Ok(usual);
     }
-    let fits = |delimiter: u8| {
+    let fits = |delimiter: u8, columns: Option<usize>| {
         let shape = split(delimiter).shape?;
         let fits = columns.is_none_or(|columns| columns == shape.fields);
         fits.then_some((delimiter, shape))
     };
-    let allowed = candidates(options);
-    let found: Vec<(u8, Shape)> = allowed.filter_map(fits).collect();
+    let of = |columns| -> Vec<(u8, Shape)> {
+        let fits = |delimiter| fits(delimiter, columns);
+        candidates(options).filter_map(fits).collect()
+    };
+    let mut found = of(columns);
+    if found.is_empty() && options.header && columns.is_some_and(|columns| columns > 1) {
+        // The header says which columns there are: they need not be as many.
+        found = of(None);
+    }
     Ok(match found.as_slice() {
         [(delimiter, shape)] if *delimiter != usual.delimiter => Sniffed {
             delimiter: *delimiter,

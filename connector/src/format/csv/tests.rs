@@ -4,6 +4,7 @@ use super::record::Records;
 use super::source::{Broken, Source};
 use super::*;
 use crate::format::{Format, ReadOptions, WriteOptions};
+use arrow_array::cast::AsArray;
 use arrow_array::*;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use flinkspark_model::{Kind, Result};
@@ -352,7 +353,7 @@ fn wrong_fields_say_which_and_how_to_go_on() {
             "the null in line 2 has no place in column \"a\"",
         ),
         ("a,d\n\\N,1\n", "FS0307", "\"\\\\N\" in line 2 is no int32"),
-        ("a,b\n1,2\n", "FS0308", "header"),
+        ("x,y\n1,2\n", "FS0308", "header"),
         ("", "FS0305", "not a whole CSV file"),
         ("a,d\n1\n", "FS0305", "not a whole CSV file"),
         ("a,d\n1,\"2", "FS0305", "not a whole CSV file"),
@@ -382,6 +383,31 @@ fn wrong_fields_say_which_and_how_to_go_on() {
         )
         .is_ok()
     );
+}
+
+#[test]
+fn columns_are_those_of_the_header_at_the_types_of_the_schema() {
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("n", DataType::Int32, true),
+        Field::new("t", DataType::Utf8, true),
+        Field::new("absent", DataType::Int32, true),
+    ]));
+    let text = "t;more;n\nx;007;1\n";
+    let batches = read(text, Some(schema), CsvOptions::default()).unwrap();
+    let read = batches[0].schema();
+    let names: Vec<&str> = read
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
+    assert_eq!(names, ["t", "more", "n"]);
+    let types: Vec<&DataType> = read
+        .fields()
+        .iter()
+        .map(|field| field.data_type())
+        .collect();
+    assert_eq!(types, [&DataType::Utf8, &DataType::Utf8, &DataType::Int32]);
+    assert_eq!(batches[0].column(1).as_string::<i32>().value(0), "007");
 }
 
 #[test]

@@ -44,6 +44,12 @@ impl Table {
         })
     }
 
+    /// The same, for rows that may have keys which the schema lacks.
+    pub(super) fn skipping(mut self) -> Self {
+        self.columns.skip_unknown();
+        self
+    }
+
     /// Appends the row; what it adds, in bytes.
     pub(super) fn read(&mut self, text: &str) -> Result<usize, Wrong> {
         let tokens = Tokens::new(text);

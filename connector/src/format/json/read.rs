@@ -9,7 +9,7 @@ use crate::format::conform::stored_schema;
 use crate::format::error::{cannot_open, damaged};
 use crate::format::{BatchReader, Format, Input, ReadOptions};
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use flinkspark_model::Result;
 use flinkspark_model::schema::type_name;
 use std::io::SeekFrom;
@@ -40,7 +40,10 @@ impl Reader {
             patterns: options.json.patterns()?,
         };
         let (schema, notices) = match &options.schema {
-            Some(schema) => (stored_schema(schema)?, Vec::new()),
+            Some(schema) => {
+                let chosen = chosen(schema, options.columns.as_deref());
+                (stored_schema(&chosen)?, Vec::new())
+            }
             None => {
                 let inferred = infer(&mut input, &reading.patterns);
                 let inferred = inferred.map_err(|broken| as_error(name, broken))?;
@@ -51,9 +54,13 @@ impl Reader {
             }
         };
         let table = Table::new(&schema, &reading);
+        let mut table = table.map_err(|(column, data_type)| refuse(&column, &data_type))?;
+        if options.columns.is_some() {
+            table = table.skipping();
+        }
         Ok(Self {
             rows: Rows::new(input),
-            table: table.map_err(|(column, data_type)| refuse(&column, &data_type))?,
+            table,
             schema,
             name: name.into(),
             batch_rows: options.batch_rows.max(1),
@@ -79,6 +86,14 @@ impl Reader {
         let batch = self.table.finish().map(Some);
         batch.map_err(|cause| damaged(Format::JSON, &self.name, cause.to_string()))
     }
+}
+
+/// The columns of the schema that are asked for.
+fn chosen(schema: &Schema, columns: Option<&[String]>) -> Schema {
+    let is_chosen = |name: &String| columns.is_none_or(|columns| columns.contains(name));
+    let fields = schema.fields().iter();
+    let fields = fields.filter(|field| is_chosen(field.name())).cloned();
+    Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
 }
 
 impl Iterator for Reader {

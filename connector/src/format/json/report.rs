@@ -45,7 +45,7 @@ fn content(name: &str, Wrong { what, path, .. }: Wrong, Place { line, byte }: Pl
         }
         What::Unknown(key) => {
             let message = format!("line {line} has a key that the schema lacks: \"{key}\"");
-            let hint = "add the column to the schema, or take the key out of the file";
+            let hint = "name the columns to be read with --columns, add this one to the dataset, or take the key out of the file";
             data("FS0308", message, hint)
         }
     }

@@ -93,6 +93,24 @@ impl<'a> Tokens<'a> {
         self.goes_on(b']')
     }
 
+    /// Takes the next value, whatever it is.
+    pub(super) fn skip(&mut self) -> Result<(), Wrong> {
+        match self.value()? {
+            Token::Object => {
+                while self.key()?.is_some() {
+                    self.skip()?;
+                }
+            }
+            Token::List => {
+                while self.item()? {
+                    self.skip()?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Refuses whatever follows.
     pub(super) fn end(&mut self) -> Result<(), Wrong> {
         match self.peek() {

@@ -1,6 +1,7 @@
 //! Structs from objects.
 //!
-//! Invariant: a key that is unknown or there twice is wrong, wherever it stands in the object.
+//! Invariant: a key that is unknown, unless unknown ones are skipped, or there twice is wrong, wherever it stands in
+//! the object.
 
 use super::{Column, Row};
 use crate::format::json::leaf::Reading;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 pub(super) struct Structs {
     columns: Vec<Member>,
     places: HashMap<String, usize>,
+    /// Whether keys that are unknown are no error.
+    skips: bool,
     valid: NullBufferBuilder,
     /// How many objects were read.
     objects: u64,
@@ -36,9 +39,15 @@ impl Structs {
         Ok(Self {
             columns: columns.collect::<Result<_, _>>()?,
             places: names.zip(0..).collect(),
+            skips: false,
             valid: NullBufferBuilder::new(0),
             objects: 0,
         })
+    }
+
+    /// Objects may have other keys from now on.
+    pub(super) fn skip_unknown(&mut self) {
+        self.skips = true;
     }
 
     /// What a null adds to it, in bytes.
@@ -65,6 +74,10 @@ impl Structs {
             let Some((place, member)) =
                 place.and_then(|place| Some((place, self.columns.get_mut(place)?)))
             else {
+                if self.skips {
+                    row.tokens.skip().map_err(|wrong| wrong.in_field(&key))?;
+                    continue;
+                }
                 return Err(Wrong::new(at, What::Unknown(shown(&key).to_string())));
             };
             if member.object == self.objects {

@@ -1,0 +1,289 @@
+//! Scripts of statements, and what a client of Flink SQL types.
+
+use flinkspark_integration_tests::Step;
+use flinkspark_integration_tests::server::{Flights, Server};
+use serde_json::json;
+use std::io::Write;
+use std::process::Stdio;
+
+/// Views, variables, settings, two jobs, a question.
+const SCRIPT: &str = "\
+-- What leaves ${airport}; a semicolon in a comment ends nothing.
+SET 'execution.runtime-mode' = 'batch';
+CREATE TEMPORARY VIEW leaving AS
+  SELECT dest, distance FROM flights WHERE origin = '${airport}';
+CREATE TEMPORARY VIEW far (place) AS SELECT DISTINCT dest FROM leaving WHERE distance > 2000;
+EXECUTE STATEMENT SET BEGIN
+INSERT INTO counts SELECT dest, COUNT(*) AS n FROM leaving GROUP BY dest;
+INSERT INTO places SELECT place FROM far;
+END;
+SELECT COUNT(*) AS many FROM far;
+";
+
+#[test]
+fn a_script_runs_its_statements_and_twice_is_once() -> Step {
+    let Flights { server, dir } = Flights::start("24h")?;
+    let file = dir.path().join("leaving.sql");
+    std::fs::write(&file, SCRIPT)?;
+    let file = file.to_str().ok_or("the path is text")?;
+    let run = [
+        "sql",
+        file,
+        "--var",
+        "airport=JFK",
+        "--id",
+        "leaving",
+        "-o",
+        "jsonl",
+    ];
+    let said = server.must(&run)?;
+    let last = said.out.lines().last().unwrap_or_default();
+    let many: serde_json::Value = serde_json::from_str(last)?;
+    assert!(
+        many["many"].as_u64().is_some_and(|many| many > 5),
+        "{said:?}"
+    );
+    let rows = |name: &str| -> Step<u64> {
+        let shown = server
+            .must(&["dataset", "show", name, "-o", "json"])?
+            .json()?;
+        Ok(shown["rows"].as_u64().ok_or("rows are a number")?)
+    };
+    let before = (rows("counts")?, rows("places")?);
+    assert_eq!(before.1, many["many"].as_u64().unwrap_or_default());
+    // The same jobs, by their ids; `job run` knows scripts, too.
+    server.must(&run)?;
+    server.must(&[
+        "job",
+        "run",
+        file,
+        "--var",
+        "airport=JFK",
+        "--id",
+        "leaving",
+        "--on",
+        "batch",
+    ])?;
+    assert_eq!((rows("counts")?, rows("places")?), before);
+    let jobs = server.must(&["job", "list", "-o", "json"])?.json()?;
+    let ids: Vec<&str> = jobs
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|job| job["id"].as_str())
+        .collect();
+    assert_eq!(ids.len(), 2, "{jobs}");
+    assert!(
+        ids.contains(&"leaving-1") && ids.contains(&"leaving-2"),
+        "{jobs}"
+    );
+    // Both engines plan a job over views, and agree.
+    let job = dir.path().join("job.sql");
+    std::fs::write(
+        &job,
+        "CREATE TEMPORARY VIEW late AS SELECT origin, dep_delay FROM flights WHERE dep_delay > 60;\n\
+         INSERT INTO late_by_origin SELECT origin, COUNT(*) AS n FROM late GROUP BY origin",
+    )?;
+    let job = job.to_str().ok_or("the path is text")?;
+    server.must(&["job", "verify", job])?;
+    Ok(())
+}
+
+#[test]
+fn what_a_client_asks_of_its_session_is_answered_or_refused_by_name() -> Step {
+    let Flights { server, dir: _dir } = Flights::start("24h")?;
+    let sql = |statements: &str| server.run(&["sql", "-e", statements, "-o", "json"]);
+    let tables = sql("SHOW TABLES")?;
+    assert_eq!(tables.json()?, json!([{"table": "flights"}]));
+    let described = sql("DESCRIBE flights")?.json()?;
+    let time = described
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|column| !column["watermark"].is_null());
+    assert_eq!(
+        time.map(|column| &column["watermark"]),
+        Some(&json!("86400000 ms behind")),
+        "{described}"
+    );
+    let described = sql("CREATE TEMPORARY VIEW v AS SELECT origin, 1 AS uno FROM flights; DESC v")?;
+    let names: Vec<_> = described
+        .json()?
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|column| column["name"].clone())
+        .collect();
+    assert_eq!(names, [json!("origin"), json!("uno")]);
+    let settings = sql("SET 'parallelism.default' = '2'; SET; RESET; RESET 'parallelism.default'")?;
+    assert!(settings.out.contains("\"value\": \"2\""), "{settings:?}");
+    let plan = server.must(&["sql", "-e", "EXPLAIN SELECT DISTINCT origin FROM flights"])?;
+    assert!(plan.out.contains("on batch:"), "{plan:?}");
+    // A statement on standard input, and a text that holds a semicolon.
+    let mut piped = flinkspark_integration_tests::command::flinkspark(
+        flinkspark_integration_tests::command::Build::Plain,
+    )?;
+    let mut piped = piped
+        .args(["sql", "--url", &server.url(), "-o", "jsonl"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    piped
+        .stdin
+        .take()
+        .ok_or("its input is open")?
+        .write_all(b"SELECT 'a;b' AS t; -- end")?;
+    let out = piped.wait_with_output()?;
+    assert_eq!(String::from_utf8_lossy(&out.stdout), "{\"t\":\"a;b\"}\n");
+
+    for (statements, code) in [
+        ("SET 'state.backend' = 'rocksdb'", "FS0812"),
+        ("SET 'table.local-time-zone' = 'Asia/Kolkata'", "FS0812"),
+        ("SELECT '${unknown}' AS t", "FS0811"),
+        ("SELECT 1 AS uno; SELECT 'torn", "FS0801"),
+        ("", "FS0801"),
+        ("CREATE VIEW v AS SELECT 1 AS n", "FS0803"),
+        ("CREATE FUNCTION f AS 'x'", "FS0801"),
+        (
+            "CREATE TEMPORARY VIEW v AS SELECT nothing FROM flights",
+            "FS0802",
+        ),
+        (
+            "CREATE TEMPORARY VIEW v AS SELECT 1 AS n; CREATE TEMPORARY VIEW v AS SELECT 1 AS n",
+            "FS0802",
+        ),
+        ("DROP TEMPORARY VIEW v", "FS0804"),
+        ("DESCRIBE nowhere", "FS0512"),
+        ("INSERT INTO o SELECT * FROM nowhere", "FS0804"),
+    ] {
+        let said = sql(statements)?;
+        assert!(
+            said.err.contains(&format!("error[{code}]")),
+            "{statements}: {said:?}"
+        );
+        assert_ne!(said.code, Some(0), "{statements}");
+    }
+    // What follows a failure is not run, and the line of the failure is told.
+    let said = sql("SELECT 1 AS uno;\n\nSELECT nothing;\nINSERT INTO never SELECT 1 AS n")?;
+    assert!(said.err.contains("begins in line 3"), "{said:?}");
+    assert!(!server.must(&["dataset", "list"])?.out.contains("never"));
+    Ok(())
+}
+
+#[test]
+fn folders_patterns_and_pipes_are_moved_by_the_names_of_their_columns() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    let root = dir.path().join("in");
+    for (path, text) in [
+        ("day=2024-02-29/a.csv", "n,name\n1,a\n2,b\n"),
+        ("day=2024-03-01/a.csv", "name,n,more\nc,3,1.5\n"),
+        ("_SUCCESS", ""),
+    ] {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().ok_or("it has a folder")?)?;
+        std::fs::write(path, text)?;
+    }
+    let root = root.to_str().ok_or("the path is text")?;
+    let rows = || -> Step<Vec<String>> {
+        let said = server.must(&[
+            "query",
+            "SELECT name, n, `day`, more FROM t ORDER BY n",
+            "-o",
+            "jsonl",
+        ])?;
+        Ok(said.out.lines().map(Into::into).collect())
+    };
+    // Looking changes nothing.
+    let tried = server.must(&["transfer", root, "dataset://t", "--dry-run", "-o", "json"])?;
+    assert_eq!(tried.json()?["rows"], json!(3));
+    assert_eq!(
+        server.must(&["dataset", "list", "-o", "json"])?.json()?,
+        json!([])
+    );
+    let said = server.must(&["transfer", root, "dataset://t"])?;
+    assert!(
+        said.err.contains("\"more\" is not in 1 of the 2 files"),
+        "{said:?}"
+    );
+    let expected = [
+        r#"{"name":"a","n":1,"day":"2024-02-29","more":null}"#,
+        r#"{"name":"b","n":2,"day":"2024-02-29","more":null}"#,
+        r#"{"name":"c","n":3,"day":"2024-03-01","more":1.5}"#,
+    ];
+    assert_eq!(rows()?, expected);
+
+    // Through pipes, and back by other columns.
+    let pipe = |arguments: &[&str], input: &str| -> Step<(String, String)> {
+        let mut command = flinkspark_integration_tests::command::flinkspark(
+            flinkspark_integration_tests::command::Build::Plain,
+        )?;
+        let mut child = command
+            .args(arguments)
+            .args(["--url", &server.url()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        child
+            .stdin
+            .take()
+            .ok_or("its input is open")?
+            .write_all(input.as_bytes())?;
+        let out = child.wait_with_output()?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok((text(out.stdout), text(out.stderr)))
+    };
+    let line = "{\"extra\":{\"x\":[1]},\"n\":4,\"name\":\"d\"}\n";
+    let (_, said) = pipe(&["transfer", "-", "dataset://t", "--format", "jsonl"], line)?;
+    assert!(said.contains("error[FS0308]"), "{said}");
+    let (_, said) = pipe(
+        &[
+            "transfer",
+            "-",
+            "dataset://t",
+            "--format",
+            "jsonl",
+            "--columns",
+            "name,n",
+        ],
+        line,
+    )?;
+    assert!(said.contains("column \"day\" is not in the file"), "{said}");
+    let (csv, said) = pipe(
+        &[
+            "transfer",
+            "dataset://t",
+            "-",
+            "--format",
+            "csv",
+            "--columns",
+            "n,name",
+        ],
+        "",
+    )?;
+    assert_eq!(csv, "n,name\n1,a\n2,b\n3,c\n4,d\n", "{said}");
+    let (_, said) = pipe(&["transfer", "-", "dataset://t"], "n\n1\n")?;
+    assert!(
+        said.contains("error[FS0301]") && said.contains("--format"),
+        "{said}"
+    );
+
+    // What is there stays there.
+    let out = dir.path().join("out.csv");
+    std::fs::write(&out, "somebody's only copy")?;
+    let out = out.to_str().ok_or("the path is text")?;
+    for command in [
+        ["transfer", "dataset://t", out].as_slice(),
+        &["query", "SELECT 1 AS n", "--to", out],
+    ] {
+        let said = server.run(command)?;
+        assert!(said.err.contains("error[FS0321]"), "{said:?}");
+        assert_eq!(std::fs::read_to_string(out)?, "somebody's only copy");
+        let forced: Vec<&str> = command.iter().copied().chain(["--force"]).collect();
+        server.must(&forced)?;
+        assert_ne!(std::fs::read_to_string(out)?, "somebody's only copy");
+        std::fs::write(out, "somebody's only copy")?;
+    }
+    Ok(())
+}
