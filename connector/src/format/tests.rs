@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 mod cases;
 mod conformance;
 mod damage;
+mod types;
 
 /// Every format, and how its files' names end.
 fn formats() -> impl Iterator<Item = (Format, &'static str)> {
