@@ -9,12 +9,14 @@ pub mod display;
 pub mod identity;
 pub mod order;
 pub mod rel;
+mod sink;
 pub mod window;
 
 use flinkspark_model::name::DatasetName;
 use std::collections::BTreeSet;
 
 pub use rel::{Column, Rel};
+pub use sink::Misfit;
 
 /// The engine and mode whose answers a job keeps on every target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,6 +45,8 @@ pub struct Job {
     pub home: Home,
     /// Where the rows go; none for a bare query.
     pub sink: Option<DatasetName>,
+    /// The columns that the statement lists after it; none where it lists none.
+    pub sink_columns: Vec<String>,
     /// What is computed.
     pub root: Rel,
     /// The result's names and types.

@@ -118,6 +118,22 @@ pub(crate) enum DatasetCommand {
         #[command(flatten, next_help_heading = "Files")]
         files: FileArgs,
     },
+    /// Give a dataset another name; the old one is free at once
+    Rename {
+        /// An id, a name, or a handle
+        reference: String,
+        /// The new name
+        name: String,
+    },
+    /// Change a dataset's handles, time attribute, primary key, or whether it ends
+    Alter(AlterArgs),
+    /// Print how many rows a dataset has
+    Count {
+        /// An id, a name, or a handle
+        reference: String,
+    },
+    /// Write a dataset into a file: `transfer dataset://NAME FILE`
+    Export(ExportArgs),
     /// Print the Thrift IDL of a dataset's schema
     Idl {
         /// An id, a name, or a handle
@@ -217,6 +233,74 @@ pub(crate) struct RegisterArgs {
     pub unbounded: bool,
     #[command(flatten, next_help_heading = "Files")]
     pub files: FileArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AlterArgs {
+    /// An id, a name, or a handle
+    pub reference: String,
+    /// Flink's name: catalog.database.table
+    #[arg(long, value_name = "IDENTIFIER")]
+    pub flink: Option<String>,
+    /// Spark's name: catalog.namespace.table
+    #[arg(long, value_name = "IDENTIFIER")]
+    pub spark: Option<String>,
+    /// A column of the primary key; may be repeated
+    #[arg(long, value_name = "COLUMN")]
+    pub primary_key: Vec<String>,
+    /// The column that carries event time
+    #[arg(long, value_name = "COLUMN", requires = "watermark_delay")]
+    pub time_attribute: Option<String>,
+    /// How late an event may be, such as 24h
+    #[arg(long, value_name = "DURATION", value_parser = super::duration::parse_ms, requires = "time_attribute")]
+    pub watermark_delay: Option<u64>,
+    /// What happens to event times finer than a millisecond
+    #[arg(long, value_enum, default_value = "exact")]
+    pub time_precision: Precision,
+    /// Whether more data may come for ever
+    #[arg(long, value_enum, value_name = "WHETHER")]
+    pub ends: Option<Ends>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ends {
+    /// It ends
+    Bounded,
+    /// More data may come for ever
+    Unbounded,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// An id, a name, or a handle
+    pub reference: String,
+    /// A file, or - for standard output
+    pub target: String,
+    /// Only these columns, in this order: comma-separated, may be repeated
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Option<Vec<String>>,
+    /// Replace a file that exists (default: refuse)
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten, next_help_heading = "Files")]
+    pub files: FileArgs,
+}
+
+impl From<ExportArgs> for TransferArgs {
+    fn from(args: ExportArgs) -> Self {
+        Self {
+            source: format!("dataset://{}", args.reference),
+            target: args.target,
+            id: None,
+            replace: false,
+            no_create: false,
+            columns: args.columns,
+            dry_run: false,
+            force: args.force,
+            partitions: None,
+            files: args.files,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,11 +1,12 @@
 //! `flinkspark dataset`: registers, finds and shows datasets.
 
+mod alter;
 mod describe;
 mod history;
 
-use super::args::{DatasetCommand, Format, Precision, RegisterArgs};
+use super::args::{DatasetCommand, Format, RegisterArgs};
 use super::render::{self, Listing};
-use super::{rows, transaction, verify};
+use super::{rows, transaction, transfer, verify};
 use crate::client::{Client, answer};
 use crate::exit;
 use describe::{describe, record, why};
@@ -13,11 +14,11 @@ use flinkspark_connector::format;
 use flinkspark_model::dataset::{Boundedness, Dataset, TimeAttribute, TimePrecision, Traits};
 use flinkspark_model::handle::Handle;
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::{Damaged, Reference, Registration, Update};
+use flinkspark_model::port::{Change, Damaged, Reference, Registration, Update};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::v1;
 use history::{epochs, lineage, watch};
-use serde_json::Map;
+use serde_json::{Map, json};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
@@ -49,14 +50,26 @@ pub(super) async fn run(url: &str, output: Format, command: DatasetCommand) -> R
             let schema = format::open(&like, &files.read()?)?.schema();
             let mode = compatibility.parse()?;
             let mut client = Client::connect(url).await?;
-            put_schema(
-                &mut client,
-                output,
-                &reference,
-                Update::Schema { schema, mode },
-            )
-            .await
+            let change = Update::Schema { schema, mode };
+            alter::update(&mut client, output, &reference, change).await
         }
+        DatasetCommand::Rename { reference, name } => {
+            let change = Update::Record(Change::Rename(DatasetName::new(&name)?));
+            let mut client = Client::connect(url).await?;
+            alter::update(&mut client, output, &reference, change).await
+        }
+        DatasetCommand::Alter(args) => {
+            alter::alter(&mut Client::connect(url).await?, output, args).await
+        }
+        DatasetCommand::Count { reference } => {
+            let view = look_up(&mut Client::connect(url).await?, &reference).await?;
+            let rows = view.head.unwrap_or_default().rows;
+            match output {
+                Format::Table => render::text(&format!("{rows}\n")),
+                Format::Json | Format::Jsonl => render::object(output, &json!({ "rows": rows })),
+            }
+        }
+        DatasetCommand::Export(args) => return transfer::run(url, output, args.into()).await,
         DatasetCommand::Verify { reference } => {
             verify::run(&Client::connect(url).await?, output, &reference).await
         }
@@ -122,10 +135,7 @@ fn registration(args: RegisterArgs) -> Result<Registration> {
         .map(|(column, watermark_delay_ms)| TimeAttribute {
             column,
             watermark_delay_ms,
-            precision: match args.time_precision {
-                Precision::Exact => TimePrecision::Exact,
-                Precision::Floor => TimePrecision::Floor,
-            },
+            precision: TimePrecision::from(args.time_precision),
         });
     let boundedness = if args.unbounded {
         Boundedness::Unbounded
@@ -143,22 +153,6 @@ fn registration(args: RegisterArgs) -> Result<Registration> {
         },
         handles,
     })
-}
-
-async fn put_schema(
-    client: &mut Client,
-    output: Format,
-    reference: &str,
-    update: Update,
-) -> Result<()> {
-    let found = look_up(client, reference)
-        .await?
-        .dataset
-        .unwrap_or_default();
-    let request = v1::UpdateRequest::new(found.id.parse()?, found.version, &update)?;
-    answer(client.catalog.update(request).await)?;
-    let view = look_up(client, &found.id).await?;
-    render::object(output, &describe(view)?)
 }
 
 async fn list(client: &mut Client, output: Format, prefix: String) -> Result<()> {

@@ -3,14 +3,15 @@
 //! Invariant: whatever refuses a job refuses it here, before a dataset is made for it, a record is kept
 //! or anything starts.
 
-use super::bind::{Bound, Planner, output_schema};
+use super::bind::{Bound, Planner, misfit, output_schema};
 use super::build::{planned, scratch};
 use super::record::{JobRecord, Submission, Target};
 use arrow_schema::SchemaRef;
 use flinkspark_model::dataset::{Dataset, Traits};
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{Pinned, Reference, Registration};
-use flinkspark_model::{Error, Kind, Result, schema};
+use flinkspark_model::schema::type_name;
+use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
 
 impl Planner {
@@ -24,6 +25,10 @@ impl Planner {
                 .with_detail("its text is a bare query")
                 .with_hint("begin it with INSERT INTO and the dataset's name")
         })?;
+        let bound = match self.find(&Reference::Name(sink.clone())).await? {
+            Some(dataset) => bound.into_sink(&dataset)?,
+            None => bound.without_sink()?,
+        };
         let late = late_dataset(&bound, &submission)?;
         let pins = self.pin(&bound).await?;
         self.check_target(&bound, &pins, &submission, late.as_ref())
@@ -133,30 +138,15 @@ fn late_dataset(
 
 fn check_schema(dataset: &Dataset, wanted: &SchemaRef) -> Result<()> {
     let text = |schema: &SchemaRef| -> Vec<String> {
-        schema
-            .fields()
-            .iter()
-            .map(|f| format!("{} {}", f.name(), schema::type_name(f.data_type())))
-            .collect()
+        let fields = schema.fields().iter();
+        let texts =
+            fields.map(|field| format!("{} {}", field.name(), type_name(field.data_type())));
+        texts.collect()
     };
-    let (has, gives) = (text(&dataset.schema), text(wanted));
-    if has == gives {
-        return Ok(());
+    match text(&dataset.schema) == text(wanted) {
+        true => Ok(()),
+        false => Err(misfit(dataset, wanted, None)),
     }
-    Err(Error::new(
-        Kind::Invalid,
-        "FS0913",
-        format!(
-            "dataset \"{}\" has another schema than the job's rows",
-            dataset.name
-        ),
-    )
-    .with_detail(format!(
-        "it has ({}), the job gives ({})",
-        has.join(", "),
-        gives.join(", ")
-    ))
-    .with_hint("write to another dataset, or select and cast the columns to match"))
 }
 
 fn no_late(why: &str) -> Error {

@@ -12,6 +12,7 @@ use flinkspark_model::dataset::{Boundedness, Dataset, TimePrecision};
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{Catalog, Datasets, Pinned, Reference};
 use flinkspark_model::position::SlotNo;
+use flinkspark_model::schema::type_name;
 use flinkspark_model::{Error, Kind, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -140,6 +141,27 @@ impl Planner {
 }
 
 impl Bound {
+    /// The same, with the columns of the dataset that it writes to: by position, or as they are listed.
+    pub(super) fn into_sink(self, sink: &Dataset) -> Result<Self> {
+        let given = output_schema(&self.job.columns);
+        let job = self.job.into_columns(&sink.schema, flink::arrow_type);
+        let job = job.map_err(|why| misfit(sink, &given, Some(why)))?;
+        Ok(Self { job, ..self })
+    }
+
+    /// Refuses columns that are listed for a dataset that does not exist: nobody knows the others.
+    pub(super) fn without_sink(self) -> Result<Self> {
+        match self.job.sink_columns.is_empty() {
+            true => Ok(self),
+            false => {
+                let what = "an INSERT lists columns of a dataset that does not exist";
+                Err(Error::new(Kind::Invalid, "FS0804", what)
+                    .with_detail("what its other columns would be is not known")
+                    .with_hint("leave the list out, or register the dataset first"))
+            }
+        }
+    }
+
     pub(super) fn only_input(&self) -> Option<&Arc<Dataset>> {
         let mut inputs = self.inputs.values();
         inputs.next().filter(|_| inputs.next().is_none())
@@ -149,6 +171,25 @@ impl Bound {
     pub(super) fn schema(&self) -> SchemaRef {
         output_schema(&self.job.columns)
     }
+}
+
+/// The job's rows do not go into the dataset that it writes to.
+pub(super) fn misfit(dataset: &Dataset, gives: &Schema, why: Option<String>) -> Error {
+    let text = |schema: &Schema| {
+        let fields = schema.fields().iter();
+        let texts =
+            fields.map(|field| format!("{} {}", field.name(), type_name(field.data_type())));
+        texts.collect::<Vec<_>>().join(", ")
+    };
+    let (has, gives) = (text(&dataset.schema), text(gives));
+    let message = format!(
+        "dataset \"{}\" has another schema than the job's rows",
+        dataset.name
+    );
+    let why = why.map_or_else(String::new, |why| format!("{why}: "));
+    Error::new(Kind::Invalid, "FS0913", message)
+        .with_detail(format!("{why}it has ({has}), the job gives ({gives})"))
+        .with_hint("write to another dataset, or select and cast the columns to match")
 }
 
 struct Known<'a> {

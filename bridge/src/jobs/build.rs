@@ -49,6 +49,7 @@ impl Planner {
             .resolve(&record.text, &record.options, Some(&record.inputs))
             .await?;
         let output = self.catalog.lookup(&Reference::Id(record.output)).await?;
+        let bound = bound.into_sink(&output)?;
         match record.target {
             Target::Batch => self.batch(&bound, &record.inputs, &record.options).await,
             Target::Stream => {

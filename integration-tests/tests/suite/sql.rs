@@ -90,6 +90,47 @@ fn a_script_runs_its_statements_and_twice_is_once() -> Step {
 }
 
 #[test]
+fn an_insert_goes_by_position_or_by_the_columns_that_it_lists() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    let like = dir.path().join("like.csv");
+    std::fs::write(&like, "n,name,score\n1,a,1.5\n")?;
+    let like = like.to_str().ok_or("the path is text")?;
+    server.must(&["transfer", like, "dataset://t"])?;
+    for on in ["batch", "stream"] {
+        let statements = "INSERT INTO t SELECT n + 1, name AS other, score FROM t WHERE n = 1;\n\
+                          INSERT INTO t (score, n) SELECT score, n + 10 FROM t WHERE n = 1";
+        server.must(&["sql", "-e", statements, "--on", on])?;
+    }
+    let said = server.must(&[
+        "query",
+        "SELECT n, name, score FROM t ORDER BY n, name",
+        "-o",
+        "jsonl",
+    ])?;
+    let expected = "{\"n\":1,\"name\":\"a\",\"score\":1.5}\n\
+                    {\"n\":2,\"name\":\"a\",\"score\":1.5}\n{\"n\":2,\"name\":\"a\",\"score\":1.5}\n\
+                    {\"n\":11,\"name\":null,\"score\":1.5}\n{\"n\":11,\"name\":null,\"score\":1.5}\n";
+    assert_eq!(said.out, expected);
+    for (statement, code) in [
+        ("INSERT INTO t SELECT n, name FROM t", "FS0913"),
+        ("INSERT INTO t SELECT name, n, score FROM t", "FS0913"),
+        ("INSERT INTO t (n, nowhere) SELECT n, name FROM t", "FS0913"),
+        ("INSERT INTO t (n) SELECT n, name FROM t", "FS0913"),
+        ("INSERT INTO t (n, n) SELECT n, n FROM t", "FS0802"),
+        ("INSERT INTO fresh (n) SELECT n FROM t", "FS0804"),
+    ] {
+        let said = server.run(&["sql", "-e", statement])?;
+        assert!(
+            said.err.contains(&format!("error[{code}]")),
+            "{statement}: {said:?}"
+        );
+    }
+    assert!(!server.must(&["dataset", "list"])?.out.contains("fresh"));
+    Ok(())
+}
+
+#[test]
 fn what_a_client_asks_of_its_session_is_answered_or_refused_by_name() -> Step {
     let Flights { server, dir: _dir } = Flights::start("24h")?;
     let sql = |statements: &str| server.run(&["sql", "-e", statements, "-o", "json"]);
@@ -167,6 +208,75 @@ fn what_a_client_asks_of_its_session_is_answered_or_refused_by_name() -> Step {
     let said = sql("SELECT 1 AS uno;\n\nSELECT nothing;\nINSERT INTO never SELECT 1 AS n")?;
     assert!(said.err.contains("begins in line 3"), "{said:?}");
     assert!(!server.must(&["dataset", "list"])?.out.contains("never"));
+    Ok(())
+}
+
+#[test]
+fn datasets_are_renamed_altered_counted_and_exported() -> Step {
+    let Flights { server, dir } = Flights::start("24h")?;
+    assert_eq!(
+        server.must(&["dataset", "count", "flights"])?.out,
+        "336776\n"
+    );
+    server.must(&["dataset", "rename", "flights", "departures"])?;
+    let said = server.run(&["dataset", "count", "flights"])?;
+    assert!(said.err.contains("error[FS0512]"), "{said:?}");
+    let altered = server.must(&[
+        "dataset",
+        "alter",
+        "departures",
+        "--spark",
+        "spark_catalog.air.departures",
+        "--ends",
+        "unbounded",
+        "--time-attribute",
+        "event_time",
+        "--watermark-delay",
+        "2h",
+        "-o",
+        "json",
+    ])?;
+    let altered = altered.json()?;
+    assert_eq!(
+        altered["traits"]["boundedness"],
+        json!("unbounded"),
+        "{altered}"
+    );
+    assert_eq!(
+        altered["traits"]["time"]["watermark_delay_ms"],
+        json!(7_200_000),
+        "{altered}"
+    );
+    assert_eq!(
+        server
+            .must(&["dataset", "count", "spark:spark_catalog.air.departures"])?
+            .out,
+        "336776\n"
+    );
+    let said = server.run(&["dataset", "alter", "departures"])?;
+    assert!(said.err.contains("nothing is to be altered"), "{said:?}");
+    let said = server.run(&["dataset", "alter", "departures", "--primary-key", "nowhere"])?;
+    assert_ne!(said.code, Some(0), "{said:?}");
+    let out = dir.path().join("out.parquet");
+    let out = out.to_str().ok_or("the path is text")?;
+    server.must(&[
+        "dataset",
+        "export",
+        "departures",
+        out,
+        "--columns",
+        "origin,dest",
+    ])?;
+    server.must(&["transfer", out, "dataset://copied"])?;
+    assert_eq!(
+        server.must(&["dataset", "count", "copied"])?.out,
+        "336776\n"
+    );
+    let columns = server
+        .must(&["dataset", "show", "copied", "-o", "json"])?
+        .json()?["columns"]
+        .clone();
+    assert_eq!(columns.as_array().map(Vec::len), Some(2), "{columns}");
     Ok(())
 }
 

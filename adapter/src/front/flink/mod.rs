@@ -66,6 +66,8 @@ pub struct Statement {
     /// What stands before it.
     views: Vec<view::View>,
     sink: Option<DatasetName>,
+    /// The columns that are listed after it.
+    sink_columns: Vec<String>,
     query: Box<ast::Query>,
     /// Whether a character beyond U+FFFF stands in the text: Flink orders such text in two ways.
     supplementary: bool,
@@ -149,8 +151,8 @@ pub fn parse(sql: &str) -> Result<Statement> {
     let mut statements = statements;
     let last = statements.pop();
     let last = last.ok_or_else(|| syntax("there is no statement".into()))?;
-    let (sink, query) = match last {
-        ast::Statement::Query(query) => (None, query),
+    let (sink, sink_columns, query) = match last {
+        ast::Statement::Query(query) => (None, Vec::new(), query),
         ast::Statement::Insert(insert) => insertion(insert)?,
         other => {
             let words = first_words(&other.to_string());
@@ -160,6 +162,7 @@ pub fn parse(sql: &str) -> Result<Statement> {
     Ok(Statement {
         views: view::View::all(statements)?,
         sink,
+        sink_columns,
         query,
         supplementary,
         any_rows: false,
@@ -180,10 +183,11 @@ fn first_words(text: &str) -> String {
 }
 
 /// Accepts `INSERT INTO name query` and nothing beside it.
-fn insertion(insert: ast::Insert) -> Result<(Option<DatasetName>, Box<ast::Query>)> {
+type Insertion = (Option<DatasetName>, Vec<String>, Box<ast::Query>);
+
+fn insertion(insert: ast::Insert) -> Result<Insertion> {
     let plain = insert.into
         && !insert.overwrite
-        && insert.columns.is_empty()
         && insert.partitioned.is_none()
         && insert.assignments.is_empty()
         && insert.on.is_none()
@@ -192,11 +196,28 @@ fn insertion(insert: ast::Insert) -> Result<(Option<DatasetName>, Box<ast::Query
         (&insert.table, insert.source, plain)
     else {
         return Err(refuse(
-            "an INSERT that is not INSERT INTO dataset query",
+            "an INSERT that is not INSERT INTO dataset [(columns)] query",
             "clause",
         ));
     };
-    Ok((Some(dataset_name(name)?), query))
+    let mut columns: Vec<String> = Vec::with_capacity(insert.columns.len());
+    for column in &insert.columns {
+        let [part] = column.0.as_slice() else {
+            return Err(refuse(
+                format!("the column {column} of an INSERT"),
+                "clause",
+            ));
+        };
+        let name = part
+            .as_ident()
+            .map(|ident| ident.value.clone())
+            .unwrap_or_default();
+        if columns.contains(&name) {
+            return Err(invalid(format!("the column `{name}` is listed twice")));
+        }
+        columns.push(name);
+    }
+    Ok((Some(dataset_name(name)?), columns, query))
 }
 
 /// The dataset that a possibly dotted and quoted name means.
@@ -242,6 +263,7 @@ pub fn bind(statement: &Statement, tables: &dyn Tables) -> Result<Job> {
     Ok(Job {
         home: Home::FlinkBatch,
         sink: statement.sink.clone(),
+        sink_columns: statement.sink_columns.clone(),
         root,
         columns,
         relied_on: binder.relied_on,
