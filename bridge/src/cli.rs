@@ -15,13 +15,14 @@ mod render;
 mod rows;
 mod serve;
 mod sql;
+mod statements;
 mod transaction;
 mod transfer;
 mod verify;
 
 use crate::workers::no_threads;
 use crate::{config, exit, pages};
-use args::{Cli, Command, ConfigCommand};
+use args::{Cli, Command, ConfigCommand, JobCommand};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use flinkspark_model::{Error, Kind, Result};
@@ -120,7 +121,12 @@ fn run(cli: Cli) -> Result<u8> {
             runtime()?.block_on(sql::run(&cli.url, cli.output, args))
         }
         Command::Sql(args) => until_interrupted(sql::run(&cli.url, cli.output, args)),
-        Command::Job(command) => until_interrupted(job::run(&cli.url, cli.output, command)),
+        Command::Job(JobCommand::Run(args)) => {
+            until_interrupted(sql::job(&cli.url, cli.output, args))
+        }
+        Command::Job(JobCommand::Other(command)) => {
+            until_interrupted(job::run(&cli.url, cli.output, command))
+        }
     }
 }
 

@@ -5,7 +5,9 @@
 use flinkspark_connector::flight::client::connect;
 use flinkspark_connector::flight::{Client as Flight, limits};
 use flinkspark_model::Result;
+use flinkspark_model::port::Reference;
 use flinkspark_proto::error::from_status;
+use flinkspark_proto::v1;
 use flinkspark_proto::v1::catalog_client::CatalogClient;
 use flinkspark_proto::v1::jobs_client::JobsClient;
 use tonic::transport::Channel;
@@ -40,4 +42,13 @@ pub fn answer<T>(result: std::result::Result<tonic::Response<T>, tonic::Status>)
     result
         .map(tonic::Response::into_inner)
         .map_err(|status| from_status(&status))
+}
+
+/// The dataset behind an id, a name or a handle, with what its log holds.
+pub async fn look_up(client: &mut Client, reference: &str) -> Result<v1::DatasetView> {
+    let reference = v1::Reference::from(&reference.parse::<Reference>()?);
+    let request = v1::LookupRequest {
+        reference: Some(reference),
+    };
+    answer(client.catalog.lookup(request).await)
 }

@@ -371,7 +371,7 @@ pub(crate) struct SqlArgs {
     #[arg(short, long, value_name = "STATEMENTS", conflicts_with = "file")]
     pub execute: Option<String>,
     /// What ${NAME} stands for in the statements; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_parser = super::sql::variable)]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = super::statements::variable)]
     pub var: Vec<(String, String)>,
     /// The engine of INSERTs (default: batch, or what SET 'execution.runtime-mode' says)
     #[arg(long, value_enum)]
@@ -445,33 +445,43 @@ pub(crate) enum State {
     Parked,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// A file with the job's SQL: one statement or several; - for standard input
+    pub file: PathBuf,
+    /// What ${NAME} stands for in it; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = super::statements::variable)]
+    pub var: Vec<(String, String)>,
+    /// The engine
+    #[arg(long, value_enum)]
+    pub on: Target,
+    /// The run's id, of several with -1, -2 ... behind it: the same id attaches to the run that exists
+    #[arg(long)]
+    pub id: Option<String>,
+    /// How long the bridge may be away
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::duration::parse_ms)]
+    pub reconnect: u64,
+    #[command(flatten)]
+    pub options: JobOptions,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobCommand {
     /// Run a job and follow it to its end
-    Run {
-        /// A file with the job's SQL: one statement or several
-        file: PathBuf,
-        /// What ${NAME} stands for in it; may be repeated
-        #[arg(long, value_name = "NAME=VALUE", value_parser = super::sql::variable)]
-        var: Vec<(String, String)>,
-        /// The engine
-        #[arg(long, value_enum)]
-        on: Target,
-        /// The run's id: the same id attaches to the run that exists
-        #[arg(long)]
-        id: Option<String>,
-        /// How long the bridge may be away
-        #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::duration::parse_ms)]
-        reconnect: u64,
-        #[command(flatten)]
-        options: JobOptions,
-    },
+    Run(RunArgs),
+    #[command(flatten)]
+    Other(OtherJobCommand),
+}
+
+/// What is done with jobs besides running them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OtherJobCommand {
     /// Show the plan on each target, with what it relies on
     Explain {
         /// A file with the job's SQL
         file: PathBuf,
         /// What ${NAME} stands for in it; may be repeated
-        #[arg(long, value_name = "NAME=VALUE", value_parser = super::sql::variable)]
+        #[arg(long, value_name = "NAME=VALUE", value_parser = super::statements::variable)]
         var: Vec<(String, String)>,
         /// The engines
         #[arg(
@@ -489,7 +499,7 @@ pub(crate) enum JobCommand {
         /// A file with the job's SQL
         file: PathBuf,
         /// What ${NAME} stands for in it; may be repeated
-        #[arg(long, value_name = "NAME=VALUE", value_parser = super::sql::variable)]
+        #[arg(long, value_name = "NAME=VALUE", value_parser = super::statements::variable)]
         var: Vec<(String, String)>,
         /// The engines
         #[arg(

@@ -7,7 +7,7 @@ mod history;
 use super::args::{DatasetCommand, Format, RegisterArgs};
 use super::render::{self, Listing};
 use super::{rows, transaction, transfer, verify};
-use crate::client::{Client, answer};
+use crate::client::{Client, answer, look_up};
 use crate::exit;
 use describe::{describe, record, why};
 use flinkspark_connector::format;
@@ -90,19 +90,6 @@ pub(super) async fn run(url: &str, output: Format, command: DatasetCommand) -> R
         }
     }
     .map(|()| exit::OK)
-}
-
-/// The dataset behind an id, a name or a handle, with what its log holds.
-pub(crate) async fn look_up(client: &mut Client, reference: &str) -> Result<v1::DatasetView> {
-    let reference = v1::Reference::from(&reference.parse::<Reference>()?);
-    answer(
-        client
-            .catalog
-            .lookup(v1::LookupRequest {
-                reference: Some(reference),
-            })
-            .await,
-    )
 }
 
 async fn register(url: &str, output: Format, args: RegisterArgs) -> Result<()> {

@@ -8,11 +8,10 @@ mod handle;
 mod process;
 
 use super::args::Format;
-use super::dataset::look_up;
 use super::render;
 use super::rows::{first, text};
 use super::transfer::put_file;
-use crate::client::{Client, answer};
+use crate::client::{Client, answer, look_up};
 use crate::exit;
 use flinkspark_connector::format;
 use flinkspark_model::dataset::TimeAttribute;

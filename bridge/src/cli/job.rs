@@ -2,10 +2,10 @@
 
 mod follow;
 
-use super::args::{Format, JobCommand, JobOptions, State, Target};
+use super::args::{Format, JobOptions, OtherJobCommand, State, Target};
 use super::render::{self, Listing};
 use super::rows::instant;
-use super::sql;
+use super::statements;
 use crate::client::{Client, answer};
 use crate::exit;
 use flinkspark_model::port::Entropy;
@@ -13,60 +13,43 @@ use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::v1;
 pub(super) use follow::follow;
 use serde_json::{Value, json};
-use std::path::Path;
 
 /// Runs one of the commands.
-pub(super) async fn run(url: &str, output: Format, command: JobCommand) -> Result<u8> {
+pub(super) async fn run(url: &str, output: Format, command: OtherJobCommand) -> Result<u8> {
     match command {
-        JobCommand::Run {
-            file,
-            var,
-            on,
-            id,
-            reconnect,
-            options,
-        } => {
-            let wanted = sql::Wanted {
-                on: Some(on),
-                id,
-                options,
-                reconnect,
-            };
-            sql::script(url, output, wanted, &read(&file)?, var).await
-        }
-        JobCommand::Explain {
+        OtherJobCommand::Explain {
             file,
             var,
             on,
             options,
         } => {
             let request = v1::ExplainRequest {
-                text: sql::read(&file, &var)?,
+                text: statements::substituted(&statements::read(&file)?, &var)?,
                 targets: on.into_iter().map(|target| wire(target).into()).collect(),
                 options: Some(wire_options(&options)),
             };
             let explained = answer(Client::connect(url).await?.jobs.explain(request).await)?;
             explain(output, explained)
         }
-        JobCommand::Verify {
+        OtherJobCommand::Verify {
             file,
             var,
             on,
             options,
         } => {
             let request = v1::VerifyRequest {
-                text: sql::read(&file, &var)?,
+                text: statements::substituted(&statements::read(&file)?, &var)?,
                 targets: on.into_iter().map(|target| wire(target).into()).collect(),
                 options: Some(wire_options(&options)),
             };
             let verified = answer(Client::connect(url).await?.jobs.verify(request).await)?;
             verify(output, verified)
         }
-        JobCommand::List { state } => {
+        OtherJobCommand::List { state } => {
             let state = state.map_or(v1::JobState::Unspecified, wire_state);
             list(&mut Client::connect(url).await?, output, state).await
         }
-        JobCommand::Show { id } => {
+        OtherJobCommand::Show { id } => {
             let job = answer(
                 Client::connect(url)
                     .await?
@@ -76,7 +59,7 @@ pub(super) async fn run(url: &str, output: Format, command: JobCommand) -> Resul
             )?;
             render::object(output, &describe(&job)).map(|()| exit::OK)
         }
-        JobCommand::Stop { id, drain } => {
+        OtherJobCommand::Stop { id, drain } => {
             let job = answer(
                 Client::connect(url)
                     .await?
@@ -86,24 +69,12 @@ pub(super) async fn run(url: &str, output: Format, command: JobCommand) -> Resul
             )?;
             render::object(output, &describe(&job)).map(|()| exit::OK)
         }
-        JobCommand::Resume { id } => {
+        OtherJobCommand::Resume { id } => {
             let request = v1::ResumeJobRequest { id };
             let job = answer(Client::connect(url).await?.jobs.resume(request).await)?;
             render::object(output, &describe(&job)).map(|()| exit::OK)
         }
     }
-}
-
-pub(super) fn read(file: &Path) -> Result<String> {
-    std::fs::read_to_string(file).map_err(|cause| {
-        Error::new(
-            Kind::Invalid,
-            "FS0020",
-            format!("the job file {} cannot be read", file.display()),
-        )
-        .with_source(cause)
-        .with_hint("name a file that holds one INSERT INTO ... SELECT statement")
-    })
 }
 
 pub(super) fn fresh_id() -> String {

@@ -3,7 +3,7 @@
 //! Invariant: rows that are left out are said.
 
 use super::args::{Format, QueryArgs};
-use super::{render, rows};
+use super::{render, rows, statements};
 use crate::client::Client;
 use crate::exit;
 use arrow_array::RecordBatch;
@@ -11,10 +11,10 @@ use arrow_schema::SchemaRef;
 use flinkspark_connector::flight::client::{Asked, Item};
 use flinkspark_connector::format::{self, BatchWriter};
 use flinkspark_connector::transfer;
+use flinkspark_model::Result;
 use flinkspark_model::port::Query;
-use flinkspark_model::{Error, Kind, Result};
 use futures::TryStreamExt;
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// Rows that are printed on a terminal unless told otherwise.
@@ -71,15 +71,8 @@ async fn ask(client: &Client, question: &Question) -> Result<Asked> {
 /// The text of the statement, wherever it is.
 fn statement(args: &QueryArgs) -> Result<String> {
     match (&args.file, args.statement.as_deref()) {
-        (Some(file), _) => super::job::read(file),
-        (None, Some("-")) => {
-            let mut text = String::new();
-            let read = std::io::stdin().read_to_string(&mut text);
-            read.map(|_| text).map_err(|cause| {
-                let what = "the statement on standard input cannot be read";
-                Error::new(Kind::Invalid, "FS0020", what).with_source(cause)
-            })
-        }
+        (Some(file), _) => statements::read(file),
+        (None, Some("-")) => statements::standard_input(),
         (None, statement) => Ok(statement.unwrap_or_default().into()),
     }
 }

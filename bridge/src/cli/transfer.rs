@@ -3,9 +3,8 @@
 mod dry;
 
 use super::args::{Format, TransferArgs};
-use super::dataset::look_up;
 use super::render;
-use crate::client::{Client, answer};
+use crate::client::{Client, answer, look_up};
 use crate::exit;
 use flinkspark_connector::format::ReadOptions;
 use flinkspark_connector::transfer::{End, Options, Outcome, Progress, Silent, Transfer};

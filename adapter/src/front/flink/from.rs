@@ -94,6 +94,28 @@ impl Binder<'_> {
         }
     }
 
+    /// The rows of a view of this name that is in reach.
+    fn view(&mut self, name: &str) -> Result<Option<Rel>> {
+        let reach = self.views.get(..self.views_in_reach).unwrap_or_default();
+        let Some(at) = reach.iter().position(|view| view.alias.name.value == name) else {
+            return Ok(None);
+        };
+        if let Some(bound) = self.views_bound.get(&at) {
+            return Ok(Some(bound.clone()));
+        }
+        let view = self.views[at].clone();
+        let reach = std::mem::replace(&mut self.views_in_reach, at);
+        let named = std::mem::take(&mut self.named);
+        let around = std::mem::take(&mut self.around);
+        let bound = self.query(&view.query);
+        self.views_in_reach = reach;
+        self.named = named;
+        self.around = around;
+        let bound = rename(bound?, &view.alias)?;
+        self.views_bound.insert(at, bound.clone());
+        Ok(Some(bound))
+    }
+
     /// A WITH item, a view or a dataset.
     pub(super) fn table(&mut self, name: &ast::ObjectName) -> Result<Rel> {
         if let [part] = name.0.as_slice()

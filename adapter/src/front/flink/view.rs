@@ -3,9 +3,6 @@
 //! A view is text that stands for its query, as in Flink. Invariant: a view sees the views before it and no WITH item, and
 //! one that nothing uses reads nothing.
 
-use super::relations::rename;
-use super::state::Binder;
-use crate::plan::rel::Rel;
 use crate::semantics::{invalid, refuse};
 use datafusion::sql::sqlparser::ast;
 use flinkspark_model::Result;
@@ -14,8 +11,8 @@ use flinkspark_model::Result;
 #[derive(Debug, Clone)]
 pub(super) struct View {
     /// Its name, and those of its columns where they are given.
-    alias: ast::TableAlias,
-    query: Box<ast::Query>,
+    pub(super) alias: ast::TableAlias,
+    pub(super) query: Box<ast::Query>,
 }
 
 impl View {
@@ -87,29 +84,5 @@ impl View {
             },
             query: create.query,
         })
-    }
-}
-
-impl Binder<'_> {
-    /// The rows of a view of this name that is in reach.
-    pub(super) fn view(&mut self, name: &str) -> Result<Option<Rel>> {
-        let reach = self.views.get(..self.views_in_reach).unwrap_or_default();
-        let Some(at) = reach.iter().position(|view| view.alias.name.value == name) else {
-            return Ok(None);
-        };
-        if let Some(bound) = self.views_bound.get(&at) {
-            return Ok(Some(bound.clone()));
-        }
-        let view = self.views[at].clone();
-        let reach = std::mem::replace(&mut self.views_in_reach, at);
-        let named = std::mem::take(&mut self.named);
-        let around = std::mem::take(&mut self.around);
-        let bound = self.query(&view.query);
-        self.views_in_reach = reach;
-        self.named = named;
-        self.around = around;
-        let bound = rename(bound?, &view.alias)?;
-        self.views_bound.insert(at, bound.clone());
-        Ok(Some(bound))
     }
 }

@@ -3,10 +3,9 @@
 //! Invariant: each change is made to the version that was read, so that nobody else's is lost.
 
 use super::describe::describe;
-use super::look_up;
 use crate::cli::args::{AlterArgs, Ends, Format, Precision};
 use crate::cli::render;
-use crate::client::{Client, answer};
+use crate::client::{Client, answer, look_up};
 use flinkspark_model::dataset::{Boundedness, Dataset, TimeAttribute, TimePrecision, Traits};
 use flinkspark_model::handle::Handle;
 use flinkspark_model::port::{Change, Update};

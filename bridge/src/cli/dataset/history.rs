@@ -3,11 +3,10 @@
 //! Invariant: what was dropped keeps its place in a history, by its id.
 
 use super::describe::record;
-use super::look_up;
 use crate::cli::args::Format;
 use crate::cli::render::{self, Listing};
 use crate::cli::rows;
-use crate::client::{Client, answer};
+use crate::client::{Client, answer, look_up};
 use flinkspark_model::port::{ChangeEvent, EventKind, Reference};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::from_status;

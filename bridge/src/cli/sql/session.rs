@@ -1,11 +1,10 @@
 //! A session: what was set, which views there are, and one statement after another.
 
 use super::super::args::{Format, JobOptions, Target};
-use super::super::dataset::look_up;
 use super::super::render::{self, Listing};
 use super::super::{job, query};
 use super::settings::Settings;
-use crate::client::{Client, answer};
+use crate::client::{Client, answer, look_up};
 use crate::exit;
 use flinkspark_adapter::front::flink::script::{Command, Piece};
 use flinkspark_model::dataset::Dataset;
@@ -17,12 +16,12 @@ use serde_json::json;
 use std::time::Duration;
 
 /// What a command line says of the statements that follow.
-pub(in crate::cli) struct Wanted {
-    pub(in crate::cli) on: Option<Target>,
-    pub(in crate::cli) id: Option<String>,
-    pub(in crate::cli) options: JobOptions,
+pub(super) struct Wanted {
+    pub(super) on: Option<Target>,
+    pub(super) id: Option<String>,
+    pub(super) options: JobOptions,
     /// How long the bridge may be away, in milliseconds.
-    pub(in crate::cli) reconnect: u64,
+    pub(super) reconnect: u64,
 }
 
 /// Whether another statement follows.

@@ -5,6 +5,7 @@ use crate::client::Client;
 use flinkspark_connector::flight::body::ReadCommand;
 use flinkspark_connector::flight::client::Info;
 use flinkspark_connector::transfer::{Change, End, Transfer};
+use flinkspark_model::port::Mode;
 use flinkspark_model::schema::type_name;
 use flinkspark_model::{Error, Kind, Result};
 use serde_json::{Value, json};
@@ -36,8 +37,8 @@ pub(super) async fn run(
             let tried = transfer.try_reading(dataset, &schema, meter)?;
             let would = match (&known, transfer.options.mode) {
                 (None, _) => "register and append",
-                (Some(_), mode) if mode == flinkspark_model::port::Mode::Replace => "replace",
-                (Some(_), _) => "append",
+                (Some(_), Mode::Replace) => "replace",
+                (Some(_), Mode::Append) => "append",
             };
             Ok(json!({
                 "source": transfer.source.to_string(), "target": transfer.target.to_string(),

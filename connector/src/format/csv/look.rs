@@ -35,11 +35,12 @@ impl Look {
     pub(super) fn plain<'a>(&self, text: &'a str) -> Option<Cow<'a, str>> {
         if self.decimal_comma && text.contains(',') {
             let pointed = pointed(text)?;
-            return (kind(&pointed) == Kind::Float).then_some(Cow::Owned(pointed));
+            let is_number = matches!(kind(&pointed), Kind::Float | Kind::Decimal);
+            return is_number.then_some(Cow::Owned(pointed));
         }
         let looks = match kind(text) {
             Kind::Text => false,
-            Kind::Float => !self.decimal_comma || !text.contains('.'),
+            Kind::Float | Kind::Decimal => !self.decimal_comma || !text.contains('.'),
             Kind::Date | Kind::Timestamp { .. } => self.patterns.undeclared(text),
             Kind::Boolean | Kind::Integer { .. } => true,
         };

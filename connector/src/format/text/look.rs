@@ -17,6 +17,8 @@ pub(in crate::format) enum Kind {
         exact: bool,
     },
     Float,
+    /// A number with a fraction that a float would be written otherwise than: `9.50`, or more digits than it has.
+    Decimal,
     Date,
     /// The units that hold it.
     Timestamp {
@@ -79,16 +81,50 @@ fn numeric(text: &str) -> Kind {
             Err(_) => Kind::Text,
         };
     }
-    // A text that a float would be written as otherwise (1.10, 1E5, digits beyond it) is a code or
-    // more than a float holds.
+    // A text that a float would be written as otherwise (1E5) is a code; with a plain fraction (1.10, digits beyond
+    // a float) a decimal writes it as it is.
     let same = || {
         text.parse::<f64>()
             .is_ok_and(|value| format!("{value:?}") == text)
     };
     if is_fraction_and_exponent(rest) && same() {
         Kind::Float
+    } else if Fixed::of(text).is_some() {
+        Kind::Decimal
     } else {
         Kind::Text
+    }
+}
+
+/// The digits of a number with a plain fraction, on both sides of the point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fixed {
+    pub(super) whole: u8,
+    pub(super) scale: u8,
+}
+
+impl Fixed {
+    /// The most digits of a decimal of 128 bits.
+    pub(super) const DIGITS_MAX: u8 = 38;
+
+    /// None for what a decimal would not be written as: other forms of numbers, and a zero with a sign.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        let unsigned = text.strip_prefix('-').unwrap_or(text);
+        let (whole, fraction) = unsigned.split_once('.')?;
+        let digits =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let zeros = unsigned.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+        let canonical =
+            digits(whole) && digits(fraction) && (whole == "0" || !whole.starts_with('0'));
+        if !canonical || (zeros && unsigned.len() < text.len()) {
+            return None;
+        }
+        let fixed = Self {
+            whole: u8::try_from(whole.len()).ok()?,
+            scale: u8::try_from(fraction.len()).ok()?,
+        };
+        let all = fixed.whole.checked_add(fixed.scale)?;
+        (all <= Self::DIGITS_MAX).then_some(fixed)
     }
 }
 
@@ -104,7 +140,7 @@ pub(in crate::format) fn restated(text: &str, kind: Kind, nanos: bool) -> Option
             put_moment(ticks, per_second, zoned, &mut written);
         }
         Kind::Integer { .. } => return Some(format!("{text}.0")),
-        Kind::Text | Kind::Float => return None,
+        Kind::Text | Kind::Float | Kind::Decimal => return None,
     }
     String::from_utf8(written)
         .ok()

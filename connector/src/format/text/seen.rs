@@ -3,9 +3,12 @@
 //! Invariant: the type holds every text of the column without loss of a digit; where no narrower one does, it is
 //! text. What a value of the type would be written as otherwise than it stands there is said.
 
-use super::look::{Kind, kind, restated};
+use super::look::{Fixed, Kind, kind, restated};
 use arrow_schema::{DataType, TimeUnit};
 use flinkspark_model::schema::type_name;
+
+/// Digits of a decimal type that is inferred: what comes later may be larger.
+const DECIMAL_DIGITS_MIN: u8 = 18;
 
 /// A field that would be written as another text.
 #[derive(Debug, Clone)]
@@ -35,6 +38,11 @@ pub(in crate::format) struct Seen {
     booleans: bool,
     integers: bool,
     floats: bool,
+    decimals: bool,
+    /// The digits of all numbers with a point, as long as they have the same scale.
+    fixed: Option<Fixed>,
+    /// Whether they have not.
+    unfixed: bool,
     dates: bool,
     local: bool,
     zoned: bool,
@@ -53,6 +61,9 @@ impl Seen {
         booleans: false,
         integers: false,
         floats: false,
+        decimals: false,
+        fixed: None,
+        unfixed: false,
         dates: false,
         local: false,
         zoned: false,
@@ -98,7 +109,14 @@ impl Seen {
                 self.integers = true;
                 self.exact &= exact;
             }
-            Kind::Float => self.floats = true,
+            Kind::Float => {
+                self.floats = true;
+                self.see_fixed(text);
+            }
+            Kind::Decimal => {
+                self.decimals = true;
+                self.see_fixed(text);
+            }
             Kind::Date => self.dates = true,
             Kind::Timestamp {
                 zoned,
@@ -111,6 +129,28 @@ impl Seen {
                 self.nanos &= nanos;
             }
         }
+    }
+
+    fn see_fixed(&mut self, text: &str) {
+        self.fixed = match (Fixed::of(text), self.fixed) {
+            (Some(new), Some(known)) if new.scale == known.scale => Some(Fixed {
+                whole: known.whole.max(new.whole),
+                ..known
+            }),
+            (Some(new), None) if !self.unfixed => Some(new),
+            _ => {
+                self.unfixed = true;
+                None
+            }
+        };
+    }
+
+    /// The decimal type that writes every number as it stands; with room for larger ones.
+    fn decimal(&self) -> Option<DataType> {
+        let Fixed { whole, scale } = self.fixed.filter(|_| !self.integers)?;
+        let digits = whole.checked_add(scale)?.max(DECIMAL_DIGITS_MIN);
+        let scale = i8::try_from(scale).ok()?;
+        (digits <= Fixed::DIGITS_MAX).then_some(DataType::Decimal128(digits, scale))
     }
 
     /// What is to be said of the column at its type.
@@ -127,7 +167,7 @@ impl Seen {
 
     /// The first type that holds everything that was seen.
     pub(in crate::format) fn data_type(&self) -> DataType {
-        let numbers = self.integers || self.floats;
+        let numbers = self.integers || self.floats || self.decimals;
         let kinds = [self.booleans, numbers, self.dates, self.local, self.zoned];
         if self.text || kinds.into_iter().filter(|kind| *kind).count() != 1 {
             return DataType::Utf8;
@@ -137,6 +177,9 @@ impl Seen {
         }
         if self.dates {
             return DataType::Date32;
+        }
+        if self.decimals {
+            return self.decimal().unwrap_or(DataType::Utf8);
         }
         if numbers {
             return match (self.floats, self.exact) {

@@ -22,11 +22,16 @@ fn what_a_text_looks_like() {
         ("+5", Looks::Text),
         ("-0", Looks::Text),
         ("-0.0", Looks::Float),
-        ("1.50", Looks::Text),
+        ("1.50", Looks::Decimal),
+        ("-12.00", Looks::Decimal),
+        ("-0.00", Looks::Text),
+        ("01.50", Looks::Text),
+        ("1.50e1", Looks::Text),
+        ("123456789012345678901234567890123456.000", Looks::Text),
         ("1.5", Looks::Float),
         ("1E5", Looks::Text),
-        ("0.1234567890123456789", Looks::Text),
-        ("9007199254740993.0", Looks::Text),
+        ("0.1234567890123456789", Looks::Decimal),
+        ("9007199254740993.0", Looks::Decimal),
         ("1e-7", Looks::Float),
         ("1e400", Looks::Text),
         ("1.", Looks::Text),
@@ -44,6 +49,40 @@ fn what_a_text_looks_like() {
         ("-", Looks::Text),
     ] {
         assert_eq!(kind(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn numbers_with_one_scale_are_decimals_and_keep_their_digits() {
+    use super::Seen;
+    use arrow_schema::DataType;
+    for (texts, expected) in [
+        (
+            ["9.50", "12.00", "-0.25"].as_slice(),
+            DataType::Decimal128(18, 2),
+        ),
+        (&["1.5", "2.5"], DataType::Float64),
+        (&["1.10", "1.9"], DataType::Utf8),
+        (&["9.50", "12"], DataType::Utf8),
+        (&["9.50", "1e-7"], DataType::Utf8),
+        (&["1e-7", "9.50"], DataType::Utf8),
+        (&["9.50", "-0.00"], DataType::Utf8),
+        (&["9.50", "NaN"], DataType::Utf8),
+        (&["12345678901234567890.5", "-0.0"], DataType::Utf8),
+        (&["1.50", "2024-01-01"], DataType::Utf8),
+        (&["0.1234567890123456789"], DataType::Decimal128(20, 19)),
+        (
+            &["12345678901234567890123456789.10", "0.1234567890"],
+            DataType::Utf8,
+        ),
+        (
+            &["12345678901234567890123456789.10", "0.12"],
+            DataType::Decimal128(31, 2),
+        ),
+    ] {
+        let mut seen = Seen::NOTHING;
+        texts.iter().for_each(|text| seen.see(text, 1));
+        assert_eq!(seen.data_type(), expected, "{texts:?}");
     }
 }
 
