@@ -22,8 +22,6 @@ use std::sync::Arc;
 
 /// What a block begins with: a marker, and the length of its header.
 const BLOCK_PREFIX_BYTES: usize = 8;
-/// How much of a block is read before its checksum goes on, in bytes: what is still near then.
-const PIECE_BYTES: u64 = 256 << 10;
 
 /// An open segment.
 pub(in crate::store) struct SegmentFile {
@@ -89,7 +87,7 @@ impl SegmentFile {
     /// Version 1 has dictionaries where they are nested.
     fn read_dictionaries(&mut self, parsed: &Parsed) -> Result<()> {
         for block in &parsed.dictionaries {
-            let bytes = self.read_block(block, |_| {})?;
+            let bytes = self.read_block(block)?;
             let (message, body) = self.message(block, &bytes)?;
             ipc::dictionary(message, &parsed.schema, &mut self.dictionaries, &body)
                 .map_err(|refusal| refused(self.log, &self.segment, refusal))?;
@@ -136,15 +134,9 @@ impl SegmentFile {
     }
 
     fn decode(&mut self, index: usize, stored: StoredBlock) -> Result<RecordBatch> {
-        let (bytes, checksum) = match stored.checksum {
-            None => (self.read_block(&stored.block, |_| {})?, None),
-            Some(_) => {
-                let mut sum = 0;
-                let seen = |piece: &[u8]| sum = checksum::crc32c_append(sum, piece);
-                (self.read_block(&stored.block, seen)?, Some(sum))
-            }
-        };
-        if checksum != stored.checksum {
+        let bytes = self.read_block(&stored.block)?;
+        let is_other = |sealed: u32| checksum::crc32c(&bytes) != sealed;
+        if stored.checksum.is_some_and(is_other) {
             let why = format!("batch {index} does not have the checksum that was sealed");
             return Err(self.torn(&why));
         }
@@ -161,9 +153,9 @@ impl SegmentFile {
         Ok(batch)
     }
 
-    fn read_block(&mut self, block: &Block, seen: impl FnMut(&[u8])) -> Result<Buffer> {
+    fn read_block(&mut self, block: &Block) -> Result<Buffer> {
         let bytes = self.segment.bytes;
-        let read = read_block(&mut *self.content, block, bytes, seen);
+        let read = read_block(&mut *self.content, block, bytes);
         read.map_err(|cause| self.torn(&cause.to_string()))
     }
 
@@ -255,12 +247,7 @@ fn read_footer(content: &mut dyn ReadSeek, bytes: u64) -> io::Result<FooterBytes
     })
 }
 
-fn read_block(
-    content: &mut dyn ReadSeek,
-    block: &Block,
-    bytes: u64,
-    seen: impl FnMut(&[u8]),
-) -> io::Result<Buffer> {
+fn read_block(content: &mut dyn ReadSeek, block: &Block, bytes: u64) -> io::Result<Buffer> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidData, "a block lies outside of it");
     let offset = u64::try_from(block.offset()).map_err(|_| invalid())?;
     let head = u64::try_from(block.metaDataLength()).map_err(|_| invalid())?;
@@ -270,34 +257,20 @@ fn read_block(
     if head < BLOCK_PREFIX_BYTES as u64 || end > bytes {
         return Err(invalid());
     }
-    read_pieces(content, offset, end, seen).map(Buffer::from)
-}
-
-fn read_range(content: &mut dyn ReadSeek, start: u64, end: u64) -> io::Result<Vec<u8>> {
-    read_pieces(content, start, end, |_| {})
+    read_range(content, offset, end).map(Buffer::from)
 }
 
 /// The bytes from `start` to `end`, which lies within the file, in room that nobody has cleared: a block is
-/// some megabytes. Each piece is shown as soon as it is there.
-fn read_pieces(
-    content: &mut dyn ReadSeek,
-    start: u64,
-    end: u64,
-    mut seen: impl FnMut(&[u8]),
-) -> io::Result<Vec<u8>> {
+/// some megabytes.
+fn read_range(content: &mut dyn ReadSeek, start: u64, end: u64) -> io::Result<Vec<u8>> {
     let length = end.saturating_sub(start);
     content.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::with_capacity(length as usize);
-    while (bytes.len() as u64) < length {
-        let before = bytes.len();
-        let wanted = PIECE_BYTES.min(length - before as u64);
-        let taken = (&mut *content).take(wanted).read_to_end(&mut bytes)?;
-        if (taken as u64) < wanted {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        seen(bytes.get(before..).unwrap_or_default());
+    let taken = content.take(length).read_to_end(&mut bytes)?;
+    match taken as u64 == length {
+        true => Ok(bytes),
+        false => Err(io::ErrorKind::UnexpectedEof.into()),
     }
-    Ok(bytes)
 }
 
 /// Which stored columns to decode, and where each output column is among them.
