@@ -1,0 +1,135 @@
+"""polars: Arrow files, Parquet, CSV, lines of JSON and Avro."""
+
+import polars as pl
+
+import kinds
+from checks import Format, Lacking, Peer, different, main, refused
+
+PLAIN = {
+    **{f"{sign}int{bits}": getattr(pl, f"{name}{bits}") for sign, name in (("", "Int"), ("u", "UInt")) for bits in (8, 16, 32, 64)},
+    "bool": pl.Boolean, "float16": pl.Float16, "float32": pl.Float32, "float64": pl.Float64, "null": pl.Null, "date": pl.Date,
+    "utf8": pl.String, "large_utf8": pl.String, "utf8_view": pl.String, "dictionary": pl.Categorical,
+    "binary": pl.Binary, "large_binary": pl.Binary,
+}
+LACKS = {
+    "date64": "a date is of 32 bits",
+    "interval": "no lengths of months and days",
+    "fixed": "no binary of one size",
+}
+
+
+def polars_type(kind):
+    """The type of polars for a type."""
+    match kind.name:
+        case "decimal":
+            if kind.args[0] > 38:
+                raise Lacking("decimals have at most 38 digits")
+            return pl.Decimal(*kind.args)
+        case "time":
+            if kind.args[0] != "ns":
+                raise Lacking("a time is of nanoseconds")
+            return pl.Time
+        case "timestamp" | "duration" if kind.args[0] == "s":
+            raise Lacking("no unit of seconds")
+        case "timestamp":
+            return pl.Datetime(*kind.args)
+        case "duration":
+            return pl.Duration(kind.args[0])
+        case "list":
+            return pl.List(polars_type(*kind.args))
+        case "struct":
+            return pl.Struct({name: polars_type(of) for name, of in kind.args})
+        case "map":
+            return pl.Map(*map(polars_type, kind.args))
+    if kind.name in LACKS:
+        raise Lacking(LACKS[kind.name])
+    return PLAIN[kind.name]
+
+
+def physical(kind, value):
+    """Numbers in place of moments, for polars to cast: nothing passes through classes that end at microseconds."""
+    return value // kind.unit if kind.name in ("timestamp", "duration") else value
+
+
+def frame(case):
+    columns = []
+    for index, (name, kind) in enumerate(case.columns):
+        of = polars_type(kind)
+        cells = [kinds.python(kind, row[index], physical) for row in case.rows]
+        columns.append(pl.Series(name, cells, numbers(kind, of)).cast(of))
+    return pl.DataFrame(columns)
+
+
+def numbers(kind, of):
+    """The type that `physical` values have."""
+    match kind.name:
+        case "list":
+            return pl.List(numbers(kind.args[0], of.inner))
+        case "struct":
+            return pl.Struct({field.name: numbers(kind_of, field.dtype) for (_, kind_of), field in zip(kind.args, of.fields)})
+        case "date":
+            return pl.Int32
+        case "time" | "timestamp" | "duration":
+            return pl.Int64
+        case "dictionary":
+            return pl.String
+    return of
+
+
+def cells(kind, series):
+    """A column in the form of `kinds`."""
+    of = series.dtype
+    if isinstance(of, (pl.Datetime, pl.Duration)):
+        return [None if value is None else value * kinds.UNITS[of.time_unit] for value in series.to_physical().to_list()]
+    if of in (pl.Date, pl.Time):
+        return series.to_physical().to_list()
+    return [kinds.form(kind, value, kinds.scalar) for value in series.to_list()]
+
+
+class Polars(Peer):
+    name, version = "polars", pl.__version__
+    formats = (
+        Format("arrow", ".arrow"),
+        Format("parquet", ".parquet"),
+        Format("csv", ".csv", described=False),
+        Format("json", ".jsonl", described=False),
+        Format("avro", ".avro"),
+    )
+
+    def read(self, form, case, path):
+        match form.name:
+            case "arrow":
+                found = pl.read_ipc(path, memory_map=False)
+            case "parquet":
+                found = pl.read_parquet(path)
+            case "avro":
+                found = pl.read_avro(path)
+            case "csv":
+                found = pl.read_csv(path, schema=self.schema(case))
+            case "json":
+                found = pl.read_ndjson(path, schema=self.schema(case))
+        of = dict(case.columns)
+        columns = [cells(of[name], found[name]) if name in of else found[name].to_list() for name in found.columns]
+        return found.columns, list(zip(*columns))
+
+    @staticmethod
+    def schema(case):
+        return {name: polars_type(kind) for name, kind in case.columns}
+
+    def write(self, form, case, path):
+        made = frame(case)
+        match form.name:
+            case "arrow":
+                made.write_ipc(path)
+            case "parquet":
+                made.write_parquet(path)
+            case "avro":
+                made.write_avro(path)
+            case "csv":
+                made.write_csv(path)
+            case "json":
+                made.write_ndjson(path)
+
+
+if __name__ == "__main__":
+    main(Polars())
