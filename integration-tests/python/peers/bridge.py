@@ -94,8 +94,9 @@ class Bridge:
         return names, forms
 
     def columns(self, dataset):
+        """Names without a blank in them, of a dataset without rows to show them."""
         shown = json.loads(self.cli("dataset", "show", dataset, "-o", "json"))
-        return [field["name"] for field in shown["schema"]["fields"]]
+        return [column.split(" ")[0] for column in shown["columns"]]
 
 
 def from_json(kind, value):

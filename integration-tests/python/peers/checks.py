@@ -134,7 +134,9 @@ def check(peer, bridge, form, way, case):
         return LACKING, str(lacking)
     except Refused as by:
         return REFUSED, str(by)
-    except Exception as by:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as by:  # what a library in Rust panics with is no Exception
         return REFUSED, f"{type(by).__name__}: {str(by).strip()[:600]}"
 
 

@@ -113,9 +113,10 @@ class Fastavro(Peer):
         return names, rows
 
     def write(self, form, case, path):
+        made = schema(case)
         records = [{name: kinds.python(kind, cell, native) for (name, kind), cell in zip(case.columns, row)} for row in case.rows]
         with open(path, "wb") as file:
-            fastavro.writer(file, schema(case), records, codec=form.name.partition(" ")[2] or "null")
+            fastavro.writer(file, made, records, codec=form.name.partition(" ")[2] or "null")
 
 
 if __name__ == "__main__":

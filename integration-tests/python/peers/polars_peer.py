@@ -79,6 +79,8 @@ def numbers(kind, of):
 def cells(kind, series):
     """A column in the form of `kinds`."""
     of = series.dtype
+    if kind.name == "date64":
+        series, of = series.cast(pl.Date), pl.Date
     if isinstance(of, (pl.Datetime, pl.Duration)):
         return [None if value is None else value * kinds.UNITS[of.time_unit] for value in series.to_physical().to_list()]
     if of in (pl.Date, pl.Time):
@@ -99,7 +101,7 @@ class Polars(Peer):
     def read(self, form, case, path):
         match form.name:
             case "arrow":
-                found = pl.read_ipc(path, memory_map=False)
+                found = pl.read_ipc(path)
             case "parquet":
                 found = pl.read_parquet(path)
             case "avro":

@@ -1,0 +1,129 @@
+"""PySpark: Parquet, CSV, lines of JSON and Avro, in one session whose time zone changes.
+
+`pyspark_peer.py BIN SEEDS RESULTS`; JARS names the Avro data source's jar, without which Avro is not tried. Invariant:
+Python's own zone is UTC, so that nothing but Spark's session has a zone.
+"""
+
+import os
+import pathlib
+import shutil
+import time
+
+import pyspark
+from pyspark.sql import SparkSession, types
+
+import kinds
+from checks import THEY_WRITE, Format, Lacking, Peer, different, main, refused
+
+PLAIN = {
+    "bool": types.BooleanType, "int8": types.ByteType, "int16": types.ShortType, "int32": types.IntegerType, "int64": types.LongType,
+    "float32": types.FloatType, "float64": types.DoubleType, "utf8": types.StringType, "large_utf8": types.StringType,
+    "utf8_view": types.StringType, "dictionary": types.StringType, "binary": types.BinaryType, "large_binary": types.BinaryType,
+    "date": types.DateType, "null": types.NullType,
+}
+LACKS = {
+    **dict.fromkeys(("uint8", "uint16", "uint32", "uint64"), "no unsigned integers"),
+    "float16": "no 16-bit float",
+    "fixed": "no binary of one size",
+    "date64": "a date is of 32 bits",
+    "interval": "no interval of months, days and nanoseconds",
+    "time": "a TIME has no class in files of Spark 4.3 but Parquet's",
+}
+SETTINGS = {
+    "spark.ui.enabled": "false",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.memory": "1g",
+    # Tables of ten rows: compiling a plan for each would take longer than all of them.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "1",
+    "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+}
+ZONES = ("Europe/Berlin", "Asia/Kolkata")
+ZONED = "date32 timestamp_us instant_us instant_berlin list_instant struct_types"
+
+
+def spark_type(kind):
+    """Spark's type for a type."""
+    match kind.name:
+        case "decimal":
+            if kind.args[0] > 38:
+                raise Lacking("a DECIMAL has at most 38 digits")
+            return types.DecimalType(*kind.args)
+        case "timestamp" | "duration" if kind.args[0] != "us":
+            raise Lacking("moments and lengths of time are of microseconds")
+        case "timestamp":
+            return types.TimestampType() if kind.zone else types.TimestampNTZType()
+        case "duration":
+            return types.DayTimeIntervalType()
+        case "list":
+            return types.ArrayType(spark_type(*kind.args))
+        case "struct":
+            return types.StructType([types.StructField(name, spark_type(of)) for name, of in kind.args])
+        case "map":
+            return types.MapType(*map(spark_type, kind.args))
+    if kind.name in LACKS:
+        raise Lacking(LACKS[kind.name])
+    return PLAIN[kind.name]()
+
+
+def schema(case):
+    return types.StructType([types.StructField(name, spark_type(kind), not case.required) for name, kind in case.columns])
+
+
+def scalar(kind, value):
+    """What Spark gives, in the form of `kinds`: a datetime of a type with a zone is in Python's own, which is UTC."""
+    return kinds.scalar(kind, value)
+
+
+class Pyspark(Peer):
+    name, version = "pyspark", pyspark.__version__
+
+    def __init__(self):
+        os.environ["TZ"], os.environ["SPARK_LOCAL_IP"] = "UTC", "127.0.0.1"
+        time.tzset()
+        self.jar = os.environ.get("JARS", "")
+        plain = [Format("parquet", ".parquet"), Format("csv", ".csv", described=False), Format("json", ".jsonl", described=False)]
+        plain += [Format("avro", ".avro")] if self.jar else []
+        zoned = [Format(f"{form.name} {zone}", form.suffix, form.described, only=ZONED) for zone in ZONES for form in plain]
+        self.formats = (*plain, *zoned)
+
+    def start(self, bridge):
+        session = SparkSession.builder.master("local[1]").config("spark.jars", self.jar)
+        for key, value in SETTINGS.items():
+            session = session.config(key, value)
+        self.spark = session.config("spark.local.dir", str(bridge.files)).getOrCreate()
+        self.spark.sparkContext.setLogLevel("OFF")
+
+    def zone(self, form):
+        """The name of the format, whose session's zone is set."""
+        name, _, zone = form.name.partition(" ")
+        self.spark.conf.set("spark.sql.session.timeZone", zone or "UTC")
+        return name
+
+    def read(self, form, case, path):
+        name = self.zone(form)
+        reader = self.spark.read.format(name)
+        if name == "csv":
+            reader = reader.options(header=True, multiLine=True, escape='"').schema(schema(case))
+        elif name == "json":
+            reader = reader.schema(schema(case))
+        found = reader.load(str(path))
+        of = dict(case.columns)
+        names, rows = found.columns, found.collect()
+        return names, [tuple(kinds.form(of[name], cell, scalar) if name in of else cell for name, cell in zip(names, row)) for row in rows]
+
+    def write(self, form, case, path):
+        name = self.zone(form)
+        rows = [tuple(kinds.python(kind, cell) for (_, kind), cell in zip(case.columns, row)) for row in case.rows]
+        made = self.spark.createDataFrame(rows, schema(case)).coalesce(1)
+        folder = path.with_suffix(".folder")
+        options = {"header": True, "escape": '"'} if name == "csv" else {}
+        made.write.format(name).options(**options).save(str(folder))
+        (part,) = (file for file in folder.iterdir() if file.name.startswith("part-"))
+        shutil.move(part, path)
+
+
+if __name__ == "__main__":
+    main(Pyspark())
