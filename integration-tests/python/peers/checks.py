@@ -65,6 +65,22 @@ def refused(formats, way, cases, by, why):
     return Rule(REFUSED, formats, way, cases, why, by)
 
 
+NESTED = "list_* struct* map_*"
+NO_CSV = f"float16 date64 duration_* interval {NESTED}"
+NO_JSON = "float16 date64"
+# What our own documents refuse, whoever reads it.
+OURS = (
+    refused("csv*", WE_WRITE, NO_CSV, "FS0306", "CSV has no text of this type that reads back (docs/csv.md)"),
+    refused("json*", WE_WRITE, NO_JSON, "FS0306", "JSON has no text of this type that reads back (docs/json.md)"),
+)
+OFFSET = "bug of ours: an offset without a colon, `+0100`, is not read"
+BLANK = "bug of ours: a null alone in a line is a blank line, and is skipped without a word"
+ONE_COLUMN = (
+    different("csv", WE_WRITE, "one_column", "where there is one column its null is written as `\\\\N`, which only we know (docs/csv.md)"),
+    different("csv", THEY_WRITE, "one_column", BLANK),
+)
+
+
 class Peer:
     """A library that reads and writes files; its subclasses say how."""
 

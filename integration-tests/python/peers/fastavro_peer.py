@@ -6,7 +6,7 @@ import struct
 import fastavro
 
 import kinds
-from checks import THEY_WRITE, Format, Lacking, Peer, different, main, refused
+from checks import THEY_WRITE, WE_WRITE, Format, Lacking, Peer, different, main, refused
 
 decimal.getcontext().prec = 80
 PLAIN = {
@@ -118,6 +118,14 @@ class Fastavro(Peer):
         with open(path, "wb") as file:
             fastavro.writer(file, made, records, codec=form.name.partition(" ")[2] or "null")
 
+
+Fastavro.rules = (
+    refused("avro", WE_WRITE, "date32_far", "ValueError", "fastavro gives dates of the years 1 to 9999"),
+    refused("avro", WE_WRITE, "timestamp_us_far", "OverflowError", "fastavro gives moments of the years 1 to 9999"),
+    refused("avro", THEY_WRITE, "date32_far timestamp_us_far", "OverflowError", "fastavro takes the years 1 to 9999"),
+    different("avro", WE_WRITE, "names", "a name that Avro does not take has `_` in the file; ours stands in `doc` (docs/formats.md)"),
+    refused("avro?lz4", THEY_WRITE, "*", "FS0312", "the specification has no such codec"),
+)
 
 if __name__ == "__main__":
     main(Fastavro())

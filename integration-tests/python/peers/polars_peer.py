@@ -3,7 +3,7 @@
 import polars as pl
 
 import kinds
-from checks import Format, Lacking, Peer, different, main, refused
+from checks import NESTED, OFFSET, ONE_COLUMN, OURS, THEY_WRITE, WE_WRITE, Format, Lacking, Peer, different, main, refused
 
 PLAIN = {
     **{f"{sign}int{bits}": getattr(pl, f"{name}{bits}") for sign, name in (("", "Int"), ("u", "UInt")) for bits in (8, 16, 32, 64)},
@@ -132,6 +132,41 @@ class Polars(Peer):
             case "json":
                 made.write_ndjson(path)
 
+
+WIDE_JSON = "polars writes decimals as text, which is no number to us"
+FAR = "polars knows the calendar of about 262,000 years only, and writes it with four digits"
+Polars.rules = (
+    *OURS,
+    refused("arrow", WE_WRITE, "decimal_76_20 interval", "PanicException", "polars has no such type"),
+    refused("parquet", WE_WRITE, "decimal_76_20", "InvalidOperationError", "polars has decimals of at most 38 digits"),
+    refused("parquet", WE_WRITE, "interval", "FS0306", "Parquet has no such interval (docs/formats.md)"),
+    refused("csv", THEY_WRITE, "float16", "FS0306", "CSV has no text of this type that reads back (docs/csv.md)"),
+    refused("csv", WE_WRITE, "binary large_binary null", "ComputeError", "polars reads no such column from CSV"),
+    refused("csv", THEY_WRITE, f"binary large_binary duration_* {NESTED}", "ComputeError", "polars writes no such column to CSV"),
+    refused("csv json", WE_WRITE, "date32_far timestamp_us_far", "ComputeError", FAR),
+    refused("csv json", THEY_WRITE, "date32_far timestamp_us_far", "PanicException", FAR),
+    refused("csv", THEY_WRITE, "instant_*", "FS0307", OFFSET),
+    refused("csv", WE_WRITE, "names", "SchemaError", "polars leaves a doubled quote within a header as it is"),
+    *ONE_COLUMN,
+    refused("json", WE_WRITE, "int8 uint8 int16 uint16 duration_* time_ns", "PanicException", "polars reads no such column from JSON"),
+    refused("json", THEY_WRITE, "float16", "FS0306", "JSON has no text of this type that reads back (docs/json.md)"),
+    refused("json", WE_WRITE, "float32 float64", "ComputeError", "JSON has no number for NaN and the infinities: polars takes no text"),
+    different("json", THEY_WRITE, "float32 float64", "polars writes null for NaN and the infinities"),
+    refused("json", WE_WRITE, "decimal_* struct_types one_row required", "SchemaError", "polars reads no decimals from JSON"),
+    refused("json", THEY_WRITE, "decimal_* one_row required", "FS0307", WIDE_JSON),
+    refused("json", WE_WRITE, "binary large_binary", "SchemaError", "polars reads no binary from JSON"),
+    refused("json", THEY_WRITE, "binary large_binary struct_types", "PanicException", "polars writes no binary to JSON"),
+    refused("json", THEY_WRITE, "duration_*", "FS0307", "polars writes `P1DT1H`, and we read months, days and seconds"),
+    different("json", THEY_WRITE, "instant_berlin", "polars writes offsets in minutes: Berlin's was +00:53:28 before 1893"),
+    refused("json", "both", "map_int", "ComputeError", "polars takes text as keys"),
+    refused("avro", WE_WRITE, "*", "unsupported Avro codec", "polars reads no zstandard in Avro, and we write nothing else"),
+    refused("avro", THEY_WRITE, "decimal_* required", "FS0305", "polars writes a zero without a byte, which is no number"),
+    refused("avro", THEY_WRITE, "null", "PanicException", "polars writes a union of null and null"),
+    refused(
+        "avro", THEY_WRITE, "int8 uint8 int16 uint* float16 dictionary instant_* duration_* time_ns timestamp_ns list_instant map_*",
+        "ComputeError", "polars writes no such column to Avro",
+    ),
+)
 
 if __name__ == "__main__":
     main(Polars())

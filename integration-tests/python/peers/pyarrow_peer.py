@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 import kinds
 from bridge import Bridge
-from checks import THEY_WRITE, WE_WRITE, Format, Peer, different, main, refused
+from checks import NESTED, OFFSET, ONE_COLUMN, OURS, THEY_WRITE, WE_WRITE, Format, Peer, different, main, refused
 from seeds import arrow_type, table
 
 
@@ -135,7 +135,34 @@ def value_type(of):
     return of.value_type if pa.types.is_dictionary(of) else of
 
 
-Pyarrow.rules = ()
+Pyarrow.rules = (
+    *OURS,
+    refused("parquet", WE_WRITE, "interval", "FS0306", "Parquet has no such interval (docs/formats.md)"),
+    refused("parquet*", THEY_WRITE, "interval", "ArrowNotImplementedError", "Parquet has no such interval"),
+    different("parquet?v1", THEY_WRITE, "duration_s duration_ms duration_us", "without an Arrow schema a file has numbers only"),
+    refused("parquet?v1", THEY_WRITE, "timestamp_ns instant_ns", "ArrowInvalid", "version 1.0 has no nanoseconds"),
+    refused("csv", THEY_WRITE, "float16 date64 duration_*", "FS0306", "CSV has no text of this type that reads back (docs/csv.md)"),
+    refused("csv", THEY_WRITE, "interval", "ArrowNotImplementedError", "pyarrow writes no intervals"),
+    refused("csv", THEY_WRITE, NESTED, "ArrowInvalid", "pyarrow writes nothing nested"),
+    refused("csv", THEY_WRITE, "decimal_38_10", "FS0307", "bug of ours: `0E-10`, as pyarrow writes a zero, is not read"),
+    refused("csv", THEY_WRITE, "instant_berlin", "FS0307", OFFSET),
+    refused("csv", WE_WRITE, "decimal_76_20", "ArrowNotImplementedError", "pyarrow reads no decimal256"),
+    refused("csv", WE_WRITE, "utf8_view", "ArrowNotImplementedError", "pyarrow reads no views"),
+    refused("csv", THEY_WRITE, "utf8_view", "ArrowInvalid", "pyarrow writes no views"),
+    different("csv", WE_WRITE, "binary large_binary", "we write base 16, pyarrow takes the text's own bytes"),
+    refused("csv", WE_WRITE, "fixed_16", "ArrowInvalid", "we write base 16, pyarrow takes the text's own bytes"),
+    refused("csv", THEY_WRITE, "binary large_binary fixed_16", "ArrowInvalid", "pyarrow takes bytes for text, which these are not"),
+    refused("csv json", WE_WRITE, "timestamp_us_far", "ArrowInvalid", "pyarrow reads years of four digits"),
+    refused("csv", WE_WRITE, "date32_far", "ArrowInvalid", "pyarrow reads years of four digits"),
+    refused("csv", THEY_WRITE, "date32_far timestamp_us_far", "FS0307", "pyarrow writes `<value out of range>` for other years"),
+    refused("csv json", WE_WRITE, "timestamp_ns instant_ns", "ArrowInvalid", "pyarrow does not parse the first moment of 64 bits"),
+    *ONE_COLUMN,
+    refused("json", WE_WRITE, "float32 float64", "ArrowInvalid", "JSON has no number for NaN and the infinities: pyarrow takes no text"),
+    different("json", WE_WRITE, "binary large_binary struct_types", "we write base 64, pyarrow takes the text's own bytes"),
+    refused("json", WE_WRITE, "date32* time_* struct_deep one_row required", "ArrowInvalid", "pyarrow reads dates and times from numbers"),
+    refused("json", WE_WRITE, "fixed_16 duration_* interval map_*", "ArrowNotImplementedError", "pyarrow has no JSON of it"),
+    refused("json", WE_WRITE, "no_rows", "Empty JSON file", "pyarrow reads no empty file"),
+)
 
 if __name__ == "__main__":
     main(Pyarrow(), FlightBridge)

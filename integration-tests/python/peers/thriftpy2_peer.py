@@ -91,7 +91,7 @@ class Thriftpy2(Peer):
 
     def idl(self, bridge, case):
         """Loads the module of a case's IDL, as FlinkSpark prints it."""
-        self.path = bridge.files / f"{case.name}.idl"
+        self.path = bridge.files / f"{case.name}_idl.thrift"
         text = bridge.cli("dataset", "idl", case.name)
         # Another struct behind the rows' one, which `--idl-struct` then has to name.
         self.path.write_text(text + "\nstruct Other {\n  1: optional bool x\n}\n", encoding="utf-8")

@@ -60,7 +60,11 @@ fn environment(folder: &Path, scripts: &Path, peer: &str) -> Result<(), Failure>
             .arg(&requirements),
     )?;
     if jars.exists() {
-        process::run(Command::new(&python).arg(scripts.join("jars.py")).arg(&jars))?;
+        process::run(
+            Command::new(&python)
+                .arg(scripts.join("jars.py"))
+                .arg(&jars),
+        )?;
     }
     std::fs::write(&mark, wanted).map_err(Failure::while_doing(mark.display()))
 }
