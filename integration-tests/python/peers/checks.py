@@ -76,7 +76,7 @@ OURS = (
 OFFSET = "bug of ours: an offset without a colon, `+0100`, is not read"
 BLANK = "bug of ours: a null alone in a line is a blank line, and is skipped without a word"
 ONE_COLUMN = (
-    different("csv", WE_WRITE, "one_column", "where there is one column its null is written as `\\\\N`, which only we know (docs/csv.md)"),
+    different("csv", WE_WRITE, "one_column", "where there is one column its null is written as `\\N`, which only we know (docs/csv.md)"),
     different("csv", THEY_WRITE, "one_column", BLANK),
 )
 
