@@ -75,7 +75,7 @@ def moments(unit):
     texts += ["2024-10-27T00:30:00", "2024-10-27T01:30:00", "2024-02-29T23:59:59", "1900-01-01T00:00:00"]
     held = [moment(text) for text in texts]
     if unit == "ns":
-        held += [1 - 2**63, 2**63 - 1]
+        held += [moment("1677-09-22T00:00:00") + 1, moment("2262-04-11T00:00:00") - 1]
     else:
         held += [moment(text) for text in ("0001-01-01T00:00:00", "1582-10-14T12:00:00", "1582-10-15T00:00:00")]
         held += [moment("9999-12-31T23:59:59") + UNITS["s"] - tick]
@@ -95,6 +95,7 @@ def temporal_types():
         yield one(f"duration_{unit}", duration(unit), [0, -tick, tick, 90_000 * UNITS["s"], -DAY, None])
     yield one("instant_berlin", timestamp("us", "Europe/Berlin"), moments("us"))
     yield one("timestamp_us_far", timestamp("us"), [(1 - 2**63) * 1000, (2**63 - 1) * 1000, moment("10000-01-01T00:00:00")])
+    yield one("timestamp_ns_far", timestamp("ns"), [1 - 2**63, 2**63 - 1])
     yield one("interval", Kind("interval"), [(14, 3, 5_000_000_000), (0, 0, 0), (1, 0, 1_000_000), (0, 2**31 - 1, 0), None])
 
 

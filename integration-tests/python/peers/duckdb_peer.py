@@ -7,7 +7,7 @@ it is not under test.
 import duckdb
 
 import kinds
-from checks import Format, Lacking, Peer, different, main, refused
+from checks import NESTED, OFFSET, ONE_COLUMN, OURS, THEY_WRITE, WE_WRITE, Format, Lacking, Peer, different, main, refused
 
 PLAIN = {
     "bool": "BOOLEAN", "float32": "FLOAT", "float64": "DOUBLE", "date": "DATE", "interval": "INTERVAL",
@@ -98,8 +98,9 @@ def exact(name, of):
     quoted = identifier(name)
     if of in ("TIMESTAMP_NS", "TIMESTAMPTZ_NS", "TIMESTAMP_NS WITH TIME ZONE", "TIME_NS"):
         return f"epoch_ns({quoted})"
-    if of.startswith("TIMESTAMP"):
-        return f"epoch_us({quoted})::HUGEINT * 1000"
+    if of.startswith("TIMESTAMP") and not of.endswith("[]"):
+        plain = quoted if "ZONE" in of else f"{quoted}::TIMESTAMP"
+        return f"epoch_us({plain})::HUGEINT * 1000"
     if of == "DATE":
         return f"{quoted} - DATE '1970-01-01'"
     if of == "INTERVAL":
@@ -173,6 +174,31 @@ def literal(text):
 def struct_literal(columns):
     return "{" + ", ".join(f"{literal(name)}: {literal(of)}" for name, of in columns.items()) + "}"
 
+
+FAR = "DuckDB's dates end within 32 bits, and the two ends of 64 bits are its infinities"
+BYTES = "DuckDB has bytes as `\\x00`, we as base 16 in CSV and base 64 in JSON"
+LENGTH = "Parquet has no length of time: others see numbers"
+Duckdb.rules = (
+    *OURS,
+    different("parquet", WE_WRITE, "decimal_76_20", "DuckDB has decimals of at most 38 digits, and takes a DOUBLE"),
+    different("parquet", WE_WRITE, "duration_s duration_ms duration_us", LENGTH),
+    refused("parquet", WE_WRITE, "interval", "FS0306", "bug of ours: Parquet's INTERVAL, which we read, is not written"),
+    different("parquet", WE_WRITE, "timestamp_us_far timestamp_ns_far", FAR),
+    refused("csv", WE_WRITE, "date32_far timestamp_us_far timestamp_ns_far", "ConversionException", FAR),
+    refused("json", WE_WRITE, "date32_far timestamp_us_far timestamp_ns_far", "InvalidInputException", FAR),
+    refused("*", THEY_WRITE, "date32_far", "OutOfRangeException", FAR),
+    refused("*", THEY_WRITE, "timestamp_us_far timestamp_ns_far", "ConversionException", FAR),
+    refused("csv", THEY_WRITE, "instant_*", "FS0307", OFFSET),
+    refused("json", THEY_WRITE, "instant_* list_instant", "FS0307", OFFSET),
+    different("csv json", WE_WRITE, "binary large_binary struct_types", BYTES),
+    refused("json", THEY_WRITE, "binary large_binary struct_types", "FS0307", BYTES),
+    refused("csv", THEY_WRITE, "binary large_binary", "FS0307", BYTES),
+    refused("csv", THEY_WRITE, f"interval {NESTED}", "FS0306", "CSV has no text of this type that reads back (docs/csv.md)"),
+    *ONE_COLUMN,
+    refused("json", WE_WRITE, "interval", "InvalidInputException", "we write ISO 8601, which DuckDB does not read"),
+    refused("json", THEY_WRITE, "interval", "FS0307", "DuckDB writes `1 year 2 months`, which is not ISO 8601"),
+    refused("json", THEY_WRITE, "float32 float64", "FS0305", "DuckDB writes a bare `Infinity`, which is no JSON"),
+)
 
 if __name__ == "__main__":
     main(Duckdb())

@@ -163,7 +163,7 @@ Polars.rules = (
     refused("avro", THEY_WRITE, "decimal_* required", "FS0305", "polars writes a zero without a byte, which is no number"),
     refused("avro", THEY_WRITE, "null", "PanicException", "polars writes a union of null and null"),
     refused(
-        "avro", THEY_WRITE, "int8 uint8 int16 uint* float16 dictionary instant_* duration_* time_ns timestamp_ns list_instant map_*",
+        "avro", THEY_WRITE, "int8 uint8 int16 uint* float16 dictionary instant_* duration_* time_ns timestamp_ns* list_instant map_*",
         "ComputeError", "polars writes no such column to Avro",
     ),
 )
