@@ -6,13 +6,14 @@ annotations: what `i64` or `binary` stand for is applied here, from that page.
 
 import decimal
 import struct
+from dataclasses import replace
 
 import thriftpy2
 from thriftpy2.protocol import TBinaryProtocol, TCompactProtocol
 from thriftpy2.transport import TMemoryBuffer
 
 import kinds
-from checks import Format, Lacking, Peer, different, main, refused
+from checks import THEY_WRITE, WE_WRITE, Format, Peer, main, refused
 
 decimal.getcontext().prec = 80
 PROTOCOLS = {"thrift binary": TBinaryProtocol, "thrift compact": TCompactProtocol}
@@ -74,32 +75,20 @@ class Thriftpy2(Peer):
     )
 
     def ours(self, bridge, form, case, path):
-        bridge.load(case)
-        self.idl(bridge, case)
-        if form.name == "thrift idl":
-            bridge.write(case, path, *self.options(bridge, case))
-            return self.read(form, case, path)
-        return super().ours(bridge, form, case, path)
+        return super().ours(bridge, self.with_idl(bridge, form, case), case, path)
 
     def theirs(self, bridge, form, case, path):
-        bridge.load(case)
-        self.idl(bridge, case)
-        if form.name == "thrift idl":
-            self.write(form, case, path)
-            return bridge.read(case, path, *self.options(bridge, case))
-        return super().theirs(bridge, form, case, path)
+        return super().theirs(bridge, self.with_idl(bridge, form, case), case, path)
 
-    def idl(self, bridge, case):
-        """Loads the module of a case's IDL, as FlinkSpark prints it."""
-        self.path = bridge.files / f"{case.name}_idl.thrift"
+    def with_idl(self, bridge, form, case):
+        """Loads the IDL of a case as FlinkSpark prints it; one format is read and written by it, the others by the schema."""
+        idl = bridge.files / f"{case.name}_idl.thrift"
+        bridge.load(case)
         text = bridge.cli("dataset", "idl", case.name)
         # Another struct behind the rows' one, which `--idl-struct` then has to name.
-        self.path.write_text(text + "\nstruct Other {\n  1: optional bool x\n}\n", encoding="utf-8")
-        module = thriftpy2.load(str(self.path), module_name=f"{case.name}_thrift")
-        self.row = module.Row
-
-    def options(self, bridge, case):
-        return "--idl", str(self.path), "--idl-struct", "Row"
+        idl.write_text(text + "\nstruct Other {\n  1: optional bool x\n}\n", encoding="utf-8")
+        self.row = thriftpy2.load(str(idl), module_name=f"{case.name}_thrift").Row
+        return replace(form, options=("--idl", str(idl), "--idl-struct", "Row")) if form.name == "thrift idl" else form
 
     def read(self, form, case, path):
         protocol = PROTOCOLS.get(form.name, TBinaryProtocol)
@@ -161,6 +150,14 @@ def below(spec):
     """What is behind the number of a type, where it is made of others."""
     return spec[1] if isinstance(spec, tuple) else None
 
+
+NULLS = "lists and maps of Thrift have no nulls within them (docs/thrift.md)"
+Thriftpy2.rules = (
+    refused("*", WE_WRITE, "list_with_nulls map_text map_int", "FS0311", NULLS),
+    refused("thrift?compact", THEY_WRITE, "list_with_nulls map_int", "AttributeError", NULLS),
+    refused("thrift?compact", THEY_WRITE, "map_text", "TypeError", NULLS),
+    refused("*", THEY_WRITE, "list_with_nulls map_text map_int", "TDecodeException", NULLS),
+)
 
 if __name__ == "__main__":
     main(Thriftpy2())
