@@ -170,6 +170,7 @@ def difference(case, names, rows):
 
 
 def run(peer, bridge, only):
+    """Every check, each failure said when it happens."""
     checks = []
     for form in peer.formats:
         for case in CASES:
@@ -178,7 +179,19 @@ def run(peer, bridge, only):
             for way in form.ways:
                 rule = next((rule for rule in peer.rules if rule.holds_for(form, way, case)), None)
                 checks.append(Check(form.name, way, case.name, *check(peer, bridge, form, way, case), rule))
+                if why := checks[-1].failure():
+                    fail(peer, f"{form.name}, {way}, {case.name}: {why}")
     return checks
+
+
+def fail(peer, why):
+    print(f"FAIL {peer.name}: {why}", flush=True)
+
+
+def for_nothing(peer, checks):
+    """The rules that no check needed."""
+    used = {check.rule for check in checks if check.end != LACKING}
+    return [rule for rule in peer.rules if rule not in used]
 
 
 def main(peer, bridge_class=Bridge):
@@ -192,16 +205,13 @@ def main(peer, bridge_class=Bridge):
     with bridge_class(arguments.binary, arguments.seeds) as bridge:
         peer.start(bridge)
         checks = run(peer, bridge, arguments.only)
-    failures = [(f"{check.format}, {check.way}, {check.case}", check.failure()) for check in checks if check.failure()]
-    if arguments.only == "*":
-        used = {check.rule for check in checks if check.end != LACKING}
-        failures += [(f"{rule.formats}, {rule.way}, {rule.cases}", "declared for nothing") for rule in peer.rules if rule not in used]
-    for what, why in failures:
-        print(f"FAIL {peer.name}: {what}: {why}")
+    idle = for_nothing(peer, checks) if arguments.only == "*" else []
+    for rule in idle:
+        fail(peer, f"{rule.formats}, {rule.way}, {rule.cases}: declared for nothing: {rule.why}")
     results = {"peer": peer.name, "version": peer.version, "checks": [check.result() for check in checks]}
     (arguments.results / f"{peer.name}.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
     print(summary(results))
-    sys.exit(1 if failures else 0)
+    sys.exit(1 if idle or any(check.failure() for check in checks) else 0)
 
 
 def summary(results):

@@ -29,10 +29,10 @@ LACKS = {
     "fixed": "no binary of one size",
     "date64": "a date is of 32 bits",
     "interval": "no interval of months, days and nanoseconds",
-    "time": "a TIME has no class in files of Spark 4.3 but Parquet's",
 }
 SETTINGS = {
     "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.memory": "1g",
@@ -42,6 +42,8 @@ SETTINGS = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "1",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
 }
+# A quote within quotes is doubled, as RFC 4180 says, and blanks stay; without these Spark does neither.
+CSV = {"header": True, "escape": '"', "ignoreLeadingWhiteSpace": False, "ignoreTrailingWhiteSpace": False}
 ZONES = ("Europe/Berlin", "Asia/Kolkata")
 ZONED = "date32 timestamp_us instant_us instant_berlin list_instant struct_types"
 
@@ -53,8 +55,10 @@ def spark_type(kind):
             if kind.args[0] > 38:
                 raise Lacking("a DECIMAL has at most 38 digits")
             return types.DecimalType(*kind.args)
-        case "timestamp" | "duration" if kind.args[0] != "us":
-            raise Lacking("moments and lengths of time are of microseconds")
+        case name if name in kinds.TEMPORAL and kind.args[0] != "us":
+            raise Lacking("times, moments and lengths of time are of microseconds")
+        case "time":
+            return types.TimeType(6)
         case "timestamp":
             return types.TimestampType() if kind.zone else types.TimestampNTZType()
         case "duration":
@@ -108,7 +112,7 @@ class Pyspark(Peer):
         name = self.zone(form)
         reader = self.spark.read.format(name)
         if name == "csv":
-            reader = reader.options(header=True, multiLine=True, escape='"').schema(schema(case))
+            reader = reader.options(**CSV, multiLine=True).schema(schema(case))
         elif name == "json":
             reader = reader.schema(schema(case))
         found = reader.load(str(path))
@@ -121,7 +125,7 @@ class Pyspark(Peer):
         rows = [tuple(kinds.python(kind, cell) for (_, kind), cell in zip(case.columns, row)) for row in case.rows]
         made = self.spark.createDataFrame(rows, schema(case)).coalesce(1)
         folder = path.with_suffix(".folder")
-        options = {"header": True, "escape": '"'} if name == "csv" else {}
+        options = CSV if name == "csv" else {}
         made.write.format(name).options(**options).save(str(folder))
         (part,) = (file for file in folder.iterdir() if file.name.startswith("part-"))
         shutil.move(part, path)
