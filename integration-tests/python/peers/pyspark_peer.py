@@ -12,7 +12,7 @@ import sys
 import time
 
 import pyspark
-from pyspark.sql import SparkSession, types
+from pyspark.sql import SparkSession, functions, types
 
 import kinds
 from checks import THEY_WRITE, Format, Lacking, Peer, different, main, refused
@@ -80,14 +80,20 @@ def schema(case):
 
 def scalar(kind, value):
     """What Spark gives, in the form of `kinds`: a datetime of a type with a zone is in Python's own, which is UTC."""
+    if kind.name == "timestamp" and isinstance(value, int):
+        return value * kinds.UNITS["us"]
     return kinds.scalar(kind, value)
+
+
+def column(name):
+    return functions.col("`" + name.replace("`", "``") + "`")
 
 
 class Pyspark(Peer):
     name, version = "pyspark", pyspark.__version__
 
     def __init__(self):
-        os.environ["TZ"], os.environ["SPARK_LOCAL_IP"] = "UTC", "127.0.0.1"
+        os.environ.update(TZ="UTC", SPARK_LOCAL_IP="127.0.0.1", PYSPARK_PYTHON=sys.executable)
         time.tzset()
         self.jars = ",".join(str(jar) for jar in (pathlib.Path(sys.prefix) / "jars").glob("*.jar"))
         plain = [Format("parquet", ".parquet"), Format("csv", ".csv", described=False), Format("json", ".jsonl", described=False)]
@@ -116,6 +122,9 @@ class Pyspark(Peer):
         elif name == "json":
             reader = reader.schema(schema(case))
         found = reader.load(str(path))
+        # Python's datetime in a zone cannot be made of the first day of its calendar.
+        instants = {field.name for field in found.schema if isinstance(field.dataType, types.TimestampType)}
+        found = found.select([functions.unix_micros(column(name)).alias(name) if name in instants else column(name) for name in found.columns])
         of = dict(case.columns)
         names, rows = found.columns, found.collect()
         return names, [tuple(kinds.form(of[name], cell, scalar) if name in of else cell for name, cell in zip(names, row)) for row in rows]

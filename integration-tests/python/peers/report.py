@@ -43,7 +43,8 @@ def section(results):
     cases = list(dict.fromkeys(check["case"] for check in results["checks"]))
     reasons = Reasons()
     rows = [[f"`{case}`", *(reasons.mark(checks.get((*column, case))) for column in columns)] for case in cases]
-    rows, whole = [row for row in rows if set(row[1:]) != {"="}], [row[0] for row in rows if set(row[1:]) == {"="}]
+    whole = [row[0] for row in rows if set(row[1:]) <= {"=", ""}]
+    rows = [row for row in rows if row[0] not in whole]
     head = ["case", *(f"{form}: {'ours → theirs' if way == WE_WRITE else 'theirs → ours'}" for form, way in columns)]
     lines = [f"## {results['peer']} {results['version']}", "", summary(results).partition(": ")[2] + ".", ""]
     lines += [f"Equal in every column: {', '.join(whole)}.", ""] if whole else []
