@@ -16,6 +16,7 @@ import kinds
 
 # JSON has no text for these; a column of them is flat, and shown by `dataset head` as text.
 NOT_JSON = ("float16", "date64")
+TEXTS = ("binary", "large_binary", "fixed", "date", "date64", "time", "timestamp", "duration", "interval")
 ROWS_MAX = 1_000_000
 
 
@@ -100,7 +101,9 @@ class Bridge:
 
 
 def from_json(kind, value):
-    """A flat value of docs/json.md in the form of `kinds`."""
+    """A flat value of docs/json.md in the form of `kinds`; what is no text where one belongs stays as it is."""
+    if kind.name in TEXTS and not isinstance(value, str):
+        return value
     match kind.name:
         case "float16" | "float32" | "float64":
             value = float(value)

@@ -1,5 +1,10 @@
 """polars: Arrow files, Parquet, CSV, lines of JSON and Avro."""
 
+import os
+
+# A panic is an end of a check as any other, and needs no trace.
+os.environ["RUST_BACKTRACE"] = "0"
+
 import polars as pl
 
 import kinds

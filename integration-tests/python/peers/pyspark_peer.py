@@ -15,7 +15,7 @@ import pyspark
 from pyspark.sql import SparkSession, functions, types
 
 import kinds
-from checks import THEY_WRITE, Format, Lacking, Peer, different, main, refused
+from checks import NESTED, ONE_COLUMN, OURS, THEY_WRITE, WE_WRITE, Format, Lacking, Peer, different, main, refused
 
 PLAIN = {
     "bool": types.BooleanType, "int8": types.ByteType, "int16": types.ShortType, "int32": types.IntegerType, "int64": types.LongType,
@@ -36,6 +36,7 @@ SETTINGS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.memory": "1g",
+    "spark.sql.timeType.enabled": "true",
     # Tables of ten rows: compiling a plan for each would take longer than all of them.
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
@@ -130,14 +131,41 @@ class Pyspark(Peer):
         return names, [tuple(kinds.form(of[name], cell, scalar) if name in of else cell for name, cell in zip(names, row)) for row in rows]
 
     def write(self, form, case, path):
-        name = self.zone(form)
+        name, wanted = self.zone(form), schema(case)
         rows = [tuple(kinds.python(kind, cell) for (_, kind), cell in zip(case.columns, row)) for row in case.rows]
-        made = self.spark.createDataFrame(rows, schema(case)).coalesce(1)
+        made = self.spark.createDataFrame(rows, wanted).coalesce(1)
         folder = path.with_suffix(".folder")
         options = CSV if name == "csv" else {}
         made.write.format(name).options(**options).save(str(folder))
         (part,) = (file for file in folder.iterdir() if file.name.startswith("part-"))
         shutil.move(part, path)
+
+
+FAR = "Python's dates and moments are of the years 1 to 9999"
+EMPTY = "Spark reads an empty text of CSV as null, quoted or not"
+MILLIS = "Spark writes moments of CSV and JSON in milliseconds unless `timestampFormat` says otherwise"
+SECONDS = "Spark writes the offsets of old moments with seconds, `+00:53:28`, and those we do not read"
+Pyspark.rules = (
+    *OURS,
+    refused("*", WE_WRITE, "date32_far", "ValueError", FAR),
+    refused("*", THEY_WRITE, "date32_far timestamp_us_far", "OverflowError", FAR),
+    refused("parquet avro csv json", WE_WRITE, "timestamp_us_far", "ValueError", FAR),
+    refused("parquet", WE_WRITE, "float16 time_s time_ms timestamp_ns* instant_ns", "PARQUET_TYPE_ILLEGAL", "Spark has no such type"),
+    refused("parquet", WE_WRITE, "decimal_76_20", "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION", "Spark has decimals of at most 38 digits"),
+    refused("parquet", WE_WRITE, "interval", "FS0306", "Parquet's INTERVAL is of milliseconds: we read it and do not write it (docs/formats.md)"),
+    different("parquet", "both", "duration_us", "Parquet has no length of time: Spark's and ours are numbers with notes of their own"),
+    different("parquet", WE_WRITE, "duration_s duration_ms", "Parquet has no length of time: others see numbers"),
+    different("csv", WE_WRITE, "float32 float64", "we write `inf`, of which Spark makes null unless `positiveInf` says otherwise"),
+    refused("csv", THEY_WRITE, "decimal_38_10", "FS0307", "bug of ours: `0E-10`, as Spark writes a zero, is not read"),
+    different("csv", WE_WRITE, "large_utf8 utf8_view dictionary many_rows required", EMPTY),
+    different("csv", WE_WRITE, "binary large_binary", "we write base 16, Spark takes the text's own bytes"),
+    refused("csv", THEY_WRITE, "binary large_binary", "FS0307", "Spark writes `[0, 255]`"),
+    refused("csv", "both", "null", "UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE", "Spark has no such column in CSV"),
+    refused("csv", THEY_WRITE, NESTED, "UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE", "Spark has no such column in CSV"),
+    refused("csv", THEY_WRITE, "duration_us", "FS0306", "CSV has no text of this type that reads back (docs/csv.md)"),
+    different("csv json", THEY_WRITE, "timestamp_us instant_us instant_berlin list_instant one_row required", MILLIS),
+    *ONE_COLUMN,
+)
 
 
 if __name__ == "__main__":
