@@ -10,6 +10,7 @@ import collections
 import fnmatch
 import json
 import pathlib
+import signal
 import sys
 from dataclasses import dataclass
 
@@ -202,6 +203,8 @@ def main(peer, bridge_class=Bridge):
     parser.add_argument("results", type=pathlib.Path, help="the folder for the results")
     parser.add_argument("--only", default="*", help="patterns of cases, separated by spaces")
     arguments = parser.parse_args()
+    # So that whoever ends this process ends its server, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with bridge_class(arguments.binary, arguments.seeds) as bridge:
         peer.start(bridge)
         checks = run(peer, bridge, arguments.only)
