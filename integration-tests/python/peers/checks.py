@@ -69,8 +69,10 @@ def refused(formats, way, cases, by, why):
 NESTED = "list_* struct* map_*"
 NO_CSV = f"float16 date64 duration_* interval {NESTED}"
 NO_JSON = "float16 date64"
+INTERVAL = "Parquet's INTERVAL is of milliseconds: we read it and do not write it (docs/formats.md)"
 # What our own documents refuse, whoever reads it.
 OURS = (
+    refused("parquet", WE_WRITE, "interval", "FS0306", INTERVAL),
     refused("csv*", WE_WRITE, NO_CSV, "FS0306", "CSV has no text of this type that reads back (docs/csv.md)"),
     refused("json*", WE_WRITE, NO_JSON, "FS0306", "JSON has no text of this type that reads back (docs/json.md)"),
 )

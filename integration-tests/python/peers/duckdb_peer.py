@@ -182,7 +182,6 @@ Duckdb.rules = (
     *OURS,
     different("parquet", WE_WRITE, "decimal_76_20", "DuckDB has decimals of at most 38 digits, and takes a DOUBLE"),
     different("parquet", WE_WRITE, "duration_s duration_ms duration_us", LENGTH),
-    refused("parquet", WE_WRITE, "interval", "FS0306", "Parquet's INTERVAL is of milliseconds: we read it and do not write it (docs/formats.md)"),
     different("parquet", WE_WRITE, "timestamp_us_far timestamp_ns_far", FAR),
     refused("csv", WE_WRITE, "date32_far timestamp_us_far timestamp_ns_far", "ConversionException", FAR),
     refused("json", WE_WRITE, "date32_far timestamp_us_far timestamp_ns_far", "InvalidInputException", FAR),

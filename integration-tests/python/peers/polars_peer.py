@@ -144,7 +144,6 @@ Polars.rules = (
     *OURS,
     refused("arrow", WE_WRITE, "decimal_76_20 interval", "PanicException", "polars has no such type"),
     refused("parquet", WE_WRITE, "decimal_76_20", "InvalidOperationError", "polars has decimals of at most 38 digits"),
-    refused("parquet", WE_WRITE, "interval", "FS0306", "Parquet's INTERVAL is of milliseconds: we read it and do not write it (docs/formats.md)"),
     refused("csv", THEY_WRITE, "float16", "FS0306", "CSV has no text of this type that reads back (docs/csv.md)"),
     refused("csv", WE_WRITE, "binary large_binary null", "ComputeError", "polars reads no such column from CSV"),
     refused("csv", THEY_WRITE, f"binary large_binary duration_* {NESTED}", "ComputeError", "polars writes no such column to CSV"),

@@ -137,7 +137,6 @@ def value_type(of):
 
 Pyarrow.rules = (
     *OURS,
-    refused("parquet", WE_WRITE, "interval", "FS0306", "Parquet's INTERVAL is of milliseconds: we read it and do not write it (docs/formats.md)"),
     refused("parquet*", THEY_WRITE, "interval", "ArrowNotImplementedError", "Parquet has no such interval"),
     different("parquet?v1", THEY_WRITE, "duration_s duration_ms duration_us", "without an Arrow schema a file has numbers only"),
     refused("parquet?v1", THEY_WRITE, "timestamp_ns* instant_ns", "ArrowInvalid", "version 1.0 has no nanoseconds"),

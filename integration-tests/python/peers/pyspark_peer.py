@@ -90,6 +90,11 @@ def column(name):
     return functions.col("`" + name.replace("`", "``") + "`")
 
 
+def micros(name):
+    """An instant's microseconds since 1970."""
+    return functions.unix_micros(column(name)).alias(name)
+
+
 class Pyspark(Peer):
     name, version = "pyspark", pyspark.__version__
 
@@ -125,7 +130,7 @@ class Pyspark(Peer):
         found = reader.load(str(path))
         # Python's datetime in a zone cannot be made of the first day of its calendar.
         instants = {field.name for field in found.schema if isinstance(field.dataType, types.TimestampType)}
-        found = found.select([functions.unix_micros(column(name)).alias(name) if name in instants else column(name) for name in found.columns])
+        found = found.select([micros(name) if name in instants else column(name) for name in found.columns])
         of = dict(case.columns)
         names, rows = found.columns, found.collect()
         return names, [tuple(kinds.form(of[name], cell, scalar) if name in of else cell for name, cell in zip(names, row)) for row in rows]
@@ -152,7 +157,6 @@ Pyspark.rules = (
     refused("parquet avro csv json", WE_WRITE, "timestamp_us_far", "ValueError", FAR),
     refused("parquet", WE_WRITE, "float16 time_s time_ms timestamp_ns* instant_ns", "PARQUET_TYPE_ILLEGAL", "Spark has no such type"),
     refused("parquet avro", WE_WRITE, "decimal_76_20", "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION", "Spark has decimals of at most 38 digits"),
-    refused("parquet", WE_WRITE, "interval", "FS0306", "Parquet's INTERVAL is of milliseconds: we read it and do not write it (docs/formats.md)"),
     different("parquet avro", "both", "duration_us", "a length of time is a number in Parquet and Avro: that it is one, only the writer knows"),
     different("parquet avro", WE_WRITE, "duration_s duration_ms", "a length of time is a number in Parquet and Avro"),
     different("csv", WE_WRITE, "float32 float64", "we write `inf`, of which Spark makes null unless `positiveInf` says otherwise"),
