@@ -157,6 +157,7 @@ Pyspark.rules = (
     refused("parquet avro csv json", WE_WRITE, "timestamp_us_far", "ValueError", FAR),
     refused("parquet", WE_WRITE, "float16 time_s time_ms timestamp_ns* instant_ns", "PARQUET_TYPE_ILLEGAL", "Spark has no such type"),
     refused("parquet avro", WE_WRITE, "decimal_76_20", "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION", "Spark has decimals of at most 38 digits"),
+    different("parquet", WE_WRITE, "time_ns", "Spark reads times in microseconds, and cuts nanoseconds off"),
     different("parquet avro", "both", "duration_us", "a length of time is a number in Parquet and Avro: that it is one, only the writer knows"),
     different("parquet avro", WE_WRITE, "duration_s duration_ms", "a length of time is a number in Parquet and Avro"),
     different("csv", WE_WRITE, "float32 float64", "we write `inf`, of which Spark makes null unless `positiveInf` says otherwise"),
