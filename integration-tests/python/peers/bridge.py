@@ -51,7 +51,7 @@ class Bridge:
     def cli(self, *arguments):
         """A command's output; a refusal is raised with its code first."""
         command = [self.binary, *arguments, "--url", f"http://{self.address}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         if done.returncode == 0:
             return done.stdout
         code = re.search(r"error\[(FS\d+)\]", done.stderr)

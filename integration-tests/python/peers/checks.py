@@ -11,6 +11,7 @@ import fnmatch
 import json
 import pathlib
 import signal
+import subprocess
 import sys
 from dataclasses import dataclass
 
@@ -153,7 +154,7 @@ def check(peer, bridge, form, way, case):
         return LACKING, str(lacking)
     except Refused as by:
         return REFUSED, str(by)
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit, subprocess.TimeoutExpired):
         raise
     except BaseException as by:  # what a library in Rust panics with is no Exception
         return REFUSED, f"{type(by).__name__}: {str(by).strip()[:600]}"
