@@ -154,7 +154,8 @@ def check(peer, bridge, form, way, case):
         return LACKING, str(lacking)
     except Refused as by:
         return REFUSED, str(by)
-    except (KeyboardInterrupt, SystemExit, subprocess.TimeoutExpired):
+    except (KeyboardInterrupt, SystemExit, ConnectionError, subprocess.TimeoutExpired):
+        # Nobody answered, which is no refusal.
         raise
     except BaseException as by:  # what a library in Rust panics with is no Exception
         return REFUSED, f"{type(by).__name__}: {str(by).strip()[:600]}"
