@@ -183,8 +183,10 @@ fn environment(
         ("FLINKSPARK_FAULTS_BIN", Binary::Faults.path(workspace)),
     ];
     if request.wants(Category::System) {
-        let python = process::timed("pyarrow", || python::environment(workspace))?;
-        environment.push(("FLINKSPARK_PYTHON", python));
+        let peers = process::timed("the peers", || python::environments(workspace))?;
+        let pyarrow = python::interpreter(&peers, "pyarrow");
+        environment.push(("FLINKSPARK_PYTHON", pyarrow));
+        environment.push(("FLINKSPARK_PEERS", peers));
     }
     if let Some(seed) = arguments.seed {
         environment.push(("PROPTEST_RNG_SEED", seed.to_string().into()));

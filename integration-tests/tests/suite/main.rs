@@ -9,6 +9,7 @@ mod jobs;
 mod long;
 mod matrix;
 mod memory;
+mod peers;
 mod python;
 mod query;
 mod readme;

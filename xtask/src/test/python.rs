@@ -1,28 +1,74 @@
-//! A Python environment of its own for the tests that act as somebody else's Flight client.
+//! Python environments for the tests that act as somebody else's program: one for each peer.
 //!
-//! Made once, beside the target folder, from the package index. Invariant: an environment without
-//! its mark was not finished and is made again.
+//! Made once, beside the target folder, from the package index, with the versions that stand in
+//! `integration-tests/python/peers/requirements`. Invariant: an environment whose mark is not of these
+//! versions was not finished, or is of others, and is made again.
 
 use crate::process::{self, Failure};
 use crate::workspace::Workspace;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The one package that is installed: nothing of FlinkSpark is.
-const PACKAGE: &str = "pyarrow==26.0.1";
+/// The peers, which are also the names of their files of requirements.
+const PEERS: [&str; 6] = [
+    "pyarrow",
+    "fastavro",
+    "polars",
+    "duckdb",
+    "thriftpy2",
+    "pyspark",
+];
 
-/// The environment's interpreter.
-pub(super) fn environment(workspace: &Workspace) -> Result<PathBuf, Failure> {
-    let folder = workspace.tools().join(PACKAGE.replace("==", "-"));
-    let (python, mark) = (folder.join("bin/python"), folder.join("complete"));
-    if !mark.exists() {
-        process::run(
-            Command::new("python3")
-                .args(["-m", "venv", "--clear"])
-                .arg(&folder),
-        )?;
-        process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet", PACKAGE]))?;
-        std::fs::write(&mark, PACKAGE).map_err(Failure::while_doing(mark.display()))?;
+/// What the peers' scripts and requirements lie in.
+const FOLDER: &str = "integration-tests/python/peers";
+
+/// The folder in which each peer's environment has the peer's name.
+pub(super) fn environments(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    let folder = workspace.tools().join("peers");
+    let scripts = workspace.root.join(FOLDER);
+    for peer in PEERS {
+        environment(&folder.join(peer), &scripts, peer)?;
     }
-    Ok(python)
+    Ok(folder)
+}
+
+/// The interpreter of a peer's environment.
+pub(super) fn interpreter(environments: &Path, peer: &str) -> PathBuf {
+    environments.join(peer).join("bin/python")
+}
+
+/// Makes an environment unless it is there with these requirements.
+fn environment(folder: &Path, scripts: &Path, peer: &str) -> Result<(), Failure> {
+    let requirements = scripts.join("requirements").join(format!("{peer}.txt"));
+    let jars = requirements.with_extension("jars");
+    let mut wanted = read(&requirements)?;
+    if jars.exists() {
+        wanted += &read(&jars)?;
+    }
+    let (python, mark) = (folder.join("bin/python"), folder.join("complete"));
+    if std::fs::read_to_string(&mark).is_ok_and(|text| text == wanted) {
+        return Ok(());
+    }
+    process::run(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(folder),
+    )?;
+    process::run(
+        Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--no-deps", "-r"])
+            .arg(&requirements),
+    )?;
+    if jars.exists() {
+        process::run(
+            Command::new(&python)
+                .arg(scripts.join("jars.py"))
+                .arg(&jars),
+        )?;
+    }
+    std::fs::write(&mark, wanted).map_err(Failure::while_doing(mark.display()))
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(Failure::while_doing(path.display()))
 }
