@@ -139,7 +139,7 @@ class Polars(Peer):
 
 
 WIDE_JSON = "polars writes decimals as text, which is no number to us"
-FAR = "polars knows the calendar of about 262,000 years only, and writes it with four digits"
+FAR = "polars has a text for fewer years than its numbers hold"
 Polars.rules = (
     *OURS,
     refused("arrow", WE_WRITE, "decimal_76_20 interval", "PanicException", "polars has no such type"),
