@@ -181,7 +181,7 @@ fn one_column(names: &[String], options: &CsvOptions, delimiter: u8) -> Option<S
 }
 
 /// A word on lines that other readers take for nulls.
-fn blank_lines(columns: usize, blanks: u64) -> Option<String> {
+pub(super) fn blank_lines(columns: usize, blanks: u64) -> Option<String> {
     (columns == 1 && blanks > 0).then(|| {
         let lines = if blanks == 1 { "line was" } else { "lines were" };
         format!(

@@ -1,7 +1,7 @@
 //! Reads CSV at a schema, declared or inferred.
 
 use super::encoding::Encoding;
-use super::infer::{Inferred, Uninferred, check_width, infer, utf8};
+use super::infer::{Inferred, Uninferred, blank_lines, check_width, infer, utf8};
 use super::look::Look;
 use super::met::{self, Met, notices};
 use super::nulls::{BACKSLASH_N, Nulls, is_textual};
@@ -331,6 +331,9 @@ impl BatchReader for Reader {
             )),
         });
         let mut all = self.notices.clone();
+        if self.is_declared {
+            all.extend(blank_lines(self.columns.len(), self.records.blanks()));
+        }
         all.extend(notices(met));
         all.extend(rounded);
         all

@@ -192,6 +192,12 @@ fn blank_lines_of_one_column_are_said_or_refused() {
         notices[0].contains("2 blank lines were skipped"),
         "{notices:?}"
     );
+    // At a schema that was declared, too, when all was read.
+    let schema = Arc::new(Schema::new(vec![Field::new("c", DataType::Int64, true)]));
+    let mut reader = opened(b"c\n1\n\n2\n\n", Some(schema), CsvOptions::default()).unwrap();
+    let rows = reader.by_ref().map(|batch| batch.unwrap().num_rows());
+    assert_eq!(rows.sum::<usize>(), 2);
+    assert_eq!(reader.notices(), notices);
     let error = read("c\n1\n\n2\n", None, with_nulls(&[""])).unwrap_err();
     assert_eq!(error.code(), "FS0309");
     let (_, notices) = told(b"c,d\n1,2\n\n", CsvOptions::default());
