@@ -98,6 +98,15 @@ pub struct Outcome {
 }
 
 impl Transfer {
+    /// The error of a transfer that is not between one file and one dataset: `FS0430`.
+    pub fn wrong_ends(&self) -> Error {
+        let Self { source, target, .. } = self;
+        let message = "a transfer needs one file and one dataset";
+        Error::new(Kind::Invalid, "FS0430", message)
+            .with_detail(format!("the source is {source}, the target is {target}"))
+            .with_hint("write the dataset as dataset://NAME, and the file as a path")
+    }
+
     /// Carries it out.
     ///
     /// Errors: `FS0430` where not exactly one end is a dataset, `FS0431` where the id stands for
@@ -113,13 +122,7 @@ impl Transfer {
             (End::Dataset(dataset), End::File(_) | End::Standard(_)) => {
                 export::run(self, client, dataset, progress).await
             }
-            (source, target) => Err(Error::new(
-                Kind::Invalid,
-                "FS0430",
-                "a transfer needs one file and one dataset",
-            )
-            .with_detail(format!("the source is {source}, the target is {target}"))
-            .with_hint("write the dataset as dataset://NAME, and the file as a path")),
+            _ => Err(self.wrong_ends()),
         }
     }
 }

@@ -5,9 +5,9 @@ use crate::client::Client;
 use flinkspark_connector::flight::body::ReadCommand;
 use flinkspark_connector::flight::client::Info;
 use flinkspark_connector::transfer::{Change, End, Transfer};
+use flinkspark_model::Result;
 use flinkspark_model::port::Mode;
 use flinkspark_model::schema::type_name;
-use flinkspark_model::{Error, Kind, Result};
 use serde_json::{Value, json};
 
 /// What the transfer would do.
@@ -47,13 +47,7 @@ pub(super) async fn run(
                 "columns": columns(&schema), "changes": changes(&tried.changes),
             }))
         }
-        (source, target) => Err(Error::new(
-            Kind::Invalid,
-            "FS0430",
-            "a transfer needs one file and one dataset",
-        )
-        .with_detail(format!("the source is {source}, the target is {target}"))
-        .with_hint("write the dataset as dataset://NAME, and the file as a path")),
+        _ => Err(transfer.wrong_ends()),
     }
 }
 
