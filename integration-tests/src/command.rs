@@ -7,6 +7,8 @@ use crate::{Failure, Step};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 /// The binary that users build, or the one with fail points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,5 +86,21 @@ pub fn must(command: &mut Command) -> Step<Said> {
         Ok(said)
     } else {
         Err(Failure::from(format!("{command:?} failed: {said:?}")))
+    }
+}
+
+/// Runs a command to its end; none where that did not come within the limit, and the command was killed.
+pub fn within(command: &mut Command, limit: Duration) -> Step<Option<Said>> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn()?;
+    let pid = child.id().to_string();
+    let (sender, ended) = sync_channel(1);
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    match ended.recv_timeout(limit) {
+        Ok(output) => Ok(Some(output?.into())),
+        Err(_) => {
+            Command::new("kill").args(["-KILL", &pid]).status()?;
+            Ok(None)
+        }
     }
 }

@@ -159,6 +159,13 @@ impl Server {
             .into())
     }
 
+    /// Runs a client's command against it; none where it did not end within the limit, and was killed.
+    pub fn run_within(&self, arguments: &[&str], limit: Duration) -> Step<Option<Said>> {
+        let mut command = flinkspark(Build::Plain)?;
+        command.args(arguments).env("FLINKSPARK_URL", self.url());
+        command::within(&mut command, limit)
+    }
+
     /// Runs a client's command that must end with 0.
     pub fn must(&self, arguments: &[&str]) -> Step<Said> {
         command::must(

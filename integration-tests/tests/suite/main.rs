@@ -1,6 +1,7 @@
 //! The binary from outside, one file a subject.
 
 mod catalogue;
+mod day_one;
 mod errors;
 mod formats;
 mod full_disk;
