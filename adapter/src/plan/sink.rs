@@ -1,39 +1,52 @@
 //! Into a dataset that exists: by position, or by the columns that the statement lists, as Flink does.
 //!
-//! Invariant: a value goes into a column of its own type, or the job is refused; a column that nothing is written to is NULL.
+//! Invariant: a value goes into a column of its own type, or of one that holds every value of it, or the job is refused; a
+//! column that nothing is written to is NULL.
 
 use super::Job;
 use super::rel::{Column, Node, Rel};
+use crate::semantics::cast;
 use crate::semantics::expr::Expr;
-use crate::semantics::types::FlinkType;
+use crate::semantics::types::{FlinkType, Root};
 use crate::semantics::value::Value;
-use arrow_schema::{Field, Schema};
+use arrow_schema::{Field, FieldRef, Schema};
 
 /// Why a job's rows do not go into a dataset, in the words of an error's detail.
 pub type Misfit = String;
 
 impl Job {
-    /// The job whose rows have the dataset's columns. `ty` gives the type of a column that is not listed.
+    /// The job whose rows have the dataset's columns. `ty` gives the type of a column of the dataset.
     pub fn into_columns(
         self,
         schema: &Schema,
         ty: impl Fn(&Field) -> Option<FlinkType>,
     ) -> Result<Self, Misfit> {
-        let names = || schema.fields().iter().map(|field| field.name());
-        if self.sink_columns.is_empty()
-            && names().eq(self.columns.iter().map(|column| &column.name))
-        {
+        let places = self.places(schema)?;
+        let wider = |field: &Field, column: &Column| {
+            let wanted = ty(field)?.root;
+            widens(&column.ty.root, &wanted).then_some(wanted)
+        };
+        let mut both = schema.fields().iter().zip(&self.columns);
+        let same = |(field, column): (&FieldRef, &Column)| {
+            field.name() == &column.name && wider(field, column).is_none()
+        };
+        if self.sink_columns.is_empty() && both.all(same) {
             // Types are compared by whoever knows both schemas.
             return Ok(self);
         }
-        let places = self.places(schema)?;
         let mut exprs = Vec::with_capacity(places.len());
         let mut columns = Vec::with_capacity(places.len());
         for (field, place) in schema.fields().iter().zip(places) {
             let (expr, ty) = match place {
                 Some(index) => {
-                    let ty = self.columns[index].ty.clone();
-                    (Expr::column(index, ty.clone()), ty)
+                    let column = &self.columns[index];
+                    let expr = Expr::column(index, column.ty.clone());
+                    let expr = match wider(field, column) {
+                        Some(root) => cast::to_root(expr, &root),
+                        None => expr,
+                    };
+                    let ty = expr.ty.clone();
+                    (expr, ty)
                 }
                 None => {
                     let ty = ty(field).filter(|_| field.is_nullable());
@@ -94,5 +107,20 @@ impl Job {
             .iter()
             .map(|field| place(field.name()))
             .collect())
+    }
+}
+
+/// Whether Flink puts values of the type into a column of another one without being told, and every one of them is kept.
+fn widens(from: &Root, to: &Root) -> bool {
+    let integer = |root: &Root| {
+        let integers = [Root::TinyInt, Root::SmallInt, Root::Int, Root::BigInt];
+        integers.iter().position(|integer| integer == root)
+    };
+    match (from, to) {
+        (Root::Timestamp(from), Root::Timestamp(to)) => from < to,
+        (Root::Float, Root::Double) => true,
+        (from, to) => integer(from)
+            .zip(integer(to))
+            .is_some_and(|(from, to)| from < to),
     }
 }

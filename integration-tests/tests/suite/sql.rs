@@ -131,6 +131,42 @@ fn an_insert_goes_by_position_or_by_the_columns_that_it_lists() -> Step {
 }
 
 #[test]
+fn a_dataset_with_a_time_attribute_can_be_copied_and_narrower_numbers_go_into_wider_columns() -> Step
+{
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    let file = |name: &str, text: &str| -> Step<String> {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text)?;
+        Ok(path.to_str().ok_or("the path is text")?.into())
+    };
+    let like = file("like.csv", "n,moment\n1,2024-02-29T12:00:00.5\n")?;
+    let time = ["--time-attribute", "moment", "--watermark-delay", "1m"];
+    let register = |name| -> Step {
+        let mut command = vec!["dataset", "register", name, "--like", &like];
+        command.extend(time);
+        server.must(&command)?;
+        Ok(())
+    };
+    ["source", "copy", "apart"]
+        .into_iter()
+        .try_for_each(register)?;
+    server.must(&["transfer", &like, "dataset://source"])?;
+    for on in ["batch", "stream"] {
+        let copies = "INSERT INTO copy SELECT * FROM source; \
+                      INSERT INTO apart (moment, n) SELECT moment, CAST(7 AS SMALLINT) FROM source";
+        server.must(&["sql", "-e", copies, "--on", on])?;
+    }
+    for (name, n) in [("copy", 1), ("apart", 7)] {
+        let question = format!("SELECT n, moment FROM {name}");
+        let said = server.must(&["query", &question, "-o", "jsonl"])?;
+        let row = format!("{{\"n\":{n},\"moment\":\"2024-02-29T12:00:00.500\"}}\n");
+        assert_eq!(said.out, row.repeat(2));
+    }
+    Ok(())
+}
+
+#[test]
 fn what_a_client_asks_of_its_session_is_answered_or_refused_by_name() -> Step {
     let Flights { server, dir: _dir } = Flights::start("24h")?;
     let sql = |statements: &str| server.run(&["sql", "-e", statements, "-o", "json"]);

@@ -48,7 +48,7 @@ use crate::semantics::{invalid, refuse};
 use arrow_schema::SchemaRef;
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::Tokenizer;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 use flinkspark_model::dataset::TimePrecision;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::{Error, Kind, Result};
@@ -143,6 +143,9 @@ pub fn parse(sql: &str) -> Result<Statement> {
             tokens.len()
         )));
     }
+    if let Some(hint) = tokens.iter().find_map(|token| hint(&token.token)) {
+        return Err(refuse(format!("the hint {hint}"), "clause"));
+    }
     let statements = Parser::new(&dialect::FlinkDialect)
         .with_recursion_limit(STATEMENT_DEPTH_MAX)
         .with_tokens_with_locations(tokens)
@@ -167,6 +170,16 @@ pub fn parse(sql: &str) -> Result<Statement> {
         supplementary,
         any_rows: false,
     })
+}
+
+/// A hint, which the parser would take for a comment.
+fn hint(token: &Token) -> Option<String> {
+    match token {
+        Token::Whitespace(Whitespace::MultiLineComment(text)) if text.starts_with('+') => {
+            Some(format!("/*{text}*/"))
+        }
+        _ => None,
+    }
 }
 
 fn syntax(detail: String) -> Error {

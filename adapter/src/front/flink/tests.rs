@@ -86,6 +86,11 @@ fn views_stand_for_their_queries() {
             "FS0803",
         ),
         ("DROP TABLE t; SELECT 1 AS n", "FS0803"),
+        (
+            "SELECT a FROM t /*+ OPTIONS('scan.parallelism' = '1') */",
+            "FS0803",
+        ),
+        ("SELECT /*+ STATE_TTL('t' = '1d') */ a FROM t", "FS0803"),
     ] {
         assert_eq!(refusal(sql).code(), code, "{sql}");
     }
