@@ -4,6 +4,7 @@
 
 pub mod cold;
 pub mod crowd;
+pub mod formats;
 pub mod get;
 pub mod hourly;
 pub mod joins;

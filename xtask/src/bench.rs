@@ -1,6 +1,7 @@
 //! Runs a benchmark: always in the release profile, never in CI.
 
 use crate::process::{self, Failure};
+use crate::python;
 use crate::workspace::Workspace;
 use std::process::ExitCode;
 
@@ -28,6 +29,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         "flinkspark-integration-tests",
     ]);
     command.args(["--bin", "bench", "--"]).args(&arguments.name);
+    if arguments.name.first().is_some_and(|name| name == "formats") {
+        command.env("FLINKSPARK_PEERS", python::environments(workspace)?);
+    }
     command.env(
         "FLINKSPARK_BIN",
         workspace.target.join("release/flinkspark"),

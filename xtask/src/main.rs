@@ -12,6 +12,7 @@ mod fuzz;
 mod lint;
 mod process;
 mod profile;
+mod python;
 mod test;
 mod tidy;
 mod workspace;

@@ -9,11 +9,11 @@ mod compile;
 mod driver;
 mod execute;
 mod libtest;
-mod python;
 mod tally;
 
 use crate::process::{self, Failure};
 use crate::profile::{self, Binary};
+use crate::python;
 use crate::workspace::Workspace;
 use category::Category;
 use clap::ValueEnum;

@@ -1,6 +1,8 @@
 //! `cargo xtask bench NAME`: measures against a peer in the same run.
 
-use flinkspark_integration_tests::bench::{cold, crowd, get, hourly, joins, lookup, surface};
+use flinkspark_integration_tests::bench::{
+    cold, crowd, formats, get, hourly, joins, lookup, surface,
+};
 use flinkspark_integration_tests::{Failure, Step};
 use std::process::ExitCode;
 
@@ -30,10 +32,15 @@ fn run(arguments: &[&str]) -> Step {
         ["joins", rest @ ..] => joins::run(scale(rest, 1)?),
         ["cold"] => cold::run(),
         ["crowd", rest @ ..] => crowd::run(rest),
+        ["formats", format @ ("arrow" | "parquet" | "csv" | "json" | "avro"), rest @ ..] => {
+            formats::run(scale(rest, 30)?, Some(format))
+        }
+        ["formats", rest @ ..] => formats::run(scale(rest, 30)?, None),
+        ["formats-ours", rest @ ..] => formats::ours(rest),
         ["get", rest @ ..] => get::run(scale(rest, 10)?),
         ["surface"] => surface::run(),
         _ => Err(
-            "usage: bench lookup [--scale DATASETS] | hourly [--scale YEARS] | joins [--scale YEARS] | cold | crowd [--scale PERCENT] [--without KIND] | get [--scale MILLIONS] | surface"
+            "usage: bench lookup [--scale DATASETS] | hourly [--scale YEARS] | joins [--scale YEARS] | cold | crowd [--scale PERCENT] [--without KIND] | formats [FORMAT] [--scale YEARS] | get [--scale MILLIONS] | surface"
                 .into(),
         ),
     }

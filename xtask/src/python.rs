@@ -1,4 +1,4 @@
-//! Python environments for the tests that act as somebody else's program: one for each peer.
+//! Python environments for what acts as somebody else's program, in tests and benchmarks: one for each peer.
 //!
 //! Made once, beside the target folder, from the package index, with the versions that stand in
 //! `integration-tests/python/peers/requirements`. Invariant: an environment whose mark is not of these
@@ -23,7 +23,7 @@ const PEERS: [&str; 6] = [
 const FOLDER: &str = "integration-tests/python/peers";
 
 /// The folder in which each peer's environment has the peer's name.
-pub(super) fn environments(workspace: &Workspace) -> Result<PathBuf, Failure> {
+pub(crate) fn environments(workspace: &Workspace) -> Result<PathBuf, Failure> {
     let folder = workspace.tools().join("peers");
     let scripts = workspace.root.join(FOLDER);
     for peer in PEERS {
@@ -33,7 +33,7 @@ pub(super) fn environments(workspace: &Workspace) -> Result<PathBuf, Failure> {
 }
 
 /// The interpreter of a peer's environment.
-pub(super) fn interpreter(environments: &Path, peer: &str) -> PathBuf {
+pub(crate) fn interpreter(environments: &Path, peer: &str) -> PathBuf {
     environments.join(peer).join("bin/python")
 }
 
