@@ -39,6 +39,7 @@ mod identifiers;
 mod ipc;
 mod json;
 pub(crate) mod leaves;
+mod ordered;
 mod packed;
 mod parquet;
 #[cfg(test)]

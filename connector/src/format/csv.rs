@@ -1,10 +1,11 @@
 //! CSV after RFC 4180: own reader and writer, because null and `""` must be told apart.
 //!
 //! `docs/csv.md` specifies the text of each type, which [`super::text`] prints and parses. The modules build on one
-//! another in this order: encoding, options, source, record, sniff, look, nulls, met, infer, quote, schema, read and
+//! another in this order: encoding, options, source, record and chunks, sniff, look, nulls, met, infer, quote, schema, read and
 //! write. Invariant: a quoted field is never null and never anything but text to inference; whatever the writer writes,
 //! the reader reads back as it was, with the same options; what the reader takes for granted without being told, it says.
 
+mod chunks;
 mod encoding;
 mod infer;
 mod look;

@@ -5,7 +5,7 @@
 //! checksum is another, is an error and never fewer rows; memory does not grow with what a file unpacks to.
 
 use super::Input;
-use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
+use lz4_flex::frame::{BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -241,8 +241,10 @@ impl Packing {
                 Encoder::Bzip2(bzip2::write::BzEncoder::new(output, level))
             }
             Codec::Lz4 => {
-                let checked = FrameInfo::new().content_checksum(true);
-                Encoder::Lz4(Box::new(FrameEncoder::with_frame_info(checked, output)))
+                let frame = FrameInfo::new()
+                    .content_checksum(true)
+                    .block_size(BlockSize::Max256KB);
+                Encoder::Lz4(Box::new(FrameEncoder::with_frame_info(frame, output)))
             }
         };
         Ok(Self(Arc::new(Mutex::new(Some(encoder)))))

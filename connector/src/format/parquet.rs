@@ -23,6 +23,7 @@ use self::plan::Plan;
 use super::conform::{conform, stored_schema};
 use super::error::{cannot_open, damaged, described, guarded, unreadable_value};
 use super::leaves;
+use super::ordered::Pieces;
 use super::{BatchReader, BatchWriter, FileKind, Format, Input, ReadOptions, WriteOptions};
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{
@@ -32,9 +33,10 @@ use ::parquet::arrow::arrow_reader::{
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 use flinkspark_model::{Error, Result};
 use std::io::{SeekFrom, Write};
+use std::ops::Range;
 use std::sync::Arc;
 use write::Writer;
 
@@ -70,14 +72,11 @@ impl FileKind for Parquet {
     }
 }
 
-/// Reads a file.
+/// Reads a file, its row groups apart from one another.
 struct Reader {
-    reader: ParquetRecordBatchReader,
-    /// The columns that are decoded twice, once more.
-    beside: Option<ParquetRecordBatchReader>,
-    doubled: Vec<usize>,
-    /// None where the library's decoding is all that there is to do.
-    plan: Option<Plan>,
+    pieces: Pieces<usize, RecordBatch>,
+    /// The row groups that are left.
+    groups: Range<usize>,
     stored: SchemaRef,
     name: String,
     rows_total: u64,
@@ -106,34 +105,77 @@ impl Reader {
     }
 
     fn decode(&mut self) -> Result<Option<RecordBatch>> {
-        let wrong = |why: String| damaged(Format::PARQUET, &self.name, why);
-        match self.reader.next() {
-            Some(Ok(batch)) => {
-                let rows_before = self.rows_read;
-                self.rows_read += batch.num_rows() as u64;
-                let batch = match &self.plan {
-                    None => batch,
-                    Some(plan) => {
-                        let beside = next_beside(self.beside.as_mut(), &batch)
-                            .map_err(|cause| wrong(cause.to_string()))?;
-                        let beside = |column| beside_of(&self.doubled, beside.as_ref(), column);
-                        changed(plan, &batch, &beside, &self.stored, |column, row, why| {
-                            let row = rows_before + row as u64 + 1;
-                            unreadable_value(&self.name, column, row, why)
-                        })?
-                    }
-                };
-                conform(&batch, &self.stored)
-                    .map(Some)
-                    .map_err(|misfit| wrong(described(&misfit)))
+        let batch = self.pieces.next(|| Ok(self.groups.next()))?;
+        match &batch {
+            Some(batch) => self.rows_read += batch.num_rows() as u64,
+            None if self.rows_read != self.rows_total => {
+                let (total, read) = (self.rows_total, self.rows_read);
+                let why = format!("its footer says {total} rows, it has {read}");
+                return Err(damaged(Format::PARQUET, &self.name, why));
             }
-            Some(Err(cause)) => Err(wrong(cause.to_string())),
-            None if self.rows_read != self.rows_total => Err(wrong(format!(
-                "its footer says {} rows, it has {}",
-                self.rows_total, self.rows_read
-            ))),
-            None => Ok(None),
+            None => {}
         }
+        Ok(batch)
+    }
+}
+
+/// How the row groups of a file are read.
+struct Groups {
+    shared: Shared,
+    name: String,
+    batch_rows: usize,
+    decoded: ArrowReaderMetadata,
+    /// How the columns are decoded that are decoded twice, once more.
+    beside: Option<ArrowReaderMetadata>,
+    doubled: Vec<usize>,
+    /// None where the library's decoding is all that there is to do.
+    plan: Option<Plan>,
+    stored: SchemaRef,
+}
+
+impl Groups {
+    fn file(&self) -> File<'_> {
+        File {
+            shared: self.shared.clone(),
+            name: &self.name,
+            batch_rows: self.batch_rows,
+        }
+    }
+
+    /// Gives the rows of a row group in batches.
+    fn read(&self, group: usize, give: &mut dyn FnMut(RecordBatch) -> bool) -> Result<()> {
+        let file = self.file();
+        let mut beside = match &self.beside {
+            Some(beside) => Some(file.decoder(beside.clone(), Some(&self.doubled), Some(group))?),
+            None => None,
+        };
+        let before = self.decoded.metadata().row_groups().iter().take(group);
+        let before = before.map(|group| u64::try_from(group.num_rows()).unwrap_or_default());
+        let mut rows_before: u64 = before.sum();
+        for batch in file.decoder(self.decoded.clone(), None, Some(group))? {
+            let wrong = |cause: ArrowError| damaged(Format::PARQUET, &self.name, cause.to_string());
+            let batch = batch.map_err(wrong)?;
+            let rows = batch.num_rows() as u64;
+            let batch = match &self.plan {
+                None => batch,
+                Some(plan) => {
+                    let beside = next_beside(beside.as_mut(), &batch).map_err(wrong)?;
+                    let beside = |column| beside_of(&self.doubled, beside.as_ref(), column);
+                    changed(plan, &batch, &beside, &self.stored, |column, row, why| {
+                        let row = rows_before + row as u64 + 1;
+                        unreadable_value(&self.name, column, row, why)
+                    })?
+                }
+            };
+            let batch = conform(&batch, &self.stored);
+            let batch =
+                batch.map_err(|misfit| damaged(Format::PARQUET, &self.name, described(&misfit)))?;
+            if !give(batch) {
+                break;
+            }
+            rows_before += rows;
+        }
+        Ok(())
     }
 }
 
@@ -165,20 +207,31 @@ impl File<'_> {
         if !plan.open().is_empty() {
             self.settle(&loaded, &mut plan)?;
         }
-        let (reader, beside) = if plan.is_plain() {
-            (self.decoder(loaded, None)?, None)
-        } else {
-            self.decoders(&loaded, &plan, None)?
+        let (decoded, beside) = match plan.is_plain() {
+            true => (loaded, None),
+            false => self.planned(&loaded, &plan)?,
         };
         let planned = plan.stored();
         let metadata = without_keys(planned.metadata());
         let stored = Schema::new_with_metadata(planned.fields().clone(), metadata);
-        Ok(Reader {
-            reader,
-            beside,
+        let stored = Arc::new(stored);
+        let groups = Groups {
+            shared: self.shared.clone(),
+            name: self.name.into(),
+            batch_rows: self.batch_rows,
             doubled: plan.doubled(),
             plan: (!plan.is_plain()).then_some(plan),
-            stored: stored.into(),
+            stored: Arc::clone(&stored),
+            decoded,
+            beside,
+        };
+        let count = groups.decoded.metadata().num_row_groups();
+        Ok(Reader {
+            pieces: Pieces::new(move |group, give| {
+                guarded(Format::PARQUET, &groups.name, || groups.read(group, give))
+            }),
+            groups: 0..count,
+            stored,
             name: self.name.into(),
             rows_total,
             rows_read: 0,
@@ -188,7 +241,12 @@ impl File<'_> {
     /// Lets the values of INT96 decide their units.
     fn settle(&self, loaded: &ArrowReaderMetadata, plan: &mut Plan) -> Result<()> {
         let open = plan.open();
-        let (reader, mut beside) = self.decoders(loaded, plan, Some(&open))?;
+        let (decoded, twice) = self.planned(loaded, plan)?;
+        let reader = self.decoder(decoded, Some(&open), None)?;
+        let mut beside = match twice {
+            Some(twice) => Some(self.decoder(twice, Some(&open), None)?),
+            None => None,
+        };
         for batch in reader {
             let wrong = |cause: String| damaged(Format::PARQUET, self.name, cause);
             let batch = batch.map_err(|cause| wrong(cause.to_string()))?;
@@ -213,32 +271,30 @@ impl File<'_> {
         Ok(())
     }
 
-    /// The decoders of the planned types, of these columns or of all.
-    fn decoders(
+    /// How the planned types are decoded, and those that are decoded beside them where there are any.
+    fn planned(
         &self,
         loaded: &ArrowReaderMetadata,
         plan: &Plan,
-        columns: Option<&[usize]>,
-    ) -> Result<(ParquetRecordBatchReader, Option<ParquetRecordBatchReader>)> {
+    ) -> Result<(ArrowReaderMetadata, Option<ArrowReaderMetadata>)> {
         let at = |schema: SchemaRef| {
             let options = ArrowReaderOptions::default().with_schema(schema);
             ArrowReaderMetadata::try_new(Arc::clone(loaded.metadata()), options)
                 .map_err(|cause| self.wrong(cause))
         };
-        let reader = self.decoder(at(plan.decoded())?, columns)?;
-        let doubled = plan.doubled();
-        let doubled = columns.unwrap_or(&doubled);
-        if doubled.is_empty() {
-            return Ok((reader, None));
-        }
-        let beside = self.decoder(at(plan.beside())?, Some(doubled))?;
-        Ok((reader, Some(beside)))
+        let beside = match plan.doubled().is_empty() && plan.open().is_empty() {
+            true => None,
+            false => Some(at(plan.beside())?),
+        };
+        Ok((at(plan.decoded())?, beside))
     }
 
+    /// A decoder of these columns or of all, of this row group or of all.
     fn decoder(
         &self,
         metadata: ArrowReaderMetadata,
         columns: Option<&[usize]>,
+        group: Option<usize>,
     ) -> Result<ParquetRecordBatchReader> {
         let mut builder =
             ParquetRecordBatchReaderBuilder::new_with_metadata(self.shared.clone(), metadata)
@@ -246,6 +302,9 @@ impl File<'_> {
         if let Some(columns) = columns {
             let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
             builder = builder.with_projection(mask);
+        }
+        if let Some(group) = group {
+            builder = builder.with_row_groups(vec![group]);
         }
         builder.build().map_err(|cause| self.wrong(cause))
     }
@@ -255,13 +314,13 @@ impl File<'_> {
 fn next_beside(
     beside: Option<&mut ParquetRecordBatchReader>,
     batch: &RecordBatch,
-) -> std::result::Result<Option<RecordBatch>, arrow_schema::ArrowError> {
+) -> std::result::Result<Option<RecordBatch>, ArrowError> {
     let Some(beside) = beside else {
         return Ok(None);
     };
     match beside.next().transpose()? {
         Some(rows) if rows.num_rows() == batch.num_rows() => Ok(Some(rows)),
-        _ => Err(arrow_schema::ArrowError::ParquetError(
+        _ => Err(ArrowError::ParquetError(
             "its columns have different numbers of rows".into(),
         )),
     }
@@ -309,8 +368,7 @@ impl Iterator for Reader {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let name = self.name.clone();
-        guarded(Format::PARQUET, &name, || self.decode()).transpose()
+        self.decode().transpose()
     }
 }
 

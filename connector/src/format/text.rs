@@ -20,5 +20,5 @@ pub(super) use column::{Column, column, column_of};
 pub(super) use look::{Kind, kind};
 pub(super) use number::{Number, keeps};
 pub(super) use patterns::Patterns;
-pub(super) use print::{Printer, printer, printer_of, within_day};
+pub(super) use print::{Printer, printer, printer_of, put_float, within_day};
 pub(super) use seen::{Restated, Seen};

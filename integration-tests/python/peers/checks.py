@@ -77,7 +77,6 @@ OURS = (
     refused("csv*", WE_WRITE, NO_CSV, "FS0306", "CSV has no text of this type that reads back (docs/csv.md)"),
     refused("json*", WE_WRITE, NO_JSON, "FS0306", "JSON has no text of this type that reads back (docs/json.md)"),
 )
-OFFSET = "bug of ours: an offset such as `+0100` or `+00` is not read"
 BLANK = "a null alone in a line is a blank line, which is skipped, and said"
 ONE_COLUMN = (
     different("csv", WE_WRITE, "one_column", "where there is one column its null is written as `\\N`, which only we know (docs/csv.md)"),

@@ -7,7 +7,7 @@ it is not under test.
 import duckdb
 
 import kinds
-from checks import NESTED, OFFSET, ONE_COLUMN, OURS, THEY_WRITE, WE_WRITE, Format, Lacking, Peer, different, main, refused
+from checks import NESTED, ONE_COLUMN, OURS, THEY_WRITE, WE_WRITE, Format, Lacking, Peer, different, main, refused
 
 PLAIN = {
     "bool": "BOOLEAN", "float32": "FLOAT", "float64": "DOUBLE", "date": "DATE", "interval": "INTERVAL",
@@ -187,8 +187,6 @@ Duckdb.rules = (
     refused("json", WE_WRITE, "date32_far timestamp_us_far timestamp_ns_far", "InvalidInputException", FAR),
     refused("*", THEY_WRITE, "date32_far", "OutOfRangeException", FAR),
     refused("*", THEY_WRITE, "timestamp_us_far timestamp_ns_far", "ConversionException", FAR),
-    refused("csv", THEY_WRITE, "instant_*", "FS0307", OFFSET),
-    refused("json", THEY_WRITE, "instant_* list_instant", "FS0307", OFFSET),
     different("csv json", WE_WRITE, "binary large_binary struct_types", BYTES),
     refused("json", THEY_WRITE, "binary large_binary struct_types", "FS0307", BYTES),
     refused("csv", THEY_WRITE, "binary large_binary", "FS0307", BYTES),

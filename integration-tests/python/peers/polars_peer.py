@@ -8,7 +8,7 @@ os.environ["RUST_BACKTRACE"] = "0"
 import polars as pl
 
 import kinds
-from checks import NESTED, OFFSET, ONE_COLUMN, OURS, THEY_WRITE, WE_WRITE, Format, Lacking, Peer, different, main, refused
+from checks import NESTED, ONE_COLUMN, OURS, THEY_WRITE, WE_WRITE, Format, Lacking, Peer, different, main, refused
 
 PLAIN = {
     **{f"{sign}int{bits}": getattr(pl, f"{name}{bits}") for sign, name in (("", "Int"), ("u", "UInt")) for bits in (8, 16, 32, 64)},
@@ -149,7 +149,6 @@ Polars.rules = (
     refused("csv", THEY_WRITE, f"binary large_binary duration_* {NESTED}", "ComputeError", "polars writes no such column to CSV"),
     refused("csv json", WE_WRITE, "date32_far timestamp_us_far", "ComputeError", FAR),
     refused("csv json", THEY_WRITE, "date32_far timestamp_us_far", "PanicException", FAR),
-    refused("csv", THEY_WRITE, "instant_*", "FS0307", OFFSET),
     refused("csv", WE_WRITE, "names", "SchemaError", "polars leaves a doubled quote within a header as it is"),
     *ONE_COLUMN,
     refused("json", WE_WRITE, "int8 uint8 int16 uint16 duration_* time_ns", "PanicException", "polars reads no such column from JSON"),
@@ -160,7 +159,6 @@ Polars.rules = (
     refused("json", THEY_WRITE, "decimal_* one_row required", "FS0307", WIDE_JSON),
     refused("json", WE_WRITE, "binary large_binary", "SchemaError", "polars reads no binary from JSON"),
     refused("json", THEY_WRITE, "binary large_binary struct_types", "PanicException", "polars writes no binary to JSON"),
-    refused("json", THEY_WRITE, "duration_*", "FS0307", "bug of ours: `-PT0.001S`, a sign before the length of time, is not read"),
     different("json", THEY_WRITE, "instant_berlin", "polars writes offsets in minutes: Berlin's was +00:53:28 before 1893"),
     refused("json", "both", "map_int", "ComputeError", "polars takes text as keys"),
     refused("avro", WE_WRITE, "*", "unsupported Avro codec", "polars reads no zstandard in Avro, and we write nothing else"),

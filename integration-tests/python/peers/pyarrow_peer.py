@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 import kinds
 from bridge import Bridge
-from checks import NESTED, OFFSET, ONE_COLUMN, OURS, THEY_WRITE, WE_WRITE, Format, Peer, different, main, refused
+from checks import NESTED, ONE_COLUMN, OURS, THEY_WRITE, WE_WRITE, Format, Peer, different, main, refused
 from seeds import arrow_type, table
 
 
@@ -143,8 +143,6 @@ Pyarrow.rules = (
     refused("csv", THEY_WRITE, "float16 date64 duration_*", "FS0306", "CSV has no text of this type that reads back (docs/csv.md)"),
     refused("csv", THEY_WRITE, "interval", "ArrowNotImplementedError", "pyarrow writes no intervals"),
     refused("csv", THEY_WRITE, NESTED, "ArrowInvalid", "pyarrow writes nothing nested"),
-    refused("csv", THEY_WRITE, "decimal_38_10", "FS0307", "bug of ours: `0E-10`, as pyarrow writes a zero, is not read"),
-    refused("csv", THEY_WRITE, "instant_berlin", "FS0307", OFFSET),
     refused("csv", WE_WRITE, "decimal_76_20", "ArrowNotImplementedError", "pyarrow reads no decimal256"),
     refused("csv", WE_WRITE, "utf8_view", "ArrowNotImplementedError", "pyarrow reads no views"),
     refused("csv", THEY_WRITE, "utf8_view", "ArrowInvalid", "pyarrow writes no views"),

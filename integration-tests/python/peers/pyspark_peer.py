@@ -161,7 +161,6 @@ Pyspark.rules = (
     different("parquet avro", "both", "duration_us", "a length of time is a number in Parquet and Avro: that it is one, only the writer knows"),
     different("parquet avro", WE_WRITE, "duration_s duration_ms", "a length of time is a number in Parquet and Avro"),
     different("csv", WE_WRITE, "float32 float64", "we write `inf`, of which Spark makes null unless `positiveInf` says otherwise"),
-    refused("csv", THEY_WRITE, "decimal_38_10", "FS0307", "bug of ours: `0E-10`, as Spark writes a zero, is not read"),
     different("csv", WE_WRITE, "large_utf8 utf8_view dictionary many_rows required", EMPTY),
     different("csv", WE_WRITE, "binary large_binary", "we write base 16, Spark takes the text's own bytes"),
     refused("csv", THEY_WRITE, "binary large_binary", "FS0307", "Spark writes `[0, 255]`"),

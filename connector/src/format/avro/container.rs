@@ -279,8 +279,17 @@ impl Container {
         damaged(Format::AVRO, &self.name, why)
     }
 
-    pub(super) fn damaged_block(&self, place: Place, why: String) -> Error {
-        let Place { number, at } = place;
-        self.damaged(format!("block {number}, at byte {at}: {why}"))
+    fn damaged_block(&self, place: Place, why: String) -> Error {
+        damaged_block(&self.name, place, why)
     }
+}
+
+/// A block of a file of this name is not whole.
+pub(super) fn damaged_block(name: &str, place: Place, why: String) -> Error {
+    let Place { number, at } = place;
+    damaged(
+        Format::AVRO,
+        name,
+        format!("block {number}, at byte {at}: {why}"),
+    )
 }

@@ -1,40 +1,58 @@
 //! Reads a file: its schema, then batches of rows.
 //!
-//! Invariant: a block has exactly the rows that it says, and their bytes are all of its bytes.
+//! Blocks are read apart from one another, by as many threads as there are. Invariant: a block has exactly the rows that it says, and their bytes are all of its bytes.
 
 use super::codec::Codec;
 use super::column::{Column, column};
-use super::container::{CODEC, Container, OWN_SCHEMA, Place, SCHEMA};
+use super::container::{self, CODEC, Container, OWN_SCHEMA, Place, SCHEMA};
 use super::cursor::{Cursor, Fault, IDLE_MAX};
 use super::schema::Wire;
 use super::{print, schema};
 use crate::format::conform::stored_schema;
-use crate::format::error::{foreign_calendar, guarded, unread_codec, unreadable_value};
+use crate::format::error::{damaged, foreign_calendar, guarded, unread_codec, unreadable_value};
+use crate::format::ordered::Pieces;
 use crate::format::{BatchReader, Format, Input, ReadOptions, ipc, parquet};
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 use flinkspark_model::{Error, Result};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The largest batch that is built: offsets of 32 bits hold it, and a row more.
 const BATCH_BYTES_MAX: usize = 1 << 30;
 
+/// The usual size of the blocks that are read together, in bytes as they stand in the file.
+const PIECE_BYTES: usize = 256 << 10;
+
 /// Reads a file.
 pub(super) struct Reader {
     container: Container,
+    pieces: Pieces<Piece, RecordBatch>,
+    schema: SchemaRef,
+    /// The rows of the blocks that were taken from the file.
+    rows: u64,
+}
+
+/// Blocks that stand behind one another.
+struct Piece {
+    blocks: Vec<container::Block>,
+    /// The rows before them.
+    rows_before: u64,
+}
+
+/// How blocks are read.
+struct Plan {
+    name: String,
     codec: Codec,
     schema: SchemaRef,
-    columns: Vec<Box<dyn Column>>,
+    wires: Arc<[Wire]>,
     rows_max: usize,
     bytes_max: usize,
-    block: Option<Block>,
-    rows_read: u64,
 }
 
 /// A block that is being read.
 struct Block {
-    place: Place,
     bytes: Vec<u8>,
     /// How many of its bytes were read.
     at: usize,
@@ -99,94 +117,117 @@ impl Reader {
             let schema = own_schema(&container.metadata, &avro).unwrap_or(Schema::new(fields));
             let schema = stored_schema(&schema)?;
             check_calendar(&container, &schema)?;
-            Ok(Self {
+            let plan = Plan {
+                name: name.into(),
                 codec: codec(&container)?,
-                columns: columns(&container, &schema, &wires)?,
-                schema,
-                container,
+                schema: SchemaRef::clone(&schema),
+                wires,
                 rows_max: options.batch_rows.max(1),
                 bytes_max: options.batch_bytes.clamp(1, BATCH_BYTES_MAX),
-                block: None,
-                rows_read: 0,
+            };
+            plan.columns()?;
+            Ok(Self {
+                container,
+                pieces: Pieces::new(move |piece, give| {
+                    guarded(Format::AVRO, &plan.name, || plan.read(piece, give))
+                }),
+                schema,
+                rows: 0,
             })
         })
     }
 
     fn batch(&mut self) -> Result<Option<RecordBatch>> {
-        let (mut rows, mut bytes) = (0, 0);
-        while rows < self.rows_max && bytes < self.bytes_max {
-            let block = match &mut self.block {
-                Some(block) => block,
-                None => match self.next_block()? {
-                    Some(block) => self.block.insert(block),
-                    None => break,
-                },
+        let (container, rows) = (&mut self.container, &mut self.rows);
+        self.pieces.next(|| piece(container, rows))
+    }
+}
+
+/// The next blocks; none at the end of the file.
+fn piece(container: &mut Container, rows: &mut u64) -> Result<Option<Piece>> {
+    let mut piece = Piece {
+        blocks: Vec::new(),
+        rows_before: *rows,
+    };
+    let mut bytes = 0;
+    while bytes < PIECE_BYTES
+        && let Some(block) = container.block()?
+    {
+        bytes += block.packed.len().max(1);
+        *rows = rows.saturating_add(block.rows);
+        piece.blocks.push(block);
+    }
+    Ok((!piece.blocks.is_empty()).then_some(piece))
+}
+
+impl Plan {
+    /// Gives the rows of blocks in batches.
+    fn read(&self, piece: Piece, give: &mut dyn FnMut(RecordBatch) -> bool) -> Result<()> {
+        let mut columns = self.columns()?;
+        let (mut rows_before, mut rows, mut bytes) = (piece.rows_before, 0, 0);
+        for packed in piece.blocks {
+            let place = packed.place;
+            let damaged = |why| container::damaged_block(&self.name, place, why);
+            let mut block = Block {
+                bytes: self.codec.unpack(packed.packed).map_err(damaged)?,
+                at: 0,
+                rows: packed.rows,
+                idle: IDLE_MAX,
             };
-            let (rows_max, bytes_max) = (self.rows_max - rows, self.bytes_max - bytes);
-            match block.read(&mut self.columns, rows_max, bytes_max) {
-                Ok((more_rows, more_bytes)) => {
-                    rows += more_rows;
-                    bytes += more_bytes;
-                    self.rows_read += more_rows as u64;
-                }
-                Err(wrong) => {
-                    let place = block.place;
-                    return Err(self.error(place, wrong));
+            while block.rows > 0 {
+                let (rows_max, bytes_max) = (self.rows_max - rows, self.bytes_max - bytes);
+                let read = block.read(&mut columns, rows_max, bytes_max);
+                let (more_rows, more_bytes) =
+                    read.map_err(|wrong| self.error(place, rows_before, wrong))?;
+                rows_before += more_rows as u64;
+                rows += more_rows;
+                bytes += more_bytes;
+                if rows >= self.rows_max || bytes >= self.bytes_max {
+                    if !give(self.finish(&mut columns, rows)?) {
+                        return Ok(());
+                    }
+                    (rows, bytes) = (0, 0);
                 }
             }
-            if block.rows == 0 {
-                let (place, left) = (block.place, block.bytes.len() - block.at);
-                if left > 0 {
-                    let why = format!("it has {left} bytes behind its last row");
-                    return Err(self.container.damaged_block(place, why));
-                }
-                self.block = None;
+            let left = block.bytes.len() - block.at;
+            if left > 0 {
+                return Err(damaged(format!("it has {left} bytes behind its last row")));
             }
         }
-        if rows == 0 {
-            return Ok(None);
+        if rows > 0 {
+            give(self.finish(&mut columns, rows)?);
         }
-        self.finish(rows).map(Some)
+        Ok(())
     }
 
-    fn next_block(&mut self) -> Result<Option<Block>> {
-        let Some(block) = self.container.block()? else {
-            return Ok(None);
-        };
-        let place = block.place;
-        let bytes = self.codec.unpack(block.packed);
-        let bytes = bytes.map_err(|why| self.container.damaged_block(place, why))?;
-        Ok(Some(Block {
-            place,
-            bytes,
-            at: 0,
-            rows: block.rows,
-            idle: IDLE_MAX,
-        }))
+    fn columns(&self) -> Result<Vec<Box<dyn Column>>> {
+        let columns = self.schema.fields().iter().zip(self.wires.iter());
+        let columns = columns.map(|(field, wire)| column(field.data_type(), wire));
+        columns.collect::<Result<_, _>>().map_err(|fault| {
+            let (Fault::Damaged(why) | Fault::Unheld(why)) = fault;
+            damaged(Format::AVRO, &self.name, why)
+        })
     }
 
-    fn error(&self, place: Place, wrong: Wrong) -> Error {
-        let row = self.rows_read + wrong.row as u64 + 1;
+    fn error(&self, place: Place, rows_before: u64, wrong: Wrong) -> Error {
+        let row = rows_before + wrong.row as u64 + 1;
         // Of a row without columns it is the row's fault.
         let field = self.schema.fields().get(wrong.column);
+        let damaged = |why| container::damaged_block(&self.name, place, why);
         match (wrong.fault, field) {
             (Fault::Unheld(why), field) => {
                 let column = field.map_or("", |field| field.name());
-                unreadable_value(self.container.name(), column, row, why)
+                unreadable_value(&self.name, column, row, why)
             }
-            (Fault::Damaged(why), None) => {
-                let why = format!("row {row}: {why}");
-                self.container.damaged_block(place, why)
-            }
+            (Fault::Damaged(why), None) => damaged(format!("row {row}: {why}")),
             (Fault::Damaged(why), Some(field)) => {
-                let why = format!("row {row}, column \"{}\": {why}", field.name());
-                self.container.damaged_block(place, why)
+                damaged(format!("row {row}, column \"{}\": {why}", field.name()))
             }
         }
     }
 
-    fn finish(&mut self, rows: usize) -> Result<RecordBatch> {
-        let columns = self.columns.iter_mut().map(|column| column.finish());
+    fn finish(&self, columns: &mut [Box<dyn Column>], rows: usize) -> Result<RecordBatch> {
+        let columns = columns.iter_mut().map(|column| column.finish());
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         columns
             .collect::<std::result::Result<_, _>>()
@@ -194,7 +235,7 @@ impl Reader {
                 let schema = SchemaRef::clone(&self.schema);
                 RecordBatch::try_new_with_options(schema, columns, &options)
             })
-            .map_err(|cause| self.container.damaged(cause.to_string()))
+            .map_err(|cause| damaged(Format::AVRO, &self.name, cause.to_string()))
     }
 }
 
@@ -222,15 +263,6 @@ fn codec(container: &Container) -> Result<Codec> {
     }
 }
 
-fn columns(container: &Container, schema: &Schema, wires: &[Wire]) -> Result<Vec<Box<dyn Column>>> {
-    let columns = schema.fields().iter().zip(wires);
-    let columns = columns.map(|(field, wire)| column(field.data_type(), wire));
-    columns.collect::<Result<_, _>>().map_err(|fault| {
-        let (Fault::Damaged(why) | Fault::Unheld(why)) = fault;
-        container.damaged(why)
-    })
-}
-
 /// Refuses days of Spark's hybrid calendar.
 fn check_calendar(container: &Container, schema: &Schema) -> Result<()> {
     let keys = container.metadata.keys();
@@ -250,8 +282,7 @@ impl Iterator for Reader {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let name = self.container.name().to_owned();
-        guarded(Format::AVRO, &name, || self.batch()).transpose()
+        self.batch().transpose()
     }
 }
 

@@ -10,6 +10,7 @@ use super::container::{CODEC, OWN_SCHEMA, SCHEMA, Sync, frame, header, sync};
 use super::cursor::{BYTES_MAX, IDLE_MAX};
 use super::print;
 use crate::format::error::{cannot_write, unwritable_value};
+use crate::format::ordered::Ordered;
 use crate::format::{BatchWriter, Format};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -32,15 +33,22 @@ pub(super) struct Writer {
     name: String,
     schema: SchemaRef,
     header: Vec<u8>,
-    packer: Packer,
+    /// Packs blocks apart from one another.
+    packing: Ordered<Full, io::Result<Packed>>,
     /// The block that is being filled, and its rows.
     block: Out,
     block_rows: u64,
-    /// The block before it.
+    /// The last one that was packed.
     held: Option<Packed>,
     /// The file's marker, once its header was written.
     sync: Option<Sync>,
     rows: u64,
+}
+
+/// A block before it is packed.
+struct Full {
+    rows: u64,
+    bytes: Vec<u8>,
 }
 
 /// A block before it is written.
@@ -66,7 +74,9 @@ impl Writer {
             name: name.into(),
             schema: SchemaRef::clone(schema),
             header: header(&entries),
-            packer: Packer::new().map_err(|cause| cannot_write(name, cause))?,
+            packing: Ordered::new(|full, give| {
+                give(pack(full));
+            }),
             block: Out::default(),
             block_rows: 0,
             held: None,
@@ -75,16 +85,27 @@ impl Writer {
         })
     }
 
-    /// Packs the block that is being filled.
-    fn pack(&mut self) -> io::Result<()> {
-        let bytes = self.packer.pack(&self.block.bytes)?;
-        let rows = std::mem::take(&mut self.block_rows);
-        self.block.bytes.clear();
+    /// Has the block packed that is being filled.
+    fn pack(&mut self) -> Result<()> {
+        while !self.packing.has_room() && self.put_next()? {}
+        let bytes = std::mem::take(&mut self.block.bytes);
+        self.block.bytes.reserve(bytes.len());
         self.block.idle = 0;
-        match self.held.replace(Packed { rows, bytes }) {
+        let rows = std::mem::take(&mut self.block_rows);
+        self.packing.give(Full { rows, bytes })
+    }
+
+    /// Holds the next block back that was packed, and writes the one before; whether there was one.
+    fn put_next(&mut self) -> Result<bool> {
+        let Some(packed) = self.packing.take()? else {
+            return Ok(false);
+        };
+        let put = packed.and_then(|packed| match self.held.replace(packed) {
             Some(before) => self.put(&before, false),
             None => Ok(()),
-        }
+        });
+        put.map(|()| true)
+            .map_err(|cause| cannot_write(&self.name, cause))
     }
 
     fn put(&mut self, block: &Packed, last: bool) -> io::Result<()> {
@@ -108,15 +129,18 @@ impl Writer {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        if self.block_rows > 0 {
-            self.pack()?;
-        }
         match self.held.take() {
             Some(last) => self.put(&last, true)?,
             None => drop(self.begin(&[])?),
         }
         self.output.flush()
     }
+}
+
+fn pack(full: Full) -> io::Result<Packed> {
+    let bytes = Packer::new()?.pack(&full.bytes)?;
+    let rows = full.rows;
+    Ok(Packed { rows, bytes })
 }
 
 /// Refuses a row, of so many bytes and values without bytes, that no reader would take.
@@ -149,14 +173,17 @@ impl BatchWriter for Writer {
             self.block.idle += usize::from(self.block.bytes.len() == start);
             self.block_rows += 1;
             if self.block.bytes.len() >= BLOCK_BYTES || self.block.idle >= ROW_IDLE_MAX {
-                self.pack()
-                    .map_err(|cause| cannot_write(&self.name, cause))?;
+                self.pack()?;
             }
         }
         Ok(())
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
+        if self.block_rows > 0 {
+            self.pack()?;
+        }
+        while self.put_next()? {}
         self.end().map_err(|cause| cannot_write(&self.name, cause))
     }
 }

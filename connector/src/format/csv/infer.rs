@@ -3,14 +3,15 @@
 //! Looks at every field of the file. Invariant: a quoted field is text, and whatever is taken for a null without
 //! being told is said.
 
-use super::encoding::Encoding;
+use super::chunks::{CHUNK_BYTES, Chunks, first};
 use super::look::Look;
 use super::met::{Column, Met, notices};
 use super::nulls::{BACKSLASH_N, Nulls, is_textual};
-use super::options::CsvOptions;
-use super::record::Records;
+use super::options::{CsvOptions, Dialect};
+use super::record::{Chunk, Records};
 use super::sniff::{candidates, shown};
 use super::source::Broken;
+use crate::format::ordered::Pieces;
 use crate::format::text::Seen;
 use arrow_schema::{DataType, Field, Schema};
 use flinkspark_model::Error;
@@ -86,6 +87,15 @@ impl Guess {
         }
     }
 
+    /// Adds what was seen in lines behind these.
+    fn add(&mut self, behind: Self) {
+        self.seen.add(behind.seen);
+        self.declared.add(behind.declared);
+        self.is_declared |= behind.is_declared;
+        self.all_declared &= behind.all_declared;
+        self.met.add(behind.met);
+    }
+
     /// What decides on the type.
     fn decisive(&self) -> &Seen {
         match self.is_declared && self.all_declared {
@@ -95,51 +105,102 @@ impl Guess {
     }
 }
 
+/// What was seen of a chunk, or of all.
+struct Sight {
+    guesses: Vec<Guess>,
+    blanks: u64,
+}
+
+impl Sight {
+    fn of(
+        chunk: &Chunk,
+        dialect: &Dialect,
+        columns: usize,
+        nulls: &Nulls,
+        look: &Look,
+    ) -> Result<Self, Uninferred> {
+        let mut records = Records::new(chunk, dialect);
+        let mut guesses = vec![Guess::new(); columns];
+        while records.advance()? {
+            check_width(&records, columns)?;
+            for (index, guess) in guesses.iter_mut().enumerate() {
+                let (text, quoted) = records.field(index).unwrap_or_default();
+                match text {
+                    _ if quoted => guess.see_text(),
+                    b"" => guess.met.empty += 1,
+                    _ if nulls.holds(text) => guess.met.alone += u64::from(!nulls.are_told()),
+                    _ if nulls.is_word(text) => guess.met.word(text),
+                    _ if text == BACKSLASH_N.as_bytes() => {
+                        guess.met.backslash_n += 1;
+                        guess.see_text();
+                    }
+                    _ => guess.see(records.text(index)?.0, records.line(), look),
+                }
+            }
+        }
+        nulls.check_blank(records.blank())?;
+        Ok(Self {
+            guesses,
+            blanks: records.blanks(),
+        })
+    }
+
+    fn add(&mut self, behind: Self) {
+        for (all, more) in self.guesses.iter_mut().zip(behind.guesses) {
+            all.add(more);
+        }
+        self.blanks += behind.blanks;
+    }
+}
+
 /// The schema of all records: every column nullable, names from the header or `column_1` on.
 pub(super) fn infer<R: Read>(
-    records: &mut Records<R>,
+    chunks: &mut Chunks<R>,
     options: &CsvOptions,
     delimiter: u8,
 ) -> Result<Inferred, Uninferred> {
     let look = Look::new(options)?;
-    let mut names = Vec::new();
-    if !records.advance()? {
+    let Some(first) = first(chunks)? else {
         let why = "it is empty: there is no line to tell its columns";
         return Err(Broken::Damaged(why.into()).into());
-    }
-    let columns = records.len();
+    };
+    let columns = first.fields.len();
     let nulls = Nulls::new(options, columns, delimiter)?;
-    for index in 0..columns {
-        let (text, _) = records.field(index).unwrap_or_default();
-        names.push(if options.header {
-            utf8(text, records.line())?.to_owned()
-        } else {
-            format!("column_{}", index + 1)
-        });
+    let dialect = chunks.dialect().clone();
+    let names: Vec<String> = match options.header {
+        true => names(&first.chunk, &dialect)?,
+        false => (1..=columns)
+            .map(|index| format!("column_{index}"))
+            .collect(),
+    };
+    let mut all = Sight {
+        guesses: vec![Guess::new(); columns],
+        blanks: 0,
+    };
+    let seen = nulls.clone();
+    let see = move |chunk: Chunk, give: &mut dyn FnMut(_) -> bool| {
+        give(Sight::of(&chunk, &dialect, columns, &seen, &look));
+        Ok(())
+    };
+    let mut begun = (!options.header).then_some(first.chunk);
+    let mut pieces = Pieces::new(see);
+    let mut broken = None;
+    let mut cut = || match begun.take() {
+        Some(chunk) => Ok(Some(chunk)),
+        None => Ok(chunks.next(CHUNK_BYTES).unwrap_or_else(|why| {
+            broken = Some(why);
+            None
+        })),
+    };
+    while let Some(sight) = pieces.next(&mut cut)? {
+        all.add(sight?);
     }
-    let mut guesses = vec![Guess::new(); columns];
-    let mut more = !options.header || records.advance()?;
-    while more {
-        check_width(records, columns)?;
-        for (index, guess) in guesses.iter_mut().enumerate() {
-            let (text, quoted) = records.field(index).unwrap_or_default();
-            match text {
-                _ if quoted => guess.see_text(),
-                b"" => guess.met.empty += 1,
-                _ if nulls.holds(text) => guess.met.alone += u64::from(!nulls.are_told()),
-                _ if nulls.is_word(text) => guess.met.word(text),
-                _ if text == BACKSLASH_N.as_bytes() => {
-                    guess.met.backslash_n += 1;
-                    guess.see_text();
-                }
-                _ => guess.see(utf8(text, records.line())?, records.line(), &look),
-            }
-        }
-        more = records.advance()?;
+    if let Some(why) = broken {
+        return Err(why.into());
     }
-    nulls.check_blank(records.blank())?;
+    let Sight { guesses, blanks } = all;
     let mut said: Vec<String> = one_column(&names, options, delimiter).into_iter().collect();
-    said.extend(blank_lines(columns, records.blanks()));
+    said.extend(blank_lines(columns, blanks));
     let types: Vec<DataType> = guesses
         .iter()
         .map(|guess| guess.decisive().data_type())
@@ -190,13 +251,16 @@ pub(super) fn blank_lines(columns: usize, blanks: u64) -> Option<String> {
     })
 }
 
-pub(super) fn utf8(text: &[u8], line: u64) -> Result<&str, Broken> {
-    let what = "bytes that UTF-8 does not have";
-    std::str::from_utf8(text).map_err(|_| Broken::Encoding(Encoding::Utf8, line, what))
+/// The names in the header, which is the one record of its chunk.
+fn names(chunk: &Chunk, dialect: &Dialect) -> Result<Vec<String>, Broken> {
+    let mut records = Records::new(chunk, dialect);
+    records.advance()?;
+    let names = (0..records.len()).map(|index| Ok(records.text(index)?.0.to_owned()));
+    names.collect()
 }
 
 /// Refuses a record that has not as many fields as there are columns.
-pub(super) fn check_width<R: Read>(records: &Records<R>, columns: usize) -> Result<(), Broken> {
+pub(super) fn check_width(records: &Records<'_>, columns: usize) -> Result<(), Broken> {
     if records.len() == columns {
         return Ok(());
     }

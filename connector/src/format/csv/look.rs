@@ -49,6 +49,9 @@ impl Look {
 
     /// Whether a text could be taken for a value of another type.
     pub(super) fn is_no_text(&self, text: &str) -> bool {
+        if self.is_usual() {
+            return kind(text) != Kind::Text;
+        }
         kind(text) != Kind::Text
             || self.plain(text).is_some()
             || self.patterns.declared(text).is_some()

@@ -28,6 +28,15 @@ impl Met {
             .get_or_insert_with(|| String::from_utf8_lossy(field).into_owned());
     }
 
+    /// Adds what was met behind it.
+    pub(super) fn add(&mut self, behind: Self) {
+        self.empty += behind.empty;
+        self.alone += behind.alone;
+        self.words += behind.words;
+        self.backslash_n += behind.backslash_n;
+        self.word = self.word.take().or(behind.word);
+    }
+
     /// What is to be said of a column. Words are nulls in columns that are not of text.
     fn says(&self, column: &Column<'_>) -> Vec<String> {
         let name = column.name.escape_debug();

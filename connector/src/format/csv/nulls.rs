@@ -53,6 +53,12 @@ impl Nulls {
         self.told
     }
 
+    /// Whether a null is written with such bytes alone, and at least one.
+    pub(super) fn may_be(&self, byte: impl Fn(&u8) -> bool) -> bool {
+        let of = |text: &Vec<u8>| !text.is_empty() && text.iter().all(&byte);
+        self.texts.iter().any(of)
+    }
+
     /// Whether the field is a null whatever its column.
     pub(super) fn holds(&self, field: &[u8]) -> bool {
         self.texts.iter().any(|text| text == field)

@@ -70,6 +70,27 @@ impl Quoting {
         self.nulls.written()
     }
 
+    /// Whether no printed value of the type needs quotes or gets them, in whichever column it stands.
+    pub(super) fn is_needless(&self, data_type: &DataType) -> bool {
+        /// What numbers, dates, timestamps and truths are printed with.
+        const PRINTED: &[u8] = b"0123456789+-.:TZaeEfilnNrstu";
+        let Dialect {
+            delimiter,
+            quote,
+            comment,
+        } = &self.dialect;
+        let comment = comment.as_ref().and_then(|comment| comment.first());
+        let apart = [Some(delimiter), quote.as_ref(), comment];
+        let printed = |byte: &u8| PRINTED.contains(byte);
+        let known = data_type.is_numeric()
+            || matches!(data_type, DataType::Boolean | DataType::Date32)
+            || matches!(data_type, DataType::Timestamp(..));
+        known
+            && self.look.is_usual()
+            && !apart.into_iter().flatten().any(printed)
+            && !self.nulls.may_be(printed)
+    }
+
     /// What quotes do for a printed field; `text` whether its column is of texts.
     pub(super) fn of(&self, field: &[u8], index: usize, text: bool) -> Quotes {
         if self.is_needed(field, index) {

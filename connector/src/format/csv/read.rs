@@ -1,20 +1,26 @@
 //! Reads CSV at a schema, declared or inferred.
+//!
+//! Chunks are read apart from one another, by as many threads as there are. Invariant: a row of the file is a row of a
+//! batch, in the file's order.
 
+use super::chunks::{CHUNK_BYTES, Chunks, first};
 use super::encoding::Encoding;
-use super::infer::{Inferred, Uninferred, blank_lines, check_width, infer, utf8};
+use super::infer::{Inferred, Uninferred, blank_lines, check_width, infer};
 use super::look::Look;
 use super::met::{self, Met, notices};
 use super::nulls::{BACKSLASH_N, Nulls, is_textual};
-use super::record::Records;
+use super::options::Dialect;
+use super::record::{Chunk, Records};
 use super::schema::check_schema;
 use super::sniff::{Sniffed, sniff};
 use super::source::{Broken, Source};
 use crate::format::conform::{conform, stored_schema};
 use crate::format::error::{cannot_open, damaged, described, foreign_line_ends, undecodable};
+use crate::format::ordered::Pieces;
 use crate::format::text::Column;
 use crate::format::{BatchReader, Format, Input, ReadOptions};
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use flinkspark_model::schema::type_name;
 use flinkspark_model::{Error, Kind, Result};
 use std::io::SeekFrom;
@@ -23,29 +29,46 @@ use std::sync::Arc;
 /// Characters of a wrong field that an error shows.
 const SHOWN_CHARS: usize = 40;
 
+/// Reads a file's records into batches.
+pub(in crate::format) struct Reader {
+    chunks: Chunks<Box<dyn Input>>,
+    pieces: Pieces<Chunk, Rows>,
+    plan: Arc<Plan>,
+    /// Whether the schema was declared, so that nobody has said yet what is met.
+    is_declared: bool,
+    notices: Vec<String>,
+    met: Vec<Met>,
+    /// For each column its fields that have more digits than its type holds.
+    rounded: Vec<u64>,
+    blanks: u64,
+}
+
+/// How the chunks of a file are read.
+struct Plan {
+    schema: SchemaRef,
+    dialect: Dialect,
+    nulls: Nulls,
+    look: Look,
+    decimal_comma: bool,
+    name: String,
+    batch_rows: usize,
+    batch_bytes: usize,
+}
+
+/// Rows of a chunk, and what is to be said of them.
+struct Rows {
+    batch: RecordBatch,
+    met: Vec<Met>,
+    rounded: Vec<u64>,
+    blanks: u64,
+}
+
 /// A column, and what was met in it.
 struct Cells {
     column: Box<dyn Column>,
     textual: bool,
     nullable: bool,
     met: Met,
-}
-
-/// Reads a file's records into batches.
-pub(in crate::format) struct Reader {
-    records: Records<Box<dyn Input>>,
-    columns: Vec<Cells>,
-    /// What the columns build, before their encodings are the schema's.
-    built: SchemaRef,
-    schema: SchemaRef,
-    nulls: Nulls,
-    /// Whether the schema was declared, so that nobody has said yet what is met.
-    is_declared: bool,
-    decimal_comma: bool,
-    name: String,
-    batch_rows: usize,
-    batch_bytes: usize,
-    notices: Vec<String>,
 }
 
 impl Reader {
@@ -69,111 +92,152 @@ impl Reader {
         let columns = options.schema.as_ref().map(|schema| schema.fields().len());
         let Sniffed { delimiter, notice } = sniff(&mut source, csv, columns).map_err(broken)?;
         said.extend(notice);
-        let mut records = Records::new(source, csv.dialect(delimiter));
+        let mut chunks = Chunks::new(source, csv.dialect(delimiter));
         let schema = match &options.schema {
             Some(schema) if csv.header => {
-                let header = header(&mut records, name)?;
+                let header = header(&mut chunks, name)?;
                 Arc::new(named(&*stored_schema(schema)?, &header, name)?)
             }
             Some(schema) => stored_schema(schema)?,
             None => {
-                let inferred = infer(&mut records, csv, delimiter);
+                let inferred = infer(&mut chunks, csv, delimiter);
                 let Inferred { schema, notices } = inferred.map_err(|why| match why {
                     Uninferred::Broken(why) => as_error(name, why),
                     Uninferred::Refused(error) => error,
                 })?;
                 said.extend(notices);
-                let mut input = records.into_input();
+                let mut input = chunks.into_input();
                 input
                     .seek(SeekFrom::Start(0))
                     .map_err(|cause| cannot_open(name, cause))?;
                 let source = Source::new(input, csv.encoding).map_err(broken)?;
-                records = Records::new(source, csv.dialect(delimiter));
+                chunks = Chunks::new(source, csv.dialect(delimiter));
                 if csv.header {
-                    header(&mut records, name)?;
+                    header(&mut chunks, name)?;
                 }
                 Arc::new(schema)
             }
         };
         check_schema(&schema)?;
-        let columns = schema.fields().iter().filter_map(|field| {
+        let columns = schema.fields().len();
+        let plan = Arc::new(Plan {
+            nulls: Nulls::new(csv, columns, delimiter)?,
+            dialect: csv.dialect(delimiter),
+            schema,
+            look,
+            decimal_comma: csv.decimal_comma,
+            name: name.into(),
+            batch_rows: options.batch_rows.max(1),
+            batch_bytes: options.batch_bytes,
+        });
+        let reading = Arc::clone(&plan);
+        Ok(Self {
+            chunks,
+            pieces: Pieces::new(move |chunk, give| reading.read(&chunk, give)),
+            plan,
+            is_declared: options.schema.is_some(),
+            notices: said,
+            met: vec![Met::default(); columns],
+            rounded: vec![0; columns],
+            blanks: 0,
+        })
+    }
+
+    fn rows(&mut self) -> Result<Option<RecordBatch>> {
+        let (chunks, name) = (&mut self.chunks, &self.plan.name);
+        let cut = || {
+            chunks
+                .next(CHUNK_BYTES)
+                .map_err(|broken| as_error(name, broken))
+        };
+        let Some(rows) = self.pieces.next(cut)? else {
+            return Ok(None);
+        };
+        for (all, more) in self.met.iter_mut().zip(rows.met) {
+            all.add(more);
+        }
+        for (all, more) in self.rounded.iter_mut().zip(rows.rounded) {
+            *all += more;
+        }
+        self.blanks += rows.blanks;
+        Ok(Some(rows.batch))
+    }
+}
+
+impl Plan {
+    /// Gives the rows of a chunk in batches.
+    fn read(&self, chunk: &Chunk, give: &mut dyn FnMut(Rows) -> bool) -> Result<()> {
+        let mut records = Records::new(chunk, &self.dialect);
+        let mut blanks = 0;
+        loop {
+            let (columns, more) = self.batch(&mut records)?;
+            let before = std::mem::replace(&mut blanks, records.blanks());
+            let rows = self.rows(columns, blanks - before)?;
+            if !give(rows) || !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads the rows of a batch; whether there may be more.
+    fn batch(&self, records: &mut Records<'_>) -> Result<(Vec<Cells>, bool)> {
+        let broken = |broken| as_error(&self.name, broken);
+        let mut columns = self.columns();
+        let (mut rows, mut bytes) = (0, 0);
+        while rows < self.batch_rows && bytes < self.batch_bytes {
+            let more = records.advance().map_err(broken)?;
+            self.nulls.check_blank(records.blank())?;
+            if !more {
+                return Ok((columns, false));
+            }
+            check_width(records, columns.len()).map_err(broken)?;
+            for (index, cells) in columns.iter_mut().enumerate() {
+                bytes += self.push(records, index, cells)?;
+            }
+            rows += 1;
+        }
+        Ok((columns, true))
+    }
+
+    /// What the columns have.
+    fn rows(&self, mut columns: Vec<Cells>, blanks: u64) -> Result<Rows> {
+        let wrong = |cause: ArrowError| damaged(Format::CSV, &self.name, cause.to_string());
+        let built: Vec<_> = columns
+            .iter_mut()
+            .map(|cells| cells.column.finish())
+            .collect();
+        let fields = self.schema.fields().iter().zip(&built);
+        let fields =
+            fields.map(|(field, built)| Field::new(field.name(), built.data_type().clone(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let batch = RecordBatch::try_new(schema, built).map_err(wrong)?;
+        let batch = conform(&batch, &self.schema)
+            .map_err(|misfit| damaged(Format::CSV, &self.name, described(&misfit)))?;
+        Ok(Rows {
+            batch,
+            rounded: columns.iter().map(|cells| cells.column.rounded()).collect(),
+            met: columns.into_iter().map(|cells| cells.met).collect(),
+            blanks,
+        })
+    }
+
+    fn columns(&self) -> Vec<Cells> {
+        let columns = self.schema.fields().iter().filter_map(|field| {
             Some(Cells {
-                column: look.column(field.data_type())?,
+                column: self.look.column(field.data_type())?,
                 textual: is_textual(field.data_type()),
                 nullable: field.is_nullable(),
                 met: Met::default(),
             })
         });
-        let mut reader = Self {
-            records,
-            columns: columns.collect(),
-            built: Arc::clone(&schema),
-            nulls: Nulls::new(csv, schema.fields().len(), delimiter)?,
-            schema,
-            is_declared: options.schema.is_some(),
-            decimal_comma: csv.decimal_comma,
-            name: name.into(),
-            batch_rows: options.batch_rows.max(1),
-            batch_bytes: options.batch_bytes,
-            notices: said,
-        };
-        let built = reader
-            .columns
-            .iter_mut()
-            .map(|cells| cells.column.finish().data_type().clone());
-        let fields = reader
-            .schema
-            .fields()
-            .iter()
-            .zip(built)
-            .map(|(field, built)| Field::new(field.name(), built, true));
-        reader.built = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Ok(reader)
-    }
-
-    fn advance(&mut self) -> Result<bool> {
-        let more = self
-            .records
-            .advance()
-            .map_err(|broken| as_error(&self.name, broken))?;
-        self.nulls.check_blank(self.records.blank())?;
-        Ok(more)
-    }
-
-    fn batch(&mut self) -> Result<Option<RecordBatch>> {
-        let (mut rows, mut bytes) = (0, 0);
-        while rows < self.batch_rows && bytes < self.batch_bytes && self.advance()? {
-            check_width(&self.records, self.columns.len())
-                .map_err(|broken| as_error(&self.name, broken))?;
-            for index in 0..self.columns.len() {
-                bytes += self.push(index)?;
-            }
-            rows += 1;
-        }
-        if rows == 0 {
-            return Ok(None);
-        }
-        let columns = self
-            .columns
-            .iter_mut()
-            .map(|cells| cells.column.finish())
-            .collect();
-        let wrong =
-            |cause: arrow_schema::ArrowError| damaged(Format::CSV, &self.name, cause.to_string());
-        let batch = RecordBatch::try_new(Arc::clone(&self.built), columns).map_err(wrong)?;
-        conform(&batch, &self.schema)
-            .map(Some)
-            .map_err(|misfit| damaged(Format::CSV, &self.name, described(&misfit)))
+        columns.collect()
     }
 
     /// Appends the present record's field to its column; how many bytes it had.
-    fn push(&mut self, index: usize) -> Result<usize> {
-        let (bytes, quoted) = self.records.field(index).unwrap_or_default();
-        let line = self.records.line();
-        let text = utf8(bytes, line).map_err(|broken| as_error(&self.name, broken))?;
-        let Some(cells) = self.columns.get_mut(index) else {
-            return Err(self.misfit(index, text, false));
-        };
+    fn push(&self, records: &Records<'_>, index: usize, cells: &mut Cells) -> Result<usize> {
+        let text = records.text(index);
+        let (text, quoted) = text.map_err(|broken| as_error(&self.name, broken))?;
+        let bytes = text.as_bytes();
         let everywhere = !quoted && self.nulls.holds(bytes);
         let beside = !quoted && !everywhere && !cells.textual && self.nulls.holds_beside(bytes);
         if beside && !bytes.is_empty() {
@@ -189,15 +253,14 @@ impl Reader {
         } else {
             cells.column.push(text)
         };
-        if fits {
-            Ok(bytes.len() + 1)
-        } else {
-            Err(self.misfit(index, text, is_null))
+        match fits {
+            true => Ok(bytes.len() + 1),
+            false => Err(self.misfit(records.line(), index, text, is_null)),
         }
     }
 
-    fn misfit(&self, index: usize, text: &str, is_null: bool) -> Error {
-        let (line, field) = (self.records.line(), self.schema.field(index));
+    fn misfit(&self, line: u64, index: usize, text: &str, is_null: bool) -> Error {
+        let field = self.schema.field(index);
         let (name, kind) = (field.name(), type_name(field.data_type()));
         let shown: String = text.chars().take(SHOWN_CHARS).collect();
         let dots = if shown.len() < text.len() { "..." } else { "" };
@@ -229,15 +292,15 @@ impl Reader {
 }
 
 /// The names of the first line.
-fn header(records: &mut Records<Box<dyn Input>>, name: &str) -> Result<Vec<String>> {
-    if !records.advance().map_err(|broken| as_error(name, broken))? {
-        let why = "it is empty: the header line is missing";
-        return Err(damaged(Format::CSV, name, why));
+fn header(chunks: &mut Chunks<Box<dyn Input>>, name: &str) -> Result<Vec<String>> {
+    let broken = |broken| as_error(name, broken);
+    match first(chunks).map_err(broken)? {
+        Some(first) => Ok(first.fields),
+        None => {
+            let why = "it is empty: the header line is missing";
+            Err(damaged(Format::CSV, name, why))
+        }
     }
-    let fields = (0..records.len()).filter_map(|index| records.field(index));
-    Ok(fields
-        .map(|(field, _)| String::from_utf8_lossy(field).into_owned())
-        .collect())
 }
 
 /// The columns of the header at the types that a schema has for their names; others are text.
@@ -298,31 +361,31 @@ impl Iterator for Reader {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.batch().transpose()
+        self.rows().transpose()
     }
 }
 
 impl BatchReader for Reader {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        Arc::clone(&self.plan.schema)
     }
 
     fn notices(&self) -> Vec<String> {
-        let columns = || self.columns.iter().zip(self.schema.fields());
-        let met = columns()
+        let fields = || self.plan.schema.fields().iter();
+        let met = fields()
+            .zip(&self.met)
             .filter(|_| self.is_declared)
-            .map(|(cells, field)| {
-                let (name, textual) = (field.name(), cells.textual);
+            .map(|(field, met)| {
                 // Who declared the schema knows what an empty field is.
-                let empty = false;
                 let column = met::Column {
-                    name,
-                    textual,
-                    empty,
+                    name: field.name(),
+                    textual: is_textual(field.data_type()),
+                    empty: false,
                 };
-                (column, &cells.met)
+                (column, met)
             });
-        let rounded = columns().filter_map(|(cells, field)| match cells.column.rounded() {
+        let rounded = fields().zip(&self.rounded);
+        let rounded = rounded.filter_map(|(field, count)| match count {
             0 => None,
             count => Some(format!(
                 "column \"{}\": {count} fields have more digits than {} holds; the nearest numbers were taken",
@@ -332,7 +395,7 @@ impl BatchReader for Reader {
         });
         let mut all = self.notices.clone();
         if self.is_declared {
-            all.extend(blank_lines(self.columns.len(), self.records.blanks()));
+            all.extend(blank_lines(self.met.len(), self.blanks));
         }
         all.extend(notices(met));
         all.extend(rounded);

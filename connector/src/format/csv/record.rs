@@ -1,76 +1,75 @@
-//! Splits bytes into records and fields.
+//! Splits a chunk of text into records and fields.
 //!
 //! Knows quotes, line ends and comments, nothing of types. A line without anything in it is no record. Invariant:
 //! a record is whole: a file that ends within quotes is an error, not a short record, and a carriage
 //! return outside of quotes is half of a line's end or an error, never part of a field.
 
+use super::encoding::Encoding;
 use super::options::Dialect;
-use super::source::{Broken, Source};
-use std::io::Read;
+use super::source::Broken;
+use memchr::{memchr, memchr_iter};
+use std::ops::Range;
 
 /// The longest record, in bytes.
 pub(super) const RECORD_BYTES_MAX: usize = 64 << 20;
 /// The most fields of a record.
 const FIELDS_MAX: usize = 1 << 16;
 
-/// The records of one input; the present one is overwritten by the next.
-pub(super) struct Records<R> {
-    source: Source<R>,
-    dialect: Dialect,
-    text: Vec<u8>,
+/// Records that stand behind one another.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) text: Vec<u8>,
+    /// The line in which it begins, from 1.
+    pub(super) line: u64,
+    /// Whether the text ends where the file does; otherwise it ends with a line, or within a record that is too long.
+    pub(super) is_last: bool,
+}
+
+/// The records of one chunk; the present one is overwritten by the next.
+pub(super) struct Records<'a> {
+    bytes: &'a [u8],
+    /// The same, where it is UTF-8.
+    text: Option<&'a str>,
+    is_last: bool,
+    dialect: &'a Dialect,
+    at: usize,
     fields: Vec<Field>,
+    /// The fields of the present record that have quotes within.
+    unescaped: Vec<u8>,
     line: u64,
     next_line: u64,
     blank: Option<u64>,
     blanks: u64,
 }
 
-#[derive(Clone, Copy)]
+/// A field, and where its bytes are.
 struct Field {
-    start: usize,
-    end: usize,
+    range: Range<usize>,
     quoted: bool,
+    unescaped: bool,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum At {
-    /// At the beginning of a field.
-    Start,
-    /// In a field without quotes.
-    Plain,
-    /// Within quotes.
-    Quoted,
-    /// After a quote within quotes: the end of the field, or the first of two.
-    Quote,
-    /// After the carriage return behind a quoted field.
-    Return,
-    /// After the carriage return behind a field without quotes.
-    PlainReturn,
+/// What stands behind a field.
+enum Behind {
+    Field,
+    Record,
 }
 
-/// What a scan found to be wrong.
-enum Wrong {
-    Quote,
-    LineEnd,
-}
-
-impl<R: Read> Records<R> {
-    pub(super) fn new(source: Source<R>, dialect: Dialect) -> Self {
+impl<'a> Records<'a> {
+    pub(super) fn new(chunk: &'a Chunk, dialect: &'a Dialect) -> Self {
         Self {
-            source,
+            bytes: &chunk.text,
+            text: std::str::from_utf8(&chunk.text).ok(),
+            is_last: chunk.is_last,
             dialect,
-            text: Vec::new(),
+            at: 0,
             fields: Vec::new(),
+            unescaped: Vec::new(),
             line: 0,
-            next_line: 1,
+            next_line: chunk.line,
             blank: None,
             blanks: 0,
         }
-    }
-
-    /// What it reads from.
-    pub(super) fn into_input(self) -> R {
-        self.source.into_input()
     }
 
     /// The line in which the present record begins, from 1.
@@ -96,13 +95,34 @@ impl<R: Read> Records<R> {
     /// A field's bytes and whether it was quoted.
     pub(super) fn field(&self, index: usize) -> Option<(&[u8], bool)> {
         let field = self.fields.get(index)?;
-        Some((self.text.get(field.start..field.end)?, field.quoted))
+        let from = match field.unescaped {
+            true => &self.unescaped,
+            false => self.bytes,
+        };
+        Some((from.get(field.range.clone())?, field.quoted))
+    }
+
+    /// A field's text and whether it was quoted; the empty text where the record has no such field.
+    pub(super) fn text(&self, index: usize) -> Result<(&str, bool), Broken> {
+        let Some(field) = self.fields.get(index) else {
+            return Ok(("", false));
+        };
+        let text = self.text.filter(|_| !field.unescaped);
+        if let Some(text) = text.and_then(|text| text.get(field.range.clone())) {
+            return Ok((text, field.quoted));
+        }
+        let (bytes, quoted) = self.field(index).unwrap_or_default();
+        let what = "bytes that UTF-8 does not have";
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok((text, quoted)),
+            Err(_) => Err(Broken::Encoding(Encoding::Utf8, self.line, what)),
+        }
     }
 
     /// Goes on to the next record; false at the end.
     pub(super) fn advance(&mut self) -> Result<bool, Broken> {
         while self.next_line()? {
-            if !matches!(self.fields.as_slice(), [only] if !only.quoted && only.start == only.end) {
+            if !matches!(self.fields.as_slice(), [only] if !only.quoted && only.range.is_empty()) {
                 return Ok(true);
             }
             self.blank.get_or_insert(self.line);
@@ -112,155 +132,133 @@ impl<R: Read> Records<R> {
     }
 
     /// Passes over the lines that are comments.
-    fn skip_comments(&mut self) -> Result<(), Broken> {
+    fn skip_comments(&mut self) {
         let Some(comment) = &self.dialect.comment else {
-            return Ok(());
+            return;
         };
-        while self.source.fill(comment.len())?.starts_with(comment) {
-            loop {
-                let text = self.source.fill(1)?;
-                let end = text.iter().position(|byte| *byte == b'\n');
-                let used = end.map_or(text.len(), |end| end + 1);
-                self.source.consume(used);
-                self.next_line += u64::from(end.is_some());
-                if end.is_some() || used == 0 {
-                    break;
-                }
-            }
+        while self.rest().starts_with(comment) {
+            let end = memchr(b'\n', self.rest());
+            self.at += end.map_or(self.rest().len(), |end| end + 1);
+            self.next_line += u64::from(end.is_some());
         }
-        Ok(())
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
     /// Goes on to the next record or blank line; false at the end.
     fn next_line(&mut self) -> Result<bool, Broken> {
-        self.skip_comments()?;
-        self.text.clear();
+        self.skip_comments();
+        self.unescaped.clear();
         self.fields.clear();
         self.line = self.next_line;
-        let (mut at, mut start) = (At::Start, 0);
+        if self.rest().is_empty() {
+            return Ok(false);
+        }
+        let begin = self.at;
         loop {
-            if self.source.fill(1)?.is_empty() {
-                return self.end(at, start);
+            let first = self.rest().first();
+            let behind = match first == self.dialect.quote.as_ref() && first.is_some() {
+                true => self.quoted()?,
+                false => self.plain()?,
+            };
+            if self.at - begin > RECORD_BYTES_MAX || self.fields.len() > FIELDS_MAX {
+                return Err(self.too_long());
             }
-            let (used, ended) = scan(
-                self.source.buffer(),
-                &self.dialect,
-                &mut at,
-                &mut start,
-                &mut self.text,
-                &mut self.fields,
-                &mut self.next_line,
-            )
-            .map_err(|wrong| match wrong {
-                Wrong::LineEnd => Broken::LineEnds(self.line),
-                Wrong::Quote => Broken::Damaged(format!(
-                    "line {}: a quoted field is followed by something else than the end of the field",
-                    self.line
-                )),
-            })?;
-            self.source.consume(used);
-            if self.text.len() > RECORD_BYTES_MAX || self.fields.len() > FIELDS_MAX {
-                let why = format!(
-                    "line {}: the record is longer than {RECORD_BYTES_MAX} bytes or {FIELDS_MAX} fields",
-                    self.line
-                );
-                return Err(Broken::Damaged(why));
-            }
-            if ended {
+            if matches!(behind, Behind::Record) {
                 return Ok(true);
             }
         }
     }
 
-    fn end(&mut self, at: At, start: usize) -> Result<bool, Broken> {
-        match at {
-            At::Quoted => Err(Broken::Torn(self.line)),
-            At::Start if self.fields.is_empty() => Ok(false),
-            _ => {
-                let quoted = matches!(at, At::Quote | At::Return);
-                self.fields.push(Field {
-                    start,
-                    end: self.text.len(),
-                    quoted,
-                });
-                Ok(true)
-            }
-        }
+    /// Takes a field without quotes, and what ends it.
+    fn plain(&mut self) -> Result<Behind, Broken> {
+        let (start, delimiter) = (self.at, self.dialect.delimiter);
+        let ends = |byte: &u8| *byte == delimiter || *byte == b'\n' || *byte == b'\r';
+        let rest = self.rest();
+        let length = rest.iter().position(ends).unwrap_or(rest.len());
+        self.at += length;
+        self.fields.push(Field {
+            range: start..self.at,
+            quoted: false,
+            unescaped: false,
+        });
+        self.behind()
     }
-}
 
-/// Consumes bytes up to the record's or the chunk's end: how many, and which of the two.
-fn scan(
-    chunk: &[u8],
-    dialect: &Dialect,
-    at: &mut At,
-    start: &mut usize,
-    text: &mut Vec<u8>,
-    fields: &mut Vec<Field>,
-    line: &mut u64,
-) -> Result<(usize, bool), Wrong> {
-    let (delimiter, quote) = (dialect.delimiter, dialect.quote);
-    let mut used = 0;
-    while let Some(rest) = chunk.get(used..).filter(|rest| !rest.is_empty()) {
-        if *at == At::Quoted {
-            let length = rest
-                .iter()
-                .position(|byte| Some(*byte) == quote)
-                .unwrap_or(rest.len());
-            let (inner, after) = rest.split_at(length);
-            *line += inner.iter().filter(|byte| **byte == b'\n').count() as u64;
-            text.extend_from_slice(inner);
-            used += length + usize::from(!after.is_empty());
-            if !after.is_empty() {
-                *at = At::Quote;
-            }
-            continue;
-        }
-        if *at == At::Plain {
-            let ends = |byte: &u8| *byte == delimiter || matches!(byte, b'\n' | b'\r');
-            let length = rest.iter().position(ends).unwrap_or(rest.len());
-            text.extend_from_slice(rest.get(..length).unwrap_or_default());
-            used += length;
-            if length == rest.len() {
-                break;
-            }
-        }
-        let Some(byte) = chunk.get(used).copied() else {
-            break;
-        };
-        used += 1;
-        if byte == delimiter && !matches!(at, At::Return | At::PlainReturn) {
-            fields.push(Field {
-                start: *start,
-                end: text.len(),
-                quoted: *at == At::Quote,
-            });
-            (*at, *start) = (At::Start, text.len());
-        } else if byte == b'\n' {
-            fields.push(Field {
-                start: *start,
-                end: text.len(),
-                quoted: matches!(at, At::Quote | At::Return),
-            });
-            *line += 1;
-            return Ok((used, true));
-        } else {
-            *at = match (*at, byte) {
-                (At::Return | At::PlainReturn, _) => return Err(Wrong::LineEnd),
-                (At::Start | At::Plain, b'\r') => At::PlainReturn,
-                (At::Start, _) if Some(byte) == quote => At::Quoted,
-                (At::Start, _) => {
-                    text.push(byte);
-                    At::Plain
-                }
-                (At::Quote, _) if Some(byte) == quote => {
-                    text.push(byte);
-                    At::Quoted
-                }
-                (At::Quote, b'\r') => At::Return,
-                _ => return Err(Wrong::Quote),
+    /// Takes a field that stands in quotes, and what ends it.
+    fn quoted(&mut self) -> Result<Behind, Broken> {
+        let quote = self.dialect.quote.unwrap_or_default();
+        self.at += 1;
+        let (mut start, first) = (self.at, self.unescaped.len());
+        let mut unescaped = false;
+        loop {
+            let Some(length) = memchr(quote, self.rest()) else {
+                return Err(match self.is_last {
+                    true => Broken::Torn(self.line),
+                    false => self.too_long(),
+                });
             };
+            let end = self.at + length;
+            self.at = end + 1;
+            let doubled = self.rest().first() == Some(&quote);
+            let inner = self.bytes.get(start..end).unwrap_or_default();
+            self.next_line += memchr_iter(b'\n', inner).count() as u64;
+            unescaped |= doubled;
+            if unescaped {
+                self.unescaped.extend_from_slice(inner);
+                self.unescaped.extend(doubled.then_some(quote));
+            }
+            if doubled {
+                self.at += 1;
+                start = self.at;
+                continue;
+            }
+            self.fields.push(Field {
+                range: match unescaped {
+                    true => first..self.unescaped.len(),
+                    false => start..end,
+                },
+                quoted: true,
+                unescaped,
+            });
+            return self.behind();
         }
     }
-    Ok((used, false))
+
+    /// Takes what stands behind a field.
+    fn behind(&mut self) -> Result<Behind, Broken> {
+        match self.rest() {
+            [byte, ..] if *byte == self.dialect.delimiter => {
+                self.at += 1;
+                Ok(Behind::Field)
+            }
+            [b'\n', ..] => Ok(self.end_line(1)),
+            [b'\r', b'\n', ..] => Ok(self.end_line(2)),
+            [] | [b'\r'] if self.is_last => {
+                self.at = self.bytes.len();
+                Ok(Behind::Record)
+            }
+            [] => Err(self.too_long()),
+            [b'\r', ..] => Err(Broken::LineEnds(self.line)),
+            _ => Err(Broken::Damaged(format!(
+                "line {}: a quoted field is followed by something else than the end of the field",
+                self.line
+            ))),
+        }
+    }
+
+    fn end_line(&mut self, bytes: usize) -> Behind {
+        self.at += bytes;
+        self.next_line += 1;
+        Behind::Record
+    }
+
+    fn too_long(&self) -> Broken {
+        Broken::Damaged(format!(
+            "line {}: the record is longer than {RECORD_BYTES_MAX} bytes or {FIELDS_MAX} fields",
+            self.line
+        ))
+    }
 }

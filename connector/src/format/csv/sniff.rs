@@ -3,9 +3,8 @@
 //! Looks at the file's beginning alone, as records of each delimiter that it could be. Invariant: another one than the
 //! usual is taken only where every record shows it and no other one could be meant; then it is said.
 
-use super::encoding::Encoding;
 use super::options::{CsvOptions, Dialect};
-use super::record::Records;
+use super::record::{Chunk, Records};
 use super::source::{Broken, Source};
 use std::io::Read;
 
@@ -99,8 +98,12 @@ fn split(prefix: &[u8], whole: bool, dialect: Dialect) -> Split {
 }
 
 fn shape(prefix: &[u8], whole: bool, dialect: Dialect, torn: &mut bool) -> Option<Shape> {
-    let source = Source::new(prefix, Some(Encoding::Utf8)).ok()?;
-    let mut records = Records::new(source, dialect);
+    let chunk = Chunk {
+        text: prefix.to_vec(),
+        line: 1,
+        is_last: true,
+    };
+    let mut records = Records::new(&chunk, &dialect);
     let mut shape: Option<Shape> = None;
     let mut last = None;
     loop {

@@ -1,5 +1,6 @@
 //! CSV's grammar, its types and its nulls.
 
+use super::chunks::Chunks;
 use super::record::Records;
 use super::source::{Broken, Source};
 use super::*;
@@ -41,15 +42,18 @@ fn split_so(text: &str, step: usize, options: &CsvOptions) -> Result<Split, Stri
         Broken::LineEnds(line) | Broken::Encoding(_, line, _) => format!("line {line}"),
     };
     let source = Source::new(Drip(text.as_bytes(), step), None).unwrap();
-    let mut records = Records::new(source, options.dialect(options.usual_delimiter()));
+    let mut chunks = Chunks::new(source, options.dialect(options.usual_delimiter()));
     let mut split = Vec::new();
-    while records.advance().map_err(broken)? {
-        let fields = (0..records.len()).map(|index| records.field(index).unwrap());
-        split.push(
-            fields
-                .map(|(text, quoted)| (String::from_utf8_lossy(text).into_owned(), quoted))
-                .collect(),
-        );
+    while let Some(chunk) = chunks.next(step).map_err(broken)? {
+        let mut records = Records::new(&chunk, chunks.dialect());
+        while records.advance().map_err(broken)? {
+            let fields = (0..records.len()).map(|index| records.field(index).unwrap());
+            split.push(
+                fields
+                    .map(|(text, quoted)| (String::from_utf8_lossy(text).into_owned(), quoted))
+                    .collect(),
+            );
+        }
     }
     Ok(split)
 }

@@ -5,7 +5,8 @@ use super::look::Look;
 use super::options::CsvOptions;
 use super::quote::{Quotes, Quoting, is_text};
 use super::schema::{check_schema, refuse, refuse_name};
-use crate::format::error::{cannot_write, unwritable_value};
+use crate::format::error::unwritable_value;
+use crate::format::ordered::Written;
 use crate::format::text::{Printer, printer, within_day};
 use crate::format::{BatchWriter, Format};
 use arrow_array::{Array, RecordBatch};
@@ -14,22 +15,35 @@ use flinkspark_model::Result;
 use std::io::Write;
 
 /// Text that is gathered before it is written, in bytes.
-const BLOCK_BYTES: usize = 64 << 10;
+const BLOCK_BYTES: usize = 256 << 10;
 
-/// Writes a file's records.
+/// Writes a file's records, batches apart from one another.
 pub(in crate::format) struct Writer {
-    output: Box<dyn Write + Send>,
+    written: Written<Rows>,
+    rows: u64,
+}
+
+/// Rows that are to be written, and how many are before them.
+struct Rows {
+    batch: RecordBatch,
+    before: u64,
+}
+
+/// How values are written in one file.
+struct Plan {
     quoting: Quoting,
     look: Look,
     delimiter: u8,
     quote: Option<u8>,
     encoding: Encoding,
-    name: String,
+}
+
+/// Records on the way to the file.
+struct Text<'a> {
+    plan: &'a Plan,
     /// Whole records, as text.
     block: Vec<u8>,
-    encoded: Vec<u8>,
     field: Vec<u8>,
-    rows: u64,
 }
 
 impl Writer {
@@ -42,38 +56,101 @@ impl Writer {
         options.check()?;
         check_schema(schema)?;
         let encoding = options.encoding.unwrap_or(Encoding::Utf8);
-        let mut writer = Self {
-            output,
+        let plan = Plan {
             quoting: Quoting::new(options, schema.fields().len())?,
             look: Look::new(options)?,
             delimiter: options.usual_delimiter(),
             quote: options.quote,
             encoding,
-            name: name.into(),
-            block: Vec::with_capacity(BLOCK_BYTES),
-            encoded: encoding.mark().to_vec(),
-            field: Vec::new(),
-            rows: 0,
         };
+        let mut begin = encoding.mark().to_vec();
         if options.header {
+            let mut text = Text::new(&plan);
             for (index, field) in schema.fields().iter().enumerate() {
-                writer.field.extend_from_slice(field.name().as_bytes());
-                let ended = writer.end_field(index, false);
+                text.field.extend_from_slice(field.name().as_bytes());
+                let ended = text.end_field(index, false);
                 ended.map_err(|why| refuse_name(field.name(), why))?;
             }
-            writer.end_record()?;
+            text.block.push(b'\n');
+            begin.extend(text.take());
         }
-        Ok(writer)
+        let mut written = Written::new(output, name, move |rows, give| plan.write(&rows, give));
+        written.put(&begin)?;
+        Ok(Self { written, rows: 0 })
+    }
+}
+
+impl Plan {
+    /// Gives the text of rows.
+    fn write(&self, rows: &Rows, give: &mut dyn FnMut(Vec<u8>) -> bool) -> Result<()> {
+        let batch = &rows.batch;
+        let unwritable = |column: &str, row: usize, why| {
+            unwritable_value(Format::CSV, column, rows.before + row as u64 + 1, why)
+        };
+        let columns = batch.columns().iter().zip(batch.schema_ref().fields());
+        let columns = columns.map(|(array, field)| {
+            if let Some(row) = outside_of_day(array.as_ref()) {
+                return Err(unwritable(
+                    field.name(),
+                    row,
+                    "it is no time of a day".into(),
+                ));
+            }
+            let print = printer(array.as_ref());
+            let bare = self.encoding == Encoding::Utf8;
+            Ok(Cells {
+                bare: bare && self.quoting.is_needless(field.data_type()),
+                array: array.as_ref(),
+                print: print.ok_or_else(|| refuse(field.name(), field.data_type()))?,
+                text: is_text(field.data_type()),
+            })
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let mut text = Text::new(self);
+        for row in 0..batch.num_rows() {
+            if let Err((index, why)) = text.row(row, &columns) {
+                let name = batch.schema_ref().field(index).name();
+                return Err(unwritable(name, row, why));
+            }
+            if text.block.len() >= BLOCK_BYTES && !give(text.take()) {
+                return Ok(());
+            }
+        }
+        give(text.take());
+        Ok(())
+    }
+}
+
+impl<'a> Text<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        Self {
+            plan,
+            block: Vec::new(),
+            field: Vec::new(),
+        }
+    }
+
+    /// The records so far, in the file's encoding.
+    fn take(&mut self) -> Vec<u8> {
+        let block = std::mem::take(&mut self.block);
+        if self.plan.encoding == Encoding::Utf8 {
+            self.block.reserve(block.len());
+            return block;
+        }
+        let mut encoded = Vec::new();
+        let text = std::str::from_utf8(&block).unwrap_or_default();
+        self.plan.encoding.encode(text, &mut encoded);
+        encoded
     }
 
     /// Moves the field into the block, quoted where that is needed; why it cannot be written.
     fn end_field(&mut self, index: usize, text: bool) -> Result<(), String> {
         self.begin_field(index);
-        if self.encoding != Encoding::Utf8 {
+        if self.plan.encoding != Encoding::Utf8 {
             self.check_encoding()?;
         }
-        let quotes = self.quoting.of(&self.field, index, text);
-        match (quotes, self.quote) {
+        let quotes = self.plan.quoting.of(&self.field, index, text);
+        match (quotes, self.plan.quote) {
             (Quotes::Needed | Quotes::Wanted, Some(quote)) => {
                 self.block.push(quote);
                 for byte in &self.field {
@@ -95,11 +172,11 @@ impl Writer {
 
     fn check_encoding(&self) -> Result<(), String> {
         let text = std::str::from_utf8(&self.field).unwrap_or_default();
-        match self.encoding.lacks(text) {
+        match self.plan.encoding.lacks(text) {
             Some(lacked) => Err(format!(
                 "it holds the character U+{:04X}, which {} does not have",
                 u32::from(lacked),
-                self.encoding.name()
+                self.plan.encoding.name()
             )),
             None => Ok(()),
         }
@@ -107,41 +184,21 @@ impl Writer {
 
     fn begin_field(&mut self, index: usize) {
         if index > 0 {
-            self.block.push(self.delimiter);
+            self.block.push(self.plan.delimiter);
         }
     }
 
-    fn end_record(&mut self) -> Result<()> {
-        self.block.push(b'\n');
-        if self.block.len() >= BLOCK_BYTES {
-            self.write_block()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn write_block(&mut self) -> Result<()> {
-        let bytes = if self.encoding == Encoding::Utf8 {
-            &self.block
-        } else {
-            let text = std::str::from_utf8(&self.block).unwrap_or_default();
-            self.encoding.encode(text, &mut self.encoded);
-            &self.encoded
-        };
-        self.output
-            .write_all(bytes)
-            .map_err(|cause| cannot_write(&self.name, cause))?;
-        self.block.clear();
-        self.encoded.clear();
-        Ok(())
-    }
-
-    /// Writes a row; the column of the value that cannot be written, and why.
-    fn write_row(&mut self, row: usize, columns: &[Cells<'_>]) -> Result<(), (usize, String)> {
+    /// Appends a row; the column of the value that cannot be written, and why.
+    fn row(&mut self, row: usize, columns: &[Cells<'_>]) -> Result<(), (usize, String)> {
         for (index, column) in columns.iter().enumerate() {
             if column.array.is_null(row) || column.array.data_type() == &DataType::Null {
                 self.begin_field(index);
-                self.block.extend_from_slice(self.quoting.null());
+                self.block.extend_from_slice(self.plan.quoting.null());
+                continue;
+            }
+            if column.bare {
+                self.begin_field(index);
+                (column.print)(row, &mut self.block);
                 continue;
             }
             (column.print)(row, &mut self.field);
@@ -149,16 +206,17 @@ impl Writer {
             let ended = ended.and_then(|()| self.end_field(index, column.text));
             ended.map_err(|why| (index, why))?;
         }
+        self.block.push(b'\n');
         Ok(())
     }
 
     /// Brings the printed field into the form that the options say.
     fn restate(&mut self, data_type: &DataType) -> Result<(), String> {
-        if self.look.has_comma(data_type) {
+        if self.plan.look.has_comma(data_type) {
             let points = self.field.iter_mut().filter(|byte| **byte == b'.');
             points.for_each(|byte| *byte = b',');
         }
-        if let Some(pattern) = self.look.patterns.of(data_type) {
+        if let Some(pattern) = self.plan.look.patterns.of(data_type) {
             let iso = std::str::from_utf8(&self.field).unwrap_or_default();
             let text = pattern.of_iso(iso);
             let text = text.ok_or("the declared pattern has no room for it")?;
@@ -177,46 +235,22 @@ fn outside_of_day(array: &dyn Array) -> Option<usize> {
 struct Cells<'a> {
     array: &'a dyn Array,
     print: Printer<'a>,
+    /// Whether what is printed stands in the file as it is.
+    bare: bool,
     text: bool,
 }
 
 impl BatchWriter for Writer {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let unwritable = |column: &str, row, why| unwritable_value(Format::CSV, column, row, why);
-        let columns =
-            batch
-                .columns()
-                .iter()
-                .zip(batch.schema_ref().fields())
-                .map(|(array, field)| {
-                    if let Some(row) = outside_of_day(array.as_ref()) {
-                        let (row, why) = (self.rows + row as u64 + 1, "it is no time of a day");
-                        return Err(unwritable(field.name(), row, why.into()));
-                    }
-                    let print = printer(array.as_ref())
-                        .ok_or_else(|| refuse(field.name(), field.data_type()))?;
-                    Ok(Cells {
-                        array: array.as_ref(),
-                        print,
-                        text: is_text(field.data_type()),
-                    })
-                });
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        for row in 0..batch.num_rows() {
-            self.rows += 1;
-            if let Err((index, why)) = self.write_row(row, &columns) {
-                let name = batch.schema_ref().field(index).name();
-                return Err(unwritable(name, self.rows, why));
-            }
-            self.end_record()?;
-        }
-        Ok(())
+        let rows = Rows {
+            batch: batch.clone(),
+            before: self.rows,
+        };
+        self.rows += batch.num_rows() as u64;
+        self.written.give(rows)
     }
 
-    fn finish(mut self: Box<Self>) -> Result<()> {
-        self.write_block()?;
-        self.output
-            .flush()
-            .map_err(|cause| cannot_write(&self.name, cause))
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.written.finish()
     }
 }

@@ -5,7 +5,9 @@
 
 use super::leaf::NAMED_FLOATS;
 use super::span::{Span, put_span};
-use crate::format::text::{Patterns, printer as text_printer, printer_of, put, within_day};
+use crate::format::text::{
+    Patterns, printer as text_printer, printer_of, put, put_float, within_day,
+};
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{
@@ -187,13 +189,12 @@ where
     T::Native: Debug + Into<f64>,
 {
     plain(printer_of::<T>(array, |value, out| {
-        // Debug is the shortest text that reads back.
+        if value.into().is_finite() {
+            return put_float(value, out);
+        }
         let text = format!("{value:?}");
         let named = NAMED_FLOATS.iter().find(|(_, named)| *named == text);
-        match named {
-            Some((name, _)) => put_string(name, out),
-            None => out.extend_from_slice(text.as_bytes()),
-        }
+        put_string(named.map_or(text.as_str(), |(name, _)| name), out);
     }))
 }
 
@@ -205,8 +206,16 @@ fn strings<'a>(array: &'a dyn Array, patterns: &'a Patterns) -> Option<Printer<'
         if within.as_ref().is_some_and(|within| !within(row)) {
             return Err(Unwritable::new("it is no time of a day"));
         }
-        let mut unquoted = Vec::new();
-        text(row, &mut unquoted);
+        out.push(b'"');
+        let start = out.len();
+        text(row, out);
+        let printed = out.get(start..).unwrap_or_default();
+        if pattern.is_none() && !printed.iter().any(is_escaped) {
+            out.push(b'"');
+            return Ok(());
+        }
+        let mut unquoted = out.split_off(start);
+        out.pop();
         if let Some(pattern) = pattern {
             let iso = str::from_utf8(&unquoted).ok();
             let text = iso.and_then(|iso| pattern.of_iso(iso));
@@ -282,12 +291,16 @@ fn put_string(text: &str, out: &mut Vec<u8>) {
     put_bytes_as_string(text.as_bytes(), out);
 }
 
+/// Whether a string holds the byte as an escape only.
+fn is_escaped(byte: &u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..=0x1f)
+}
+
 /// Prints bytes of UTF-8 as a string: quotes, backslashes and control characters are escaped.
 fn put_bytes_as_string(text: &[u8], out: &mut Vec<u8>) {
-    let escaped = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
     out.push(b'"');
     let mut rest = text;
-    while let Some(at) = rest.iter().position(escaped) {
+    while let Some(at) = rest.iter().position(is_escaped) {
         let (plain, from) = rest.split_at(at);
         out.extend_from_slice(plain);
         let Some((byte, after)) = from.split_first() else {

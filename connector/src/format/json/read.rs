@@ -1,32 +1,80 @@
 //! Reads JSON at a schema, declared or inferred.
+//!
+//! Lines are read apart from one another, by as many threads as there are; the rows of an array one after another.
+//! Invariant: a row of the file is a row of a batch, in the file's order.
 
 use super::column::Table;
 use super::infer::{Inferred, infer};
 use super::leaf::Reading;
 use super::report::{as_error, refuse};
-use super::rows::Rows;
+use super::rows::{Lines, Rows};
 use crate::format::conform::stored_schema;
 use crate::format::error::{cannot_open, damaged};
+use crate::format::ordered::Pieces;
 use crate::format::{BatchReader, Format, Input, ReadOptions};
 use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{DataType, Schema, SchemaRef};
 use flinkspark_model::Result;
 use flinkspark_model::schema::type_name;
-use std::io::SeekFrom;
+use std::io::{BufRead, BufReader, SeekFrom};
 use std::sync::Arc;
 
 /// The largest batch, in bytes: offsets of 32 bits reach all of it, and a row more.
 const BATCH_BYTES_MAX: usize = 1 << 30;
 
+/// The usual size of the lines that are read together, in bytes.
+const LINES_BYTES: usize = 1 << 20;
+
 /// Reads a file's rows into batches.
 pub(in crate::format) struct Reader {
-    rows: Rows<Box<dyn Input>>,
+    rows: Rows<BufReader<Box<dyn Input>>>,
+    pieces: Pieces<Lines, Read>,
+    plan: Arc<Plan>,
+    notices: Vec<String>,
+    rounded: Rounded,
+    /// What the rows of an array are read into.
     table: Table,
+}
+
+/// How rows are read.
+struct Plan {
     schema: SchemaRef,
+    reading: Reading,
+    /// Whether rows may have keys that the schema lacks.
+    skipping: bool,
     name: String,
     batch_rows: usize,
     batch_bytes: usize,
-    notices: Vec<String>,
+}
+
+/// What is read.
+enum Read {
+    Rows(RecordBatch),
+    /// What is to be said of the rows of a piece, behind them.
+    Rounded(Rounded),
+}
+
+/// The columns that took other numbers than stood there: their paths, their types and how many.
+#[derive(Default)]
+struct Rounded(Vec<(String, DataType, u64)>);
+
+impl Rounded {
+    fn of(table: &Table) -> Self {
+        let mut all = Vec::new();
+        table.rounded(&mut |path, data_type, count| {
+            all.push((path.to_owned(), data_type.clone(), count));
+        });
+        Self(all)
+    }
+
+    fn add(&mut self, behind: Self) {
+        for (path, data_type, count) in behind.0 {
+            match self.0.iter_mut().find(|(known, ..)| *known == path) {
+                Some((.., all)) => *all += count,
+                None => self.0.push((path, data_type, count)),
+            }
+        }
+    }
 }
 
 impl Reader {
@@ -53,37 +101,85 @@ impl Reader {
                 (Arc::new(schema), notices)
             }
         };
-        let table = Table::new(&schema, &reading);
-        let mut table = table.map_err(|(column, data_type)| refuse(&column, &data_type))?;
-        if options.columns.is_some() {
-            table = table.skipping();
-        }
-        Ok(Self {
-            rows: Rows::new(input),
-            table,
+        let plan = Arc::new(Plan {
             schema,
+            reading,
+            skipping: options.columns.is_some(),
             name: name.into(),
             batch_rows: options.batch_rows.max(1),
             batch_bytes: options.batch_bytes.clamp(1, BATCH_BYTES_MAX),
+        });
+        let table = plan.table()?;
+        let lines = Arc::clone(&plan);
+        Ok(Self {
+            rows: Rows::new(input),
+            pieces: Pieces::new(move |piece: Lines, give| lines.read(piece.rows(), give)),
+            plan,
             notices,
+            rounded: Rounded::default(),
+            table,
         })
     }
 
     fn batch(&mut self) -> Result<Option<RecordBatch>> {
-        let (mut count, mut bytes) = (0, 0);
-        while count < self.batch_rows && bytes < self.batch_bytes {
-            let more = self.rows.advance();
-            if !more.map_err(|broken| as_error(&self.name, broken))? {
-                break;
+        loop {
+            let (rows, name) = (&mut self.rows, &self.plan.name);
+            let cut = || {
+                rows.lines(LINES_BYTES)
+                    .map_err(|broken| as_error(name, broken))
+            };
+            match self.pieces.next(cut)? {
+                Some(Read::Rows(batch)) => return Ok(Some(batch)),
+                Some(Read::Rounded(rounded)) => self.rounded.add(rounded),
+                None => return self.plan.batch(&mut self.rows, &mut self.table),
             }
-            let read = self.table.read(self.rows.text());
-            bytes += read.map_err(|wrong| as_error(&self.name, self.rows.broken(wrong)))?;
+        }
+    }
+}
+
+impl Plan {
+    fn table(&self) -> Result<Table> {
+        let table = Table::new(&self.schema, &self.reading);
+        let table = table.map_err(|(column, data_type)| refuse(&column, &data_type))?;
+        Ok(if self.skipping {
+            table.skipping()
+        } else {
+            table
+        })
+    }
+
+    /// Gives all of these rows in batches.
+    fn read(&self, mut rows: Rows<impl BufRead>, give: &mut dyn FnMut(Read) -> bool) -> Result<()> {
+        let mut table = self.table()?;
+        while let Some(batch) = self.batch(&mut rows, &mut table)? {
+            if !give(Read::Rows(batch)) {
+                return Ok(());
+            }
+        }
+        give(Read::Rounded(Rounded::of(&table)));
+        Ok(())
+    }
+
+    /// Reads the next batch; none at the end.
+    fn batch(
+        &self,
+        rows: &mut Rows<impl BufRead>,
+        table: &mut Table,
+    ) -> Result<Option<RecordBatch>> {
+        let (mut count, mut bytes) = (0, 0);
+        let broken = |broken| as_error(&self.name, broken);
+        while count < self.batch_rows
+            && bytes < self.batch_bytes
+            && rows.advance().map_err(broken)?
+        {
+            let read = table.read(rows.text());
+            bytes += read.map_err(|wrong| broken(rows.broken(wrong)))?;
             count += 1;
         }
         if count == 0 {
             return Ok(None);
         }
-        let batch = self.table.finish().map(Some);
+        let batch = table.finish().map(Some);
         batch.map_err(|cause| damaged(Format::JSON, &self.name, cause.to_string()))
     }
 }
@@ -106,17 +202,18 @@ impl Iterator for Reader {
 
 impl BatchReader for Reader {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        Arc::clone(&self.plan.schema)
     }
 
     fn notices(&self) -> Vec<String> {
-        let mut notices = self.notices.clone();
-        self.table.rounded(&mut |path, data_type, count| {
-            notices.push(format!(
+        let mut rounded = Rounded::of(&self.table);
+        rounded.add(Rounded(self.rounded.0.clone()));
+        let says = rounded.0.iter().map(|(path, data_type, count)| {
+            format!(
                 "column \"{path}\": {count} numbers have more digits than {} holds; the nearest were taken",
                 type_name(data_type)
-            ));
+            )
         });
-        notices
+        self.notices.iter().cloned().chain(says).collect()
     }
 }

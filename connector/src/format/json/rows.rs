@@ -4,6 +4,7 @@
 //! [`ROW_BYTES_MAX`] bytes that begins with a brace, and an array that does not end is an error.
 
 use super::wrong::{What, Wrong};
+use memchr::memchr_iter;
 use std::io::{BufRead, BufReader, Read};
 
 /// The longest row, in bytes.
@@ -48,9 +49,29 @@ enum Form {
     Ended,
 }
 
+/// Lines that stand behind one another.
+pub(super) struct Lines {
+    bytes: Vec<u8>,
+    /// Where they begin.
+    at: Place,
+}
+
+impl Lines {
+    /// The rows in them.
+    pub(super) fn rows(&self) -> Rows<&[u8]> {
+        Rows {
+            input: &self.bytes,
+            form: Form::Lines,
+            text: String::new(),
+            first: self.at,
+            next: self.at,
+        }
+    }
+}
+
 /// The rows of one input; the present one is overwritten by the next.
 pub(super) struct Rows<R> {
-    input: BufReader<R>,
+    input: R,
     form: Form,
     text: String,
     /// Where the present row begins.
@@ -59,7 +80,7 @@ pub(super) struct Rows<R> {
     next: Place,
 }
 
-impl<R: Read> Rows<R> {
+impl<R: Read> Rows<BufReader<R>> {
     pub(super) fn new(input: R) -> Self {
         let start = Place { line: 1, byte: 1 };
         Self {
@@ -69,6 +90,37 @@ impl<R: Read> Rows<R> {
             first: start,
             next: start,
         }
+    }
+}
+
+impl<R: BufRead> Rows<R> {
+    /// The next lines, about so many bytes; none at the end, and where the rows are not lines.
+    pub(super) fn lines(&mut self, bytes: usize) -> Result<Option<Lines>, Broken> {
+        if self.form == Form::Unknown {
+            self.begin()?;
+        }
+        if self.form != Form::Lines {
+            return Ok(None);
+        }
+        let mut lines = Lines {
+            bytes: Vec::with_capacity(bytes),
+            at: self.next,
+        };
+        (&mut self.input)
+            .take(bytes as u64)
+            .read_to_end(&mut lines.bytes)?;
+        if lines.bytes.is_empty() {
+            return Ok(None);
+        }
+        if lines.bytes.last() != Some(&b'\n') {
+            // A line that is too long is told by who reads it.
+            let most = ROW_BYTES_MAX as u64 + 1;
+            (&mut self.input)
+                .take(most)
+                .read_until(b'\n', &mut lines.bytes)?;
+        }
+        self.next = after(self.next, &lines.bytes);
+        Ok(Some(lines))
     }
 
     /// The present row.
@@ -214,8 +266,9 @@ impl<R: Read> Rows<R> {
 
     /// Takes so many of the bytes that are there.
     fn take(&mut self, length: usize) {
-        let taken = self.input.buffer().get(..length).unwrap_or_default();
-        self.next = after(self.next, taken);
+        // What is there is not read again.
+        let there = self.input.fill_buf().unwrap_or_default();
+        self.next = after(self.next, there.get(..length).unwrap_or_default());
         self.input.consume(length);
     }
 
@@ -232,7 +285,7 @@ impl<R: Read> Rows<R> {
 
 /// The place behind these bytes.
 fn after(place: Place, bytes: &[u8]) -> Place {
-    let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+    let lines = memchr_iter(b'\n', bytes).count();
     Place {
         line: place.line + lines as u64,
         byte: place.byte + bytes.len() as u64,

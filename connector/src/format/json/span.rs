@@ -41,8 +41,21 @@ pub(super) fn put_span(span: Span, out: &mut Vec<u8>) {
     }
 }
 
-/// Parses years, months, weeks, days, hours, minutes and seconds, in this order and each at most once.
+/// Parses years, months, weeks, days, hours, minutes and seconds, in this order and each at most once. A sign before
+/// them is that of each.
 pub(super) fn parse_span(text: &str) -> Option<Span> {
+    let Some(text) = text.strip_prefix('-') else {
+        return parse_unsigned(text);
+    };
+    let span = parse_unsigned(text)?;
+    Some(Span {
+        months: span.months.checked_neg()?,
+        days: span.days.checked_neg()?,
+        nanos: span.nanos.checked_neg()?,
+    })
+}
+
+fn parse_unsigned(text: &str) -> Option<Span> {
     let text = text.strip_prefix('P')?;
     let (date, time) = match text.split_once('T') {
         Some((date, time)) if !time.is_empty() => (date, time),
@@ -137,6 +150,8 @@ mod tests {
             ("P1Y2M", span(14, 0, 0)),
             ("P2W1DT1H1M1S", span(0, 15, 3_661 * NANOS)),
             ("PT60M", span(0, 0, 3_600 * NANOS)),
+            ("-PT0.001S", span(0, 0, -1_000_000)),
+            ("-P1M-2DT3S", span(-1, 2, -3 * NANOS)),
         ] {
             assert_eq!(parse_span(text), Some(expected), "{text}");
         }
@@ -157,6 +172,9 @@ mod tests {
             "P--1D",
             "P99999999999999999999D",
             "PT1h",
+            "-",
+            "--P1D",
+            "+P1D",
         ] {
             assert_eq!(parse_span(text), None, "{text}");
         }

@@ -5,7 +5,8 @@ use super::leaf::Reading;
 use super::options::JsonOptions;
 use super::print::{Printer, Unwritable, members, printer};
 use super::report::refuse;
-use crate::format::error::{cannot_write, unwritable_value};
+use crate::format::error::unwritable_value;
+use crate::format::ordered::Written;
 use crate::format::text::Patterns;
 use crate::format::{BatchWriter, Format};
 use arrow_array::RecordBatch;
@@ -15,13 +16,18 @@ use std::io::Write;
 use std::sync::Arc;
 
 /// Text that is gathered before it is written, in bytes.
-const BLOCK_BYTES: usize = 64 << 10;
+const BLOCK_BYTES: usize = 256 << 10;
 
-/// Writes a file's rows.
+/// Writes a file's rows, batches apart from one another.
 pub(in crate::format) struct Writer {
-    output: Output,
-    patterns: Patterns,
+    written: Written<Rows>,
     rows: u64,
+}
+
+/// Rows that are to be written, and how many are before them.
+struct Rows {
+    batch: RecordBatch,
+    before: u64,
 }
 
 impl Writer {
@@ -40,16 +46,35 @@ impl Writer {
         table.map_err(|(column, data_type)| refuse(&column, &data_type))?;
         let none = RecordBatch::new_empty(Arc::clone(schema));
         drop(printer_of(&none, &reading.patterns)?);
+        let patterns = reading.patterns;
         Ok(Self {
-            output: Output {
-                output,
-                name: name.into(),
-                block: Vec::with_capacity(BLOCK_BYTES),
-            },
-            patterns: reading.patterns,
+            written: Written::new(output, name, move |rows: Rows, give| {
+                write(&rows, &patterns, give)
+            }),
             rows: 0,
         })
     }
+}
+
+/// Gives the text of rows.
+fn write(rows: &Rows, patterns: &Patterns, give: &mut dyn FnMut(Vec<u8>) -> bool) -> Result<()> {
+    let print = printer_of(&rows.batch, patterns)?;
+    let mut block = Vec::new();
+    for row in 0..rows.batch.num_rows() {
+        print(row, &mut block).map_err(|Unwritable { path, why }| {
+            let row = rows.before + row as u64 + 1;
+            unwritable_value(Format::JSON, &path, row, why.into())
+        })?;
+        block.push(b'\n');
+        if block.len() >= BLOCK_BYTES {
+            let next = Vec::with_capacity(block.len());
+            if !give(std::mem::replace(&mut block, next)) {
+                return Ok(());
+            }
+        }
+    }
+    give(block);
+    Ok(())
 }
 
 /// A printer of the batch's rows.
@@ -67,44 +92,15 @@ fn printer_of<'a>(batch: &'a RecordBatch, patterns: &'a Patterns) -> Result<Prin
 
 impl BatchWriter for Writer {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let print = printer_of(batch, &self.patterns)?;
-        for row in 0..batch.num_rows() {
-            self.rows += 1;
-            print(row, &mut self.output.block).map_err(|Unwritable { path, why }| {
-                unwritable_value(Format::JSON, &path, self.rows, why.into())
-            })?;
-            self.output.end_row()?;
-        }
-        Ok(())
+        let rows = Rows {
+            batch: batch.clone(),
+            before: self.rows,
+        };
+        self.rows += batch.num_rows() as u64;
+        self.written.give(rows)
     }
 
-    fn finish(mut self: Box<Self>) -> Result<()> {
-        self.output.write_block()?;
-        let flushed = self.output.output.flush();
-        flushed.map_err(|cause| cannot_write(&self.output.name, cause))
-    }
-}
-
-/// The file, and what is gathered for it.
-struct Output {
-    output: Box<dyn Write + Send>,
-    name: String,
-    block: Vec<u8>,
-}
-
-impl Output {
-    fn end_row(&mut self) -> Result<()> {
-        self.block.push(b'\n');
-        match self.block.len() {
-            ..BLOCK_BYTES => Ok(()),
-            _ => self.write_block(),
-        }
-    }
-
-    fn write_block(&mut self) -> Result<()> {
-        let written = self.output.write_all(&self.block);
-        written.map_err(|cause| cannot_write(&self.name, cause))?;
-        self.block.clear();
-        Ok(())
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.written.finish()
     }
 }

@@ -15,13 +15,27 @@ pub(in crate::format) fn put(out: &mut Vec<u8>, value: impl Display) {
     let _ = write!(out, "{value}");
 }
 
+/// Appends the last so many digits of a number that is not negative, with zeros before it.
+fn put_digits(mut value: i64, digits: usize, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + digits, b'0');
+    for place in out.iter_mut().skip(start).rev() {
+        *place += (value % 10) as u8;
+        value /= 10;
+    }
+}
+
 /// Prints the day, counted from 1970-01-01.
 pub(in crate::format) fn put_date(days: i64, out: &mut Vec<u8>) {
     let Date { year, month, day } = date_of(days);
     if (0..=9999).contains(&year) {
-        put(out, format_args!("{year:04}-{month:02}-{day:02}"));
+        put_digits(year, 4, out);
     } else {
-        put(out, format_args!("{year:+05}-{month:02}-{day:02}"));
+        put(out, format_args!("{year:+05}"));
+    }
+    for part in [month, day] {
+        out.push(b'-');
+        put_digits(part, 2, out);
     }
 }
 
@@ -32,15 +46,15 @@ pub(in crate::format) fn put_time(
     per_second: i64,
     out: &mut Vec<u8>,
 ) {
-    let (hour, minute, second) = (
-        second_of_day / 3600,
-        second_of_day / 60 % 60,
-        second_of_day % 60,
-    );
-    put(out, format_args!("{hour:02}:{minute:02}:{second:02}"));
+    let (hour, minute) = (second_of_day / 3600, second_of_day / 60 % 60);
+    put_digits(hour, 2, out);
+    for part in [minute, second_of_day % 60] {
+        out.push(b':');
+        put_digits(part, 2, out);
+    }
     if fraction != 0 {
-        let digits = per_second.ilog10() as usize;
-        put(out, format_args!(".{fraction:0digits$}"));
+        out.push(b'.');
+        put_digits(fraction, per_second.ilog10() as usize, out);
     }
 }
 
@@ -143,7 +157,10 @@ fn split_time(text: &str) -> Option<(Time, &str)> {
         return None;
     }
     let (digits, rest) = fraction.split_at(time.digits);
-    time.nanos = format!("{digits:0<9}").parse().ok()?;
+    let value = digits
+        .bytes()
+        .fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
+    time.nanos = value * 10_i64.pow(u32::try_from(9 - time.digits).ok()?);
     Some((time, rest))
 }
 
@@ -170,7 +187,7 @@ impl Moment {
     }
 }
 
-/// A date and a time, joined by `T` or a space, with `Z`, an offset such as `+01:00`, or neither.
+/// A date and a time, joined by `T` or a space, with `Z`, an offset such as `+01:00`, `+0100` or `+01`, or neither.
 pub(in crate::format) fn parse_moment(text: &str) -> Option<Moment> {
     let (days, rest) = split_date(text)?;
     let (time, rest) = split_time(rest.strip_prefix(['T', ' '])?)?;
@@ -180,7 +197,10 @@ pub(in crate::format) fn parse_moment(text: &str) -> Option<Moment> {
         _ => {
             let sign = if rest.starts_with('-') { -1 } else { 1 };
             let (hours, rest) = two_digits(rest.strip_prefix(['+', '-'])?)?;
-            let (minutes, rest) = two_digits(rest.strip_prefix(':')?)?;
+            let (minutes, rest) = match rest {
+                "" => (0, rest),
+                _ => two_digits(rest.strip_prefix(':').unwrap_or(rest))?,
+            };
             if hours > 23 || minutes > 59 || !rest.is_empty() {
                 return None;
             }

@@ -5,7 +5,7 @@
 
 use super::calendar::{SECONDS_PER_DAY, parse_date, parse_moment, parse_time};
 use super::look::parse_bool;
-use super::number::{DOUBLE, SINGLE, rounds};
+use super::number::{DOUBLE, Number, SINGLE, rounds};
 use crate::format::civil::per_second;
 use arrow_array::builder::{
     BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, GenericBinaryBuilder,
@@ -200,8 +200,13 @@ fn decimal<T: ArrowPrimitiveType>(
         }
         _ => return None,
     };
+    let exponent = |text: &str| text.contains(['e', 'E']);
+    let (digits, places) = (u8::try_from(precision).ok()?, i8::try_from(scale).ok()?);
     Some(column_of::<T>(data_type, move |text| {
-        parse(&unscaled(text, precision, scale)?)
+        match exponent(text) {
+            true => parse(&Number::of(text)?.unscaled(digits, places)?),
+            false => parse(&unscaled(text, precision, scale)?),
+        }
     }))
 }
 

@@ -25,6 +25,10 @@ pub(in crate::format) const DOUBLE: Kept = Kept {
 
 /// Whether the shortest text of a float is another number than the text that it was read from.
 pub(in crate::format) fn rounds(text: &str, shortest: impl FnOnce() -> String, kept: Kept) -> bool {
+    if text.len() <= kept.digits && !text.contains(['e', 'E']) {
+        // No more digits than there are bytes, and none behind as many places.
+        return false;
+    }
     Number::of(text).is_some_and(|number| {
         let may = number.digits.len() > kept.digits || number.power < kept.power;
         may && Some(number) != Number::of(&shortest())

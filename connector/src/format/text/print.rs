@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{Array, ArrowPrimitiveType};
 use arrow_schema::{DataType, TimeUnit};
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 
 /// Prints the cell at a row that is not null.
 pub(in crate::format) type Printer<'a> = Box<dyn Fn(usize, &mut Vec<u8>) + 'a>;
@@ -30,13 +30,8 @@ pub(in crate::format) fn printer(array: &dyn Array) -> Option<Printer<'_>> {
         D::UInt16 => shown::<UInt16Type>(array),
         D::UInt32 => shown::<UInt32Type>(array),
         D::UInt64 => shown::<UInt64Type>(array),
-        // Debug is the shortest text that reads back, with a point or an exponent in it.
-        D::Float32 => {
-            printer_of::<Float32Type>(array, |value, out| put(out, format_args!("{value:?}")))
-        }
-        D::Float64 => {
-            printer_of::<Float64Type>(array, |value, out| put(out, format_args!("{value:?}")))
-        }
+        D::Float32 => printer_of::<Float32Type>(array, put_float),
+        D::Float64 => printer_of::<Float64Type>(array, put_float),
         D::Decimal32(_, scale) => decimal::<Decimal32Type>(array, *scale),
         D::Decimal64(_, scale) => decimal::<Decimal64Type>(array, *scale),
         D::Decimal128(_, scale) => decimal::<Decimal128Type>(array, *scale),
@@ -100,9 +95,28 @@ pub(in crate::format) fn printer_of<'a, T: ArrowPrimitiveType>(
 
 fn shown<T: ArrowPrimitiveType>(array: &dyn Array) -> Printer<'_>
 where
-    T::Native: Display,
+    T::Native: itoa::Integer,
 {
-    printer_of::<T>(array, |value, out| put(out, value))
+    printer_of::<T>(array, |value, out| put_integer(value, out))
+}
+
+fn put_integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Prints the shortest text that reads back, with a point or an exponent in it.
+pub(in crate::format) fn put_float<T: Debug + Into<f64> + Copy>(value: T, out: &mut Vec<u8>) {
+    /// Below it a float without a fraction is shown with all of its digits.
+    const WHOLE_MAX: f64 = 1e7;
+    let double: f64 = value.into();
+    let whole = double as i64;
+    // Zero has a sign that integers have not.
+    if double.abs() < WHOLE_MAX && whole as f64 == double && whole != 0 {
+        put_integer(whole, out);
+        out.extend_from_slice(b".0");
+    } else {
+        put(out, format_args!("{value:?}"));
+    }
 }
 
 /// Every decimal has as many digits behind the point as its scale says, and as many zeros before it as a negative one.

@@ -111,11 +111,11 @@ impl Seen {
             }
             Kind::Float => {
                 self.floats = true;
-                self.see_fixed(text);
+                self.add_fixed(Fixed::of(text));
             }
             Kind::Decimal => {
                 self.decimals = true;
-                self.see_fixed(text);
+                self.add_fixed(Fixed::of(text));
             }
             Kind::Date => self.dates = true,
             Kind::Timestamp {
@@ -131,8 +131,41 @@ impl Seen {
         }
     }
 
-    fn see_fixed(&mut self, text: &str) {
-        self.fixed = match (Fixed::of(text), self.fixed) {
+    /// Counts what was seen in lines behind these.
+    pub(in crate::format) fn add(&mut self, behind: Self) {
+        for (all, more) in [
+            (&mut self.booleans, behind.booleans),
+            (&mut self.integers, behind.integers),
+            (&mut self.floats, behind.floats),
+            (&mut self.decimals, behind.decimals),
+            (&mut self.dates, behind.dates),
+            (&mut self.local, behind.local),
+            (&mut self.zoned, behind.zoned),
+            (&mut self.text, behind.text),
+        ] {
+            *all |= more;
+        }
+        for (all, more) in [
+            (&mut self.exact, behind.exact),
+            (&mut self.micros, behind.micros),
+            (&mut self.nanos, behind.nanos),
+        ] {
+            *all &= more;
+        }
+        self.integer = self.integer.take().or(behind.integer);
+        for (first, other) in self.other.iter_mut().zip(behind.other) {
+            *first = first.take().or(other);
+        }
+        match behind.fixed {
+            Some(fixed) => self.add_fixed(Some(fixed)),
+            None if behind.unfixed => self.add_fixed(None),
+            None => {}
+        }
+    }
+
+    /// Counts the digits of numbers with a point; `None` where they have no scale in common.
+    fn add_fixed(&mut self, fixed: Option<Fixed>) {
+        self.fixed = match (fixed, self.fixed) {
             (Some(new), Some(known)) if new.scale == known.scale => Some(Fixed {
                 whole: known.whole.max(new.whole),
                 ..known

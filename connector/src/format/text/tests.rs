@@ -80,9 +80,18 @@ fn numbers_with_one_scale_are_decimals_and_keep_their_digits() {
             DataType::Decimal128(31, 2),
         ),
     ] {
-        let mut seen = Seen::NOTHING;
-        texts.iter().for_each(|text| seen.see(text, 1));
-        assert_eq!(seen.data_type(), expected, "{texts:?}");
+        let of = |texts: &[&str]| {
+            let mut seen = Seen::NOTHING;
+            texts.iter().for_each(|text| seen.see(text, 1));
+            seen
+        };
+        assert_eq!(of(texts).data_type(), expected, "{texts:?}");
+        for at in 0..=texts.len() {
+            let (before, behind) = texts.split_at(at);
+            let mut seen = of(before);
+            seen.add(of(behind));
+            assert_eq!(seen.data_type(), expected, "{before:?} and {behind:?}");
+        }
     }
 }
 
@@ -116,4 +125,41 @@ fn known_days() {
         (moment.ticks(1_000_000), moment.ticks(1_000), moment.zoned),
         (Some(-1_800_000_001), None, true)
     );
+}
+
+#[test]
+fn offsets_are_read_as_others_write_them() {
+    let hour = |text: &str| parse_moment(text).map(|moment| moment.seconds / 3600);
+    for text in [
+        "01Z", "01+00:00", "01+0000", "01+00", "02+01:00", "02+0100", "02+01", "00-01",
+    ] {
+        let (clock, offset) = text.split_at(2);
+        let text = format!("1970-01-01T{clock}:00:00{offset}");
+        assert_eq!(hour(&text), Some(1), "{text}");
+    }
+    for offset in [
+        "+", "+1", "+010", "+01:", "+01:0", "+010:0", "+24", "+01000", "Z0",
+    ] {
+        assert_eq!(
+            hour(&format!("1970-01-01T01:00:00{offset}")),
+            None,
+            "{offset}"
+        );
+    }
+}
+
+#[test]
+fn decimals_have_exponents_where_others_write_them() {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Decimal128Type;
+    let mut column = super::column(&arrow_schema::DataType::Decimal128(5, 3)).unwrap();
+    for text in ["0E-10", "1.5e1", "-15E-1", "99999e-3"] {
+        assert!(column.push(text), "{text}");
+    }
+    for text in ["1e-4", "1e2", "e", "1e", "1e99999999999999999999"] {
+        assert!(!column.push(text), "{text}");
+    }
+    let array = column.finish();
+    let values = array.as_primitive::<Decimal128Type>().values();
+    assert_eq!(values.as_ref(), [0, 15_000, -1_500, 99_999]);
 }

@@ -104,6 +104,20 @@ proptest! {
     }
 
     #[test]
+    fn wherever_a_text_is_cut_its_records_are_the_same(
+        text in prop::collection::vec(prop::sample::select(b"ab,,\"\"\n\n\r#".to_vec()), 0..60),
+        comment in prop::sample::select(vec![None, Some("#"), Some("#a")]),
+        quote in prop::sample::select(vec![None, Some(b'"')]),
+    ) {
+        let options = CsvOptions { comment: comment.map(String::from), quote, ..CsvOptions::default() };
+        let text = String::from_utf8(text).unwrap();
+        let whole = split_so(&text, usize::MAX / 2, &options);
+        for step in [1, 2, 3, 7, 19] {
+            prop_assert_eq!(&split_so(&text, step, &options), &whole, "step {}", step);
+        }
+    }
+
+    #[test]
     fn any_bytes_are_a_file_or_a_typed_error(bytes in prop::collection::vec(
         prop::sample::select(b"ab1\",\n\r\\N\xef\xbb\xbf\xff".to_vec()), 0..40)
     ) {

@@ -119,6 +119,7 @@ fn floats_are_the_nearest_and_it_is_said_where_they_are_others() {
         )]);
         let mut reader = open(text.as_bytes(), Some(schema)).unwrap();
         let rows = reader.next().unwrap();
+        assert!(reader.next().is_none());
         (rows.map(|rows| write(&rows)), reader.notices())
     };
     let row = |number: &str| format!("{{\"x\":{{\"y\":{number}}}}}\n");
