@@ -94,6 +94,7 @@ fn nanos(array: &dyn Array, unit: TimeUnit, row: usize) -> Result<i128> {
 /// The column of these values; the values fit the type. There is one NaN, which sorts last.
 pub fn build(ty: &FlinkType, values: &[Value]) -> Result<ArrayRef> {
     Ok(match &ty.root {
+        Root::Foreign(_) => return Err(broken("values of a type that no expression reads")),
         Root::Null => new_null_array(&DataType::Null, values.len()),
         Root::Boolean => {
             let mut builder = BooleanBuilder::with_capacity(values.len());

@@ -13,6 +13,7 @@ use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::types::{FlinkType, Root};
 use crate::semantics::value::Value;
 use flinkspark_model::dataset::TimePrecision;
+use flinkspark_model::schema::type_name;
 
 /// The encoding of a job's plan.
 pub fn encode(job: &Job) -> Vec<u8> {
@@ -244,6 +245,10 @@ impl Encoder {
             Root::Row(fields) => {
                 self.tag(19);
                 self.types(fields.iter().map(|(_, ty)| ty));
+            }
+            Root::Foreign(data_type) => {
+                self.tag(20);
+                self.bytes(type_name(data_type).as_bytes());
             }
         }
     }

@@ -46,6 +46,24 @@ pub enum Aggregate {
 }
 
 impl Aggregate {
+    /// Every name in SQL.
+    pub const NAMES: [&str; 14] = [
+        "COUNT",
+        "SUM",
+        "AVG",
+        "MIN",
+        "MAX",
+        "FIRST_VALUE",
+        "LAST_VALUE",
+        "ARRAY_AGG",
+        "VAR_POP",
+        "VAR_SAMP",
+        "VARIANCE",
+        "STDDEV_POP",
+        "STDDEV_SAMP",
+        "STDDEV",
+    ];
+
     /// The function with this name, compared without case.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name.to_ascii_uppercase().as_str() {

@@ -4,6 +4,7 @@
 //! Invariant: [`FlinkType::arrow`] is total and loses nothing that [`FlinkType`] does not keep itself.
 
 use arrow_schema::{DataType, Field, Fields, TimeUnit};
+use flinkspark_model::schema::type_name;
 use std::fmt;
 use std::sync::Arc;
 
@@ -55,6 +56,8 @@ pub enum Root {
     Map(Box<FlinkType>, Box<FlinkType>),
     /// `ROW<name type, ...>`.
     Row(Vec<(String, FlinkType)>),
+    /// A dataset's column that no expression reads yet, by its Arrow type.
+    Foreign(DataType),
 }
 
 /// A type root with nullability.
@@ -139,6 +142,7 @@ impl Root {
             Self::Row(fields) => {
                 DataType::Struct(fields.iter().map(|(name, ty)| ty.field(name)).collect())
             }
+            Self::Foreign(data_type) => data_type.clone(),
         }
     }
 
@@ -239,6 +243,7 @@ impl fmt::Display for FlinkType {
                 }
                 f.write_str(">")
             }
+            Root::Foreign(data_type) => f.write_str(&type_name(data_type)),
         }?;
         if !self.nullable && self.root != Root::Null {
             f.write_str(" NOT NULL")?;

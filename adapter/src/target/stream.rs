@@ -189,10 +189,7 @@ impl Lowering<'_> {
                     &rel.columns,
                 )
             }
-            other => Err(unsupported(
-                name(other),
-                "its rows would have to be taken back, or kept for ever, as more come",
-            )),
+            other => Err(unsupported(name(other), why(other))),
         }
     }
 
@@ -265,6 +262,22 @@ fn is_identity(columns: &[NamedExpr], builder: &Builder) -> bool {
             let plain = column.expr.downcast_ref::<Physical>();
             plain.is_some_and(|plain| plain.index() == index)
         })
+}
+
+/// Why there is none of it on the stream.
+fn why(node: &Node) -> &'static str {
+    match node {
+        Node::Values(_) | Node::Union(_) | Node::Unnest(..) | Node::Expand(..) => {
+            "it is not implemented there yet"
+        }
+        Node::Join(_) => {
+            "both sides would have to be kept as long as rows come; those that time bounds are not implemented there yet"
+        }
+        Node::Over(..) => {
+            "its rows would have to be taken back as more come; the forms that time bounds are not implemented there yet"
+        }
+        _ => "its rows would have to be taken back, or kept for ever, as more come",
+    }
 }
 
 fn name(node: &Node) -> &'static str {

@@ -297,6 +297,7 @@ impl From<ExportArgs> for TransferArgs {
             columns: args.columns,
             dry_run: false,
             force: args.force,
+            bad_rows: None,
             partitions: None,
             files: args.files,
         }
@@ -335,6 +336,9 @@ pub(crate) struct TransferArgs {
     /// Replace a target file that exists (default: refuse)
     #[arg(long)]
     pub force: bool,
+    /// Set records of CSV and JSON aside that cannot be read, as rows of this dataset (default: they are errors)
+    #[arg(long, value_name = "DATASET")]
+    pub bad_rows: Option<String>,
     /// Spread the rows over so many partitions (default: one)
     #[arg(long, value_name = "N")]
     pub partitions: Option<u32>,
@@ -479,7 +483,11 @@ pub(crate) enum OtherJobCommand {
     /// Show the plan on each target, with what it relies on
     Explain {
         /// A file with the job's SQL
-        file: PathBuf,
+        #[arg(required_unless_present = "functions")]
+        file: Option<PathBuf>,
+        /// List the functions that a job may call, and what the engines are known to do differently
+        #[arg(long, conflicts_with = "file")]
+        functions: bool,
         /// What ${NAME} stands for in it; may be repeated
         #[arg(long, value_name = "NAME=VALUE", value_parser = super::statements::variable)]
         var: Vec<(String, String)>,

@@ -25,9 +25,9 @@ impl Planner {
                 .with_detail("its text is a bare query")
                 .with_hint("begin it with INSERT INTO and the dataset's name")
         })?;
-        let bound = match self.find(&Reference::Name(sink.clone())).await? {
-            Some(dataset) => bound.into_sink(&dataset)?,
-            None => bound.without_sink()?,
+        let (sink, bound) = match self.named(&sink).await? {
+            Some(dataset) => (dataset.name.clone(), bound.into_sink(&dataset)?),
+            None => (sink, bound.without_sink()?),
         };
         let late = late_dataset(&bound, &submission)?;
         let pins = self.pin(&bound).await?;

@@ -9,6 +9,7 @@ use flinkspark_adapter::front::flink::{self, Statement, TableInfo, Tables};
 use flinkspark_adapter::plan::{Column, Job};
 use flinkspark_engine::batch;
 use flinkspark_model::dataset::{Boundedness, Dataset, TimePrecision};
+use flinkspark_model::handle::Engine;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{Catalog, Datasets, Pinned, Reference};
 use flinkspark_model::position::SlotNo;
@@ -97,20 +98,33 @@ impl Planner {
                 return Ok(Bound { job, inputs });
             }
             for name in unknown {
-                let reference = match pins {
-                    None => Some(Reference::Name(name.clone())),
-                    Some(pins) => {
-                        let pin = pins.iter().find(|pin| pin.name == name);
-                        pin.map(|pin| Reference::Id(pin.dataset))
-                    }
-                };
-                let found = match reference {
-                    None => None,
-                    Some(reference) => self.find(&reference).await?,
+                let found = match pins {
+                    None => self.named(&name).await?,
+                    Some(pins) => match pins.iter().find(|pin| pin.name == name) {
+                        Some(pin) => self.find(&Reference::Id(pin.dataset)).await?,
+                        None => None,
+                    },
                 };
                 known.insert(name, found);
             }
         }
+    }
+
+    /// The dataset that a statement calls so: by its name, by Flink's handle, or by Spark's, in this order.
+    pub(super) async fn named(&self, name: &DatasetName) -> Result<Option<Arc<Dataset>>> {
+        let handle = |engine: Engine| {
+            let key = format!("{}:{name}", engine.name()).parse();
+            key.ok().map(Reference::Handle)
+        };
+        let handles = [Engine::Flink, Engine::Spark]
+            .into_iter()
+            .filter_map(handle);
+        for reference in [Reference::Name(name.clone())].into_iter().chain(handles) {
+            if let Some(found) = self.find(&reference).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     pub(super) async fn find(&self, reference: &Reference) -> Result<Option<Arc<Dataset>>> {

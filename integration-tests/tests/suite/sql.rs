@@ -167,6 +167,64 @@ fn a_dataset_with_a_time_attribute_can_be_copied_and_narrower_numbers_go_into_wi
 }
 
 #[test]
+fn a_statement_calls_a_dataset_by_its_name_or_by_either_engines_handle() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    let like = dir.path().join("like.csv");
+    std::fs::write(&like, "n\n1\n")?;
+    let like = like.to_str().ok_or("the path is text")?;
+    for name in ["source", "target"] {
+        let flink = format!("lake.shop.{name}");
+        let spark = format!("spark_catalog.shop.{name}");
+        server.must(&[
+            "dataset", "register", name, "--like", like, "--flink", &flink, "--spark", &spark,
+        ])?;
+    }
+    server.must(&["transfer", like, "dataset://source"])?;
+    for on in ["batch", "stream"] {
+        let statements = "INSERT INTO lake.shop.target SELECT n + 1 FROM spark_catalog.shop.source; \
+                          INSERT INTO `spark_catalog`.`shop`.`target` SELECT s.n FROM source AS s";
+        server.must(&["sql", "-e", statements, "--on", on])?;
+    }
+    let both = "SELECT COUNT(*) AS n FROM lake.shop.target AS t JOIN target AS u ON t.n = u.n";
+    let said = server.must(&["query", both, "-o", "jsonl"])?;
+    assert_eq!(said.out, "{\"n\":8}\n");
+    let listed = server.must(&["dataset", "list", "-o", "json"])?.json()?;
+    assert_eq!(listed.as_array().map(Vec::len), Some(2), "{listed}");
+    let missing = server.run(&["query", "SELECT n FROM lake.shop.nothing"])?;
+    assert!(missing.err.contains("error[FS0804]"), "{missing:?}");
+    Ok(())
+}
+
+#[test]
+fn the_functions_that_a_refusal_speaks_of_are_listed() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    let refused = server.run(&["query", "SELECT SOUNDEX('a') AS q"])?;
+    assert!(
+        refused.err.contains("`job explain --functions`"),
+        "{refused:?}"
+    );
+    let listed = server
+        .must(&["job", "explain", "--functions", "-o", "json"])?
+        .json()?;
+    let has = |key: &str, value: &str| {
+        let mut all = listed.as_array().into_iter().flatten();
+        all.any(|one| one[key] == *value)
+    };
+    for name in ["UPPER", "TIMESTAMPDIFF", "COALESCE", "COUNT", "ROW_NUMBER"] {
+        assert!(has("function", name), "{name}");
+    }
+    assert!(!has("function", "SOUNDEX") && has("difference", "function"));
+    let text = server.must(&["job", "explain", "--functions"])?.out;
+    assert!(
+        text.contains("UPPER, LOWER") && text.contains("float-mixed: "),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
 fn what_a_client_asks_of_its_session_is_answered_or_refused_by_name() -> Step {
     let Flights { server, dir: _dir } = Flights::start("24h")?;
     let sql = |statements: &str| server.run(&["sql", "-e", statements, "-o", "json"]);

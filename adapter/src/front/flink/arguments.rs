@@ -27,10 +27,7 @@ pub(super) fn arguments(call: &Function) -> Result<(Vec<FunctionArgExpr>, bool)>
         return Err(refuse(call, "function"));
     }
     match &call.args {
-        FunctionArguments::None => Err(refuse(
-            format!("{} without parentheses", call.name),
-            "function",
-        )),
+        FunctionArguments::None => Err(refuse(format!("the function {}", call.name), "function")),
         FunctionArguments::Subquery(_) => Err(refuse(call, "function")),
         FunctionArguments::List(list) => {
             if !list.clauses.is_empty() {

@@ -18,6 +18,13 @@ use crate::semantics::{invalid, refuse};
 use datafusion::sql::sqlparser::ast::{self, Function, FunctionArgExpr};
 use flinkspark_model::Result;
 
+/// The forms whose first argument is a unit of time.
+pub(super) const WITH_UNITS: [&str; 2] = ["TIMESTAMPDIFF", "TIMESTAMPADD"];
+
+/// The conditional forms that are written as calls.
+pub(super) const CONDITIONAL: [&str; 6] =
+    ["COALESCE", "IFNULL", "NULLIF", "IF", "GREATEST", "LEAST"];
+
 /// Binds any call.
 pub(super) fn function(exprs: &mut Exprs<'_, '_>, call: &Function) -> Result<Expr> {
     let name = simple_name(call)?;
@@ -68,7 +75,7 @@ fn unit_form(
     name: &str,
     args: &[FunctionArgExpr],
 ) -> Result<Option<Expr>> {
-    if name != "TIMESTAMPDIFF" && name != "TIMESTAMPADD" {
+    if !WITH_UNITS.contains(&name) {
         return Ok(None);
     }
     let [
@@ -123,7 +130,7 @@ fn unit_form(
     time::ADD_INTERVAL.call(vec![third, interval]).map(Some)
 }
 
-/// The conditional forms that are written as calls.
+/// Those of [`CONDITIONAL`].
 fn conditional(name: &str, args: Vec<Expr>) -> Result<Option<Expr>> {
     let wrong = || invalid(format!("{name} takes another number of arguments"));
     Ok(Some(match name {

@@ -10,7 +10,7 @@ use super::state::{Binder, Calls, Exprs};
 use super::{arrow_type, dataset_name};
 use crate::plan::rel::{Column, JoinKind, Node, Rel, Scan};
 use crate::semantics::expr::Expr;
-use crate::semantics::types::Root;
+use crate::semantics::types::{FlinkType, Root};
 use crate::semantics::{invalid, refuse};
 use datafusion::sql::sqlparser::ast::{self, JoinConstraint, TableFactor};
 use flinkspark_model::name::DatasetName;
@@ -142,16 +142,8 @@ impl Binder<'_> {
         let mut columns = Vec::with_capacity(info.schema.fields().len());
         let mut time_attribute = None;
         for (index, field) in info.schema.fields().iter().enumerate() {
-            let mut ty = arrow_type(field).ok_or_else(|| {
-                refuse(
-                    format!(
-                        "column \"{}\" of {dataset} with the Arrow type {}",
-                        field.name(),
-                        field.data_type()
-                    ),
-                    "type",
-                )
-            })?;
+            let foreign = || Root::Foreign(field.data_type().clone());
+            let mut ty = arrow_type(field).unwrap_or_else(|| FlinkType::nullable(foreign()));
             if info.time_attribute.as_deref() == Some(field.name()) {
                 if !matches!(ty.root, Root::Timestamp(_)) {
                     return Err(invalid(format!(

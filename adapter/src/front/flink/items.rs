@@ -42,7 +42,9 @@ pub(super) fn select_items(
             }
             SelectItem::Wildcard(options) if options.to_string().is_empty() => {
                 let fields = exprs.scope.fields.iter().filter(|field| field.visible);
-                bound.extend(fields.map(|field| (field.name.clone(), field.expr.clone())));
+                for field in fields {
+                    bound.push((field.name.clone(), field.read()?.expr.clone()));
+                }
             }
             SelectItem::QualifiedWildcard(
                 ast::SelectItemQualifiedWildcardKind::ObjectName(name),
@@ -55,7 +57,9 @@ pub(super) fn select_items(
                     .iter()
                     .filter(|field| field.qualifier.as_ref() == Some(&wanted));
                 let before = bound.len();
-                bound.extend(fields.map(|field| (field.name.clone(), field.expr.clone())));
+                for field in fields {
+                    bound.push((field.name.clone(), field.read()?.expr.clone()));
+                }
                 if bound.len() == before {
                     return Err(invalid(format!("table '{wanted}' not found")));
                 }

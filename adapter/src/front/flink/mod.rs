@@ -15,6 +15,7 @@ mod expr;
 mod fold;
 mod form;
 mod from;
+mod functions;
 mod grouping;
 mod items;
 mod join;
@@ -40,6 +41,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use functions::{Group, functions};
 pub use types::arrow_type;
 
 use crate::plan::{Column, Home, Job};
@@ -144,7 +146,8 @@ pub fn parse(sql: &str) -> Result<Statement> {
         )));
     }
     if let Some(hint) = tokens.iter().find_map(|token| hint(&token.token)) {
-        return Err(refuse(format!("the hint {hint}"), "clause"));
+        let message = format!("the hint {hint} would not be obeyed");
+        return Err(unsupported(message).with_hint("take it out"));
     }
     let statements = Parser::new(&dialect::FlinkDialect)
         .with_recursion_limit(STATEMENT_DEPTH_MAX)
@@ -158,8 +161,8 @@ pub fn parse(sql: &str) -> Result<Statement> {
         ast::Statement::Query(query) => (None, Vec::new(), query),
         ast::Statement::Insert(insert) => insertion(insert)?,
         other => {
-            let words = first_words(&other.to_string());
-            return Err(refuse(format!("the statement {words}"), "clause"));
+            let message = format!("{} is not supported", first_words(&other.to_string()));
+            return Err(unsupported(message));
         }
     };
     Ok(Statement {
@@ -182,17 +185,28 @@ fn hint(token: &Token) -> Option<String> {
     }
 }
 
+/// A text that the grammar does not have, which may be shorter than Flink's.
 fn syntax(detail: String) -> Error {
-    Error::new(Kind::Invalid, "FS0801", "the statement is not Flink SQL")
+    let message = "the statement is not in the grammar that is read here";
+    Error::new(Kind::Invalid, "FS0801", message)
         .with_detail(detail)
-        .with_hint("see docs/errors/FS0801.md for the forms that are supported")
+        .with_hint("correct it there; if Flink takes it, it is a form that is not supported yet: `flinkspark explain FS0801`")
 }
 
+/// A statement of Flink's that is neither a job nor a question.
+fn unsupported(message: String) -> Error {
+    Error::new(Kind::Invalid, "FS0803", message)
+        .with_detail(
+            "a job is one INSERT INTO dataset [(columns)] query, or one query, after any CREATE TEMPORARY VIEW",
+        )
+        .with_hint("docs/sql.md has the statements that `flinkspark sql` takes beside them")
+}
+
+/// The words that say what a statement does.
 fn first_words(text: &str) -> String {
-    text.split_whitespace()
-        .take(3)
-        .collect::<Vec<_>>()
-        .join(" ")
+    let says = |word: &&str| *word != "IF" && word.bytes().all(|byte| byte.is_ascii_uppercase());
+    let words = text.split_whitespace().take_while(says).take(3);
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Accepts `INSERT INTO name query` and nothing beside it.
@@ -208,10 +222,7 @@ fn insertion(insert: ast::Insert) -> Result<Insertion> {
     let (ast::TableObject::TableName(name), Some(query), true) =
         (&insert.table, insert.source, plain)
     else {
-        return Err(refuse(
-            "an INSERT that is not INSERT INTO dataset [(columns)] query",
-            "clause",
-        ));
+        return Err(unsupported("this form of INSERT is not supported".into()));
     };
     let mut columns: Vec<String> = Vec::with_capacity(insert.columns.len());
     for column in &insert.columns {
@@ -264,9 +275,14 @@ pub fn bind(statement: &Statement, tables: &dyn Tables) -> Result<Job> {
             column.name
         )));
     }
-    let interval =
-        |column: &&Column| matches!(column.ty.root, Root::IntervalMonths | Root::IntervalMillis);
-    if let Some(column) = root.columns.iter().find(interval) {
+    let unheld = |column: &&Column| {
+        let root = &column.ty.root;
+        matches!(
+            root,
+            Root::IntervalMonths | Root::IntervalMillis | Root::Foreign(_)
+        )
+    };
+    if let Some(column) = root.columns.iter().find(unheld) {
         return Err(refuse(
             format!("the column `{}` of type {}", column.name, column.ty),
             "type",

@@ -19,6 +19,18 @@ use datafusion::sql::sqlparser::ast::{
 };
 use flinkspark_model::Result;
 
+/// The functions that are called with OVER alone.
+pub(super) const ALONE: [&str; 8] = [
+    "ROW_NUMBER",
+    "RANK",
+    "DENSE_RANK",
+    "PERCENT_RANK",
+    "CUME_DIST",
+    "NTILE",
+    "LAG",
+    "LEAD",
+];
+
 /// The largest distance of a frame's bound or of LAG, in rows.
 const ROWS_MAX: i64 = 1_000_000;
 

@@ -1,11 +1,12 @@
 //! Names in reach of an expression.
 //!
-//! Invariant: a name resolves to exactly one column, with its case, or is an error that says why.
+//! Invariant: a name resolves to exactly one column, with its case, or is an error that says why; what is found
+//! is of a type that expressions know.
 
 use crate::plan::rel::Rel;
 use crate::semantics::expr::Expr;
-use crate::semantics::invalid;
-use crate::semantics::types::FlinkType;
+use crate::semantics::types::{FlinkType, Root};
+use crate::semantics::{invalid, refuse};
 use flinkspark_model::Result;
 
 /// One column in reach.
@@ -22,6 +23,20 @@ pub(super) struct Field {
 }
 
 impl Field {
+    /// The same, to be read: refused (`FS0803`) where nothing is known of its type.
+    pub(super) fn read(&self) -> Result<&Self> {
+        match self.expr.ty.root {
+            Root::Foreign(_) => {
+                let ty = self.expr.ty.with_nullable(true);
+                let refused = refuse(format!("column \"{}\" of type {ty}", self.name), "type");
+                Err(refused.with_hint(
+                    "name the columns that are wanted in place of *, and leave this one out",
+                ))
+            }
+            _ => Ok(self),
+        }
+    }
+
     /// Whether a plain or qualified name means this column.
     fn is_called(&self, qualifier: Option<&str>, name: &str) -> bool {
         self.name == name
@@ -110,7 +125,7 @@ impl Scope {
             .iter()
             .filter(|field| field.is_called(qualifier, name));
         match (found.next(), found.next()) {
-            (Some(field), None) => Ok(field),
+            (Some(field), None) => field.read(),
             (Some(_), Some(_)) => Err(invalid(format!("column '{name}' is ambiguous"))),
             (None, _) => Err(self.missing(qualifier, name)),
         }

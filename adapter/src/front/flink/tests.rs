@@ -86,6 +86,7 @@ fn views_stand_for_their_queries() {
             "FS0803",
         ),
         ("DROP TABLE t; SELECT 1 AS n", "FS0803"),
+        ("DELETE FROM t", "FS0803"),
         (
             "SELECT a FROM t /*+ OPTIONS('scan.parallelism' = '1') */",
             "FS0803",
@@ -106,7 +107,6 @@ fn what_is_not_known_to_agree_is_refused_by_name() {
         ("SELECT RAND(1) AS q", "function"),
         ("SELECT a FROM (VALUES (1)) AS t(a) LIMIT 1", "limit-order"),
         ("SELECT REGEXP_REPLACE('a','\\d','b') AS q", "regex-dialect"),
-        ("DELETE FROM t", "clause"),
         (
             "SELECT a FROM (VALUES (1)) AS t(a) GROUP BY 1",
             "group-by-name",

@@ -16,21 +16,23 @@ pub use crate::semantics::expr::{Bind, Call, Function, Kernel};
 
 use crate::semantics::expr::Expr;
 
-/// Every table of named functions.
-static TABLES: [&[Function]; 5] = [
-    text::FUNCTIONS,
-    pattern::FUNCTIONS,
-    number::FUNCTIONS,
-    time::FUNCTIONS,
-    array::FUNCTIONS,
-];
+/// Every table of named functions, and what they are about.
+pub fn named() -> [(&'static str, &'static [Function]); 5] {
+    [
+        ("texts", text::FUNCTIONS),
+        ("patterns of texts", pattern::FUNCTIONS),
+        ("numbers", number::FUNCTIONS),
+        ("dates and times", time::FUNCTIONS),
+        ("arrays", array::FUNCTIONS),
+    ]
+}
 
 /// The function with this name, compared without case as Flink compares function names.
 pub fn find(name: &str) -> Option<&'static Function> {
     let upper = name.to_ascii_uppercase();
-    TABLES
-        .iter()
-        .flat_map(|table| table.iter())
+    named()
+        .into_iter()
+        .flat_map(|(_, table)| table)
         .find(|function| function.name == upper)
 }
 
