@@ -25,6 +25,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod aside;
 mod avro;
 mod bounds;
 mod chosen;
@@ -48,6 +49,8 @@ mod text;
 mod thrift;
 mod units;
 
+pub use aside::{Aside, BadRow};
+pub use avro::AvroCodec;
 pub(crate) use chosen::chosen;
 pub(crate) use civil::per_second;
 pub use conform::stored_schema;
@@ -125,6 +128,8 @@ pub struct ReadOptions {
     pub columns: Option<Vec<String>>,
     /// The format of what [`open`] opens, whatever its name.
     pub format: Option<Format>,
+    /// Where records go that cannot be read: they are errors without it. Only CSV and JSON have such records (`FS0322`).
+    pub aside: Option<Aside>,
     /// What only CSV needs.
     pub csv: CsvOptions,
     /// What only JSON needs.
@@ -141,6 +146,7 @@ impl Default for ReadOptions {
             schema: None,
             columns: None,
             format: None,
+            aside: None,
             csv: CsvOptions::default(),
             json: JsonOptions::default(),
             thrift: ThriftOptions::default(),
@@ -157,6 +163,8 @@ pub struct WriteOptions {
     pub batch_bytes: usize,
     /// The format of what a transfer writes, whatever its name.
     pub format: Option<Format>,
+    /// How Avro's blocks are packed.
+    pub avro_codec: AvroCodec,
     /// What only CSV needs.
     pub csv: CsvOptions,
     /// What only JSON needs.
@@ -171,6 +179,7 @@ impl Default for WriteOptions {
             batch_rows: BATCH_ROWS,
             batch_bytes: BATCH_BYTES,
             format: None,
+            avro_codec: AvroCodec::default(),
             csv: CsvOptions::default(),
             json: JsonOptions::default(),
             thrift: ThriftOptions::default(),
@@ -311,6 +320,9 @@ impl Format {
         name: &str,
         options: &ReadOptions,
     ) -> Result<Box<dyn BatchReader>> {
+        if options.aside.is_some() && !self.is_text() {
+            return Err(error::no_aside(self, name));
+        }
         if self.is_text() {
             let unpacked = packed::unpacked(input);
             input = unpacked.map_err(|cause| error::cannot_open(name, cause))?;

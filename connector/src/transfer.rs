@@ -6,6 +6,7 @@
 //! id, and a file takes its name only when its digest is the dataset's, so a transfer that was cut
 //! off anywhere can be run again and doubles nothing.
 
+mod bad;
 mod export;
 mod fitted;
 mod import;
@@ -67,6 +68,9 @@ pub struct Options {
     pub columns: Option<Vec<String>>,
     /// Whether a target file that exists is replaced.
     pub force: bool,
+    /// The dataset that records go to which cannot be read: they are errors without it. Its columns are those of
+    /// [`Aside::schema`](crate::format::Aside::schema).
+    pub bad_rows: Option<String>,
 }
 
 /// A transfer: the same id with the same ends finishes what was begun.
@@ -95,6 +99,8 @@ pub struct Outcome {
     pub slot: Option<SlotNo>,
     /// Whether a run before this one had done it already.
     pub replayed: bool,
+    /// Records that were set aside.
+    pub bad_rows: u64,
 }
 
 impl Transfer {

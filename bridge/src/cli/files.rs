@@ -5,7 +5,8 @@
 
 use clap::Args;
 use flinkspark_connector::format::{
-    CsvOptions, Format, JsonOptions, ReadOptions, ThriftOptions, ThriftProtocol, WriteOptions,
+    AvroCodec, CsvOptions, Format, JsonOptions, ReadOptions, ThriftOptions, ThriftProtocol,
+    WriteOptions,
 };
 use flinkspark_model::{Error, Kind, Result};
 use std::path::PathBuf;
@@ -55,6 +56,9 @@ pub(crate) struct FileArgs {
     /// The struct of the IDL that a record is (default: the last one that no other refers to)
     #[arg(long, value_name = "NAME", requires = "idl")]
     pub idl_struct: Option<String>,
+    /// How an Avro file is packed: null, deflate, snappy, zstandard, bzip2 or xz (default: zstandard)
+    #[arg(long, value_name = "NAME")]
+    pub codec: Option<AvroCodec>,
     /// A Thrift file is in the compact protocol (default: the binary one)
     #[arg(long)]
     pub compact: bool,
@@ -80,6 +84,7 @@ impl FileArgs {
     pub(crate) fn write(&self) -> Result<WriteOptions> {
         Ok(WriteOptions {
             format: self.format,
+            avro_codec: self.codec.unwrap_or_default(),
             csv: self.csv()?,
             json: self.json(),
             thrift: self.thrift()?,

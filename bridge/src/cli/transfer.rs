@@ -6,7 +6,7 @@ use super::args::{Format, TransferArgs};
 use super::render;
 use crate::client::{Client, answer, look_up};
 use crate::exit;
-use flinkspark_connector::format::ReadOptions;
+use flinkspark_connector::format::{Aside, ReadOptions};
 use flinkspark_connector::transfer::{End, Options, Outcome, Progress, Silent, Transfer};
 use flinkspark_model::dataset::Traits;
 use flinkspark_model::name::DatasetName;
@@ -45,11 +45,13 @@ pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result
             partitions: args.partitions,
             read: ReadOptions {
                 columns: args.columns.clone(),
+                aside: args.bad_rows.as_ref().map(|_| Aside::default()),
                 ..args.files.read()?
             },
             write: args.files.write()?,
             columns: args.columns,
             force: args.force,
+            bad_rows: args.bad_rows,
         },
     };
     let mut client = Client::connect(url).await?;
@@ -65,10 +67,26 @@ pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result
         }
         _ => None,
     };
+    let bad_rows = match &transfer.options.bad_rows {
+        Some(dataset) => for_bad_rows(&mut client, dataset).await?,
+        None => None,
+    };
     let outcome = transfer.run(&client.flight, &meter).await;
     meter.done();
+    if let Some(dataset) = bad_rows
+        && outcome
+            .as_ref()
+            .map_or_else(is_final, |outcome| outcome.bad_rows == 0)
+    {
+        forget(&mut client, dataset, "nothing was set aside").await;
+    }
     let outcome = match (outcome, created) {
-        (Err(error), Some(dataset)) => return Err(take_back(&mut client, dataset, error).await),
+        (Err(error), Some(dataset)) => {
+            if is_final(&error) {
+                forget(&mut client, dataset, "nothing was written").await;
+            }
+            return Err(error);
+        }
         (outcome, _) => outcome?,
     };
     let mut rows = json!({
@@ -76,6 +94,10 @@ pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result
         "rows": outcome.rows, "bytes": outcome.bytes, "digest": outcome.digest.to_string(),
         "slot": outcome.slot, "replayed": outcome.replayed,
     });
+    if let (Some(dataset), Some(fields)) = (&transfer.options.bad_rows, rows.as_object_mut()) {
+        fields.insert("bad_rows".into(), outcome.bad_rows.into());
+        fields.insert("bad_rows_in".into(), dataset.as_str().into());
+    }
     if let (true, Some(fields)) = (outcome.replayed, rows.as_object_mut()) {
         // Other rows under this id would have been an error.
         fields.insert("same_rows".into(), true.into());
@@ -128,29 +150,45 @@ async fn create(
     }
 }
 
-/// A first transfer that can never come about leaves no empty dataset. After trouble that may pass it stays: the same
-/// command with the same id goes on, and may have been committed already.
-async fn take_back(client: &mut Client, dataset: v1::Dataset, error: Error) -> Error {
-    if !matches!(error.kind(), Kind::Invalid | Kind::Data) {
-        return error;
+/// Registers the dataset of records that are set aside; none where it exists.
+async fn for_bad_rows(client: &mut Client, dataset: &str) -> Result<Option<v1::Dataset>> {
+    match look_up(client, dataset).await {
+        Err(error) if error.code() == NO_DATASET => {
+            let registration = Registration {
+                name: DatasetName::new(dataset)?,
+                schema: Aside::schema(),
+                traits: Traits::default(),
+                handles: Vec::new(),
+            };
+            let request = v1::RegisterRequest::try_from(&registration)?;
+            answer(client.catalog.register(request).await).map(Some)
+        }
+        Err(error) => Err(error),
+        Ok(_) => Ok(None),
     }
+}
+
+/// Whether the same command could never come about. After trouble that may pass it goes on with the same id, and may
+/// have been committed already.
+fn is_final(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Invalid | Kind::Data)
+}
+
+/// Drops a dataset that was registered for rows which did not come.
+async fn forget(client: &mut Client, dataset: v1::Dataset, why: &str) {
     // Somebody else may have found it and written to it.
     let view = look_up(client, &dataset.id).await;
     if !view.is_ok_and(|view| view.head.unwrap_or_default().rows == 0) {
-        return error;
+        return;
     }
     let request = v1::DropRequest {
         id: dataset.id,
         version: dataset.version,
     };
     match answer(client.catalog.drop(request).await) {
-        Ok(_) => eprintln!(
-            "note: nothing was written, and {} is forgotten again",
-            dataset.name
-        ),
+        Ok(_) => eprintln!("note: {why}, and {} is forgotten again", dataset.name),
         Err(left) => eprintln!("note: {} stays, without rows: {left}", dataset.name),
     }
-    error
 }
 
 /// Puts a file into a dataset without showing progress.

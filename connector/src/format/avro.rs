@@ -20,6 +20,8 @@ mod schema;
 mod tests;
 mod write;
 
+pub use codec::Codec as AvroCodec;
+
 use super::error::{damaged, unheld, unread_form};
 use super::{BatchReader, BatchWriter, FileKind, Format, Input, ReadOptions, WriteOptions};
 use arrow_schema::SchemaRef;
@@ -52,9 +54,10 @@ impl FileKind for Avro {
         output: Box<dyn Write + Send>,
         name: &str,
         schema: &SchemaRef,
-        _: &WriteOptions,
+        options: &WriteOptions,
     ) -> Result<Box<dyn BatchWriter>> {
-        Ok(Box::new(write::Writer::new(output, name, schema)?))
+        let codec = options.avro_codec;
+        Ok(Box::new(write::Writer::new(output, name, schema, codec)?))
     }
 }
 

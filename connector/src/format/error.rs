@@ -208,6 +208,17 @@ pub(super) fn unread_idl(why: String) -> Error {
         .with_hint("correct the IDL, or pass one that has only the structs of the file's records")
 }
 
+/// Records cannot be set aside of a file of this format.
+pub(super) fn no_aside(format: Format, name: &str) -> Error {
+    let (article, name_of_format) = (format.article(), format.name());
+    let message = format!("nothing can be set aside of {article} {name_of_format} file");
+    Error::new(Kind::Invalid, "FS0322", message)
+        .with_detail(format!(
+            "file \"{name}\": its values stand in columns or blocks, and one that cannot be read leaves no whole record"
+        ))
+        .with_hint("leave --bad-rows out: the error says which value it is; or write the file as CSV or JSON")
+}
+
 /// An error's message and detail as the detail of another.
 pub(super) fn described(error: &Error) -> String {
     format!(

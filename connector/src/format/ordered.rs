@@ -44,11 +44,10 @@ struct Worker<P, O> {
 
 impl<P: Send + 'static, O: Send + 'static> Ordered<P, O> {
     pub(super) fn new(work: impl Fn(P, &mut dyn FnMut(O) -> bool) + Send + Sync + 'static) -> Self {
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
         Self {
             work: Arc::new(work),
             threads: Vec::new(),
-            threads_max: cores.min(THREADS_MAX),
+            threads_max: threads(),
             given: 0,
             taken: 0,
         }
@@ -100,6 +99,12 @@ impl<P, O> Drop for Ordered<P, O> {
             let _panicked = thread.join();
         }
     }
+}
+
+/// How many threads work on one file: one for each core, within bounds.
+pub(super) fn threads() -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    cores.min(THREADS_MAX)
 }
 
 /// A thread that ends when nobody gives or takes any more.

@@ -8,6 +8,7 @@
 mod deltas;
 mod described;
 mod footer;
+mod group;
 mod input;
 mod leaf;
 mod plan;

@@ -61,6 +61,7 @@ pub(super) async fn run(
         digest,
         slot,
         replayed: false,
+        bad_rows: 0,
     })
 }
 

@@ -1,11 +1,12 @@
 //! A file into a dataset: one transaction, one put for each partition.
 
+use super::bad::{self, BadRows};
 use super::fitted::Fitted;
 use super::{BATCHES_QUEUED, Outcome, Progress, Transfer, Tried, broken, plan};
 use crate::flight::body::{BeginRequest, PutCommand, ReadCommand};
 use crate::flight::client::Info;
 use crate::flight::{Client, bytes_of};
-use crate::format::{BatchReader, ReadOptions};
+use crate::format::{Aside, BatchReader, ReadOptions};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use flinkspark_model::digest::{Digest, Digester};
@@ -33,7 +34,14 @@ pub(super) async fn run(
             ..ReadCommand::default()
         })
         .await?;
-    let reader = open(transfer, &info, partitions).await?;
+    let (bad_rows, aside) = match &transfer.options.bad_rows {
+        Some(dataset) => (
+            Some(bad::target(client, dataset).await?),
+            Some(Aside::default()),
+        ),
+        None => (None, None),
+    };
+    let reader = open(transfer, &info, partitions, aside.clone()).await?;
     progress.total(reader.rows_total());
     let request = BeginRequest {
         dataset: info.metadata.id.clone(),
@@ -44,7 +52,16 @@ pub(super) async fn run(
     if let Some(outcome) = committed(&transaction, true) {
         progress.say("this transfer was committed by an earlier run; nothing is written again");
         let sent = tokio::task::spawn_blocking(move || digest_of(reader, &info.schema));
-        return same_rows(transfer, sent.await.map_err(broken)??, outcome);
+        let sent = sent.await.map_err(broken)??;
+        let bad_rows = aside.map_or(0, |aside| aside.take().len() as u64);
+        return same_rows(
+            transfer,
+            sent,
+            Outcome {
+                bad_rows,
+                ..outcome
+            },
+        );
     }
     if transfer.options.mode == Mode::Append && info.metadata.rows > 0 {
         progress.say(&format!(
@@ -58,21 +75,51 @@ pub(super) async fn run(
         partition: 0,
         attempt: u32::from(transaction.replayed),
     };
-    let receipts = put(client, &first, &info.schema, reader, partitions, progress).await?;
+    let read = Read { reader, aside };
+    let (receipts, bad) = put(client, &first, &info.schema, read, partitions, progress).await?;
+    if let Some(dataset) = &bad_rows {
+        bad.commit(client, transfer, dataset).await?;
+        if bad.count() > 0 {
+            let (count, name) = (bad.count(), &dataset.metadata.name);
+            progress.say(&format!(
+                "{count} records cannot be read: they are in {name}"
+            ));
+        }
+    }
     let sent: Digest = receipts.iter().map(|receipt| receipt.segment.digest).sum();
     let transaction = client.commit(&first.txn, receipts).await?;
     let outcome =
         committed(&transaction, transaction.replayed).ok_or_else(|| not_committed(&transaction))?;
-    same_rows(transfer, sent, outcome)
+    let bad_rows = bad.count();
+    same_rows(
+        transfer,
+        sent,
+        Outcome {
+            bad_rows,
+            ..outcome
+        },
+    )
+}
+
+/// What is read, and what is set aside meanwhile.
+struct Read {
+    reader: Fitted,
+    aside: Option<Aside>,
 }
 
 /// The source's rows as the dataset's, in batches that reach every partition.
-async fn open(transfer: &Transfer, info: &Info, partitions: u32) -> Result<Fitted> {
+async fn open(
+    transfer: &Transfer,
+    info: &Info,
+    partitions: u32,
+    aside: Option<Aside>,
+) -> Result<Fitted> {
     let (source, options) = (transfer.source.clone(), transfer.options.read.clone());
     let (name, schema) = (info.metadata.name.clone(), Arc::clone(&info.schema));
     let open = move || {
         let mut options = ReadOptions {
             schema: Some(Arc::clone(&schema)),
+            aside,
             ..options
         };
         let mut reader = source.open(&options)?;
@@ -92,14 +139,25 @@ pub(super) fn try_reading(
     schema: &SchemaRef,
     progress: &dyn Progress,
 ) -> Result<Tried> {
+    let aside = transfer.options.bad_rows.as_ref().map(|_| Aside::default());
     let options = ReadOptions {
         schema: Some(Arc::clone(schema)),
+        aside: aside.clone(),
         ..transfer.options.read.clone()
     };
+    let mut bad = BadRows::default();
     let mut fitted = Fitted::new(transfer.source.open(&options)?, dataset, schema)?;
     let mut digester = Digester::new(schema)?;
     for batch in fitted.by_ref() {
         digester.update(&batch?)?;
+        aside.iter().try_for_each(|aside| bad.take(aside))?;
+    }
+    aside.iter().try_for_each(|aside| bad.take(aside))?;
+    if bad.count() > 0 {
+        let count = bad.count();
+        progress.say(&format!(
+            "{count} records cannot be read, and would be set aside"
+        ));
     }
     fitted
         .notices()
@@ -119,15 +177,15 @@ async fn put(
     client: &Client,
     first: &PutCommand,
     schema: &SchemaRef,
-    reader: Fitted,
+    read: Read,
     partitions: u32,
     progress: &dyn Progress,
-) -> Result<Vec<Receipt>> {
+) -> Result<(Vec<Receipt>, BadRows)> {
     let (rows, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
     let (queues, batches): (Vec<Queue>, Vec<_>) = (0..partitions)
         .map(|_| mpsc::channel(BATCHES_QUEUED))
         .unzip();
-    let reading = tokio::task::spawn_blocking(move || distribute(reader, &queues));
+    let reading = tokio::task::spawn_blocking(move || distribute(read, &queues));
     let puts = (0..).zip(batches).map(|(partition, mut batches)| {
         let (rows, bytes) = (&rows, &bytes);
         let counted =
@@ -146,36 +204,43 @@ async fn put(
         async move { client.put(&command, schema, counted.boxed(), &|_| {}).await }
     });
     let receipts = try_join_all(puts).await;
-    let notices = reading.await.map_err(broken)?;
+    let (notices, bad) = reading.await.map_err(broken)?;
     let receipts = receipts?;
     notices.iter().for_each(|notice| progress.say(notice));
-    Ok(receipts)
+    Ok((receipts, bad))
 }
 
-/// Hands the file's batches out in turn, and returns what is to be said of them; a failure to read
-/// reaches every partition, so that none of them closes.
-fn distribute(mut reader: Fitted, queues: &[Queue]) -> Vec<String> {
-    for (index, batch) in (0..).zip(reader.by_ref()) {
-        match batch {
-            Ok(batch) => {
-                let partition = plan::route(index, u32::try_from(queues.len()).unwrap_or(1));
-                let queue = usize::try_from(partition)
-                    .ok()
-                    .and_then(|partition| queues.get(partition));
-                // The put has failed and says why.
-                if queue.is_none_or(|queue| queue.blocking_send(Ok(batch)).is_err()) {
-                    return Vec::new();
-                }
-            }
-            Err(error) => {
-                for queue in queues {
-                    let _ = queue.blocking_send(Err(error.clone()));
-                }
-                return Vec::new();
+/// Hands the file's batches out in turn, and returns what is to be said of them, and what was set aside; a failure to
+/// read reaches every partition, so that none of them closes.
+fn distribute(read: Read, queues: &[Queue]) -> (Vec<String>, BadRows) {
+    let Read { mut reader, aside } = read;
+    let mut bad = BadRows::default();
+    let mut take = || aside.iter().try_for_each(|aside| bad.take(aside));
+    let mut handed = || -> Result<bool> {
+        for (index, batch) in (0..).zip(reader.by_ref()) {
+            let batch = batch?;
+            take()?;
+            let partition = plan::route(index, u32::try_from(queues.len()).unwrap_or(1));
+            let queue = usize::try_from(partition)
+                .ok()
+                .and_then(|partition| queues.get(partition));
+            // The put has failed and says why.
+            if queue.is_none_or(|queue| queue.blocking_send(Ok(batch)).is_err()) {
+                return Ok(false);
             }
         }
+        take().map(|()| true)
+    };
+    match handed() {
+        Ok(true) => (reader.notices(), bad),
+        Ok(false) => (Vec::new(), bad),
+        Err(error) => {
+            for queue in queues {
+                let _ = queue.blocking_send(Err(error.clone()));
+            }
+            (Vec::new(), bad)
+        }
     }
-    reader.notices()
 }
 
 fn committed(transaction: &Transaction, replayed: bool) -> Option<Outcome> {
@@ -191,6 +256,7 @@ fn committed(transaction: &Transaction, replayed: bool) -> Option<Outcome> {
             digest,
             slot: Some(slot),
             replayed,
+            bad_rows: 0,
         }),
         State::Open { .. } | State::Aborted => None,
     }

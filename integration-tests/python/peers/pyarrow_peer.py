@@ -141,6 +141,7 @@ Pyarrow.rules = (
     different("parquet?v1", THEY_WRITE, "duration_s duration_ms duration_us", "without an Arrow schema a file has numbers only"),
     refused("parquet?v1", THEY_WRITE, "timestamp_ns* instant_ns", "ArrowInvalid", "version 1.0 has no nanoseconds"),
     refused("csv", THEY_WRITE, "float16 date64 duration_*", "FS0306", "CSV has no text of this type that reads back (docs/csv.md)"),
+    refused("csv", THEY_WRITE, "instant_berlin", "FS0307", "a year of five digits without a sign is no ISO 8601"),
     refused("csv", THEY_WRITE, "interval", "ArrowNotImplementedError", "pyarrow writes no intervals"),
     refused("csv", THEY_WRITE, NESTED, "ArrowInvalid", "pyarrow writes nothing nested"),
     refused("csv", WE_WRITE, "decimal_76_20", "ArrowNotImplementedError", "pyarrow reads no decimal256"),

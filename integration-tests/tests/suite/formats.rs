@@ -136,6 +136,114 @@ fn a_first_transfer_that_fails_leaves_no_dataset() -> Step {
     Ok(())
 }
 
+/// Lines of which two cannot be read, at a schema that is inferred from the others.
+const WITH_BAD: [(&str, &str); 2] = [
+    (
+        "events.csv",
+        "n,at\n1,2024-02-29\n2\n3,2024-03-01\n4,2024-03-02,more\n",
+    ),
+    (
+        "events.jsonl",
+        "{\"n\":1,\"at\":\"2024-02-29\"}\nnothing\n{\"n\":3,\"at\":\"2024-03-01\"}\n{\"n\":4,\n",
+    ),
+];
+
+#[test]
+fn what_cannot_be_read_is_set_aside_once() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    for (name, text) in WITH_BAD {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text)?;
+        let path = path.to_str().ok_or("the path is text")?;
+        let (_, suffix) = name.split_once('.').ok_or("a suffix")?;
+        let (set, bad) = (format!("events_{suffix}"), format!("bad_{suffix}"));
+        let target = format!("dataset://{set}");
+        let refused = server.run(&["transfer", path, &target])?;
+        crate::errors::is_error(&refused, "FS0305", 1)?;
+        let aside = ["transfer", path, &target, "--bad-rows", &bad, "--id", name];
+        let tried = server.must(&[&aside[..], &["--dry-run"]].concat())?;
+        assert!(tried.err.contains("2 records cannot be read"), "{tried:?}");
+        for replayed in [false, true] {
+            let moved = server
+                .must(&[&aside[..], &["-o", "json"]].concat())?
+                .json()?;
+            assert_eq!(moved["rows"], 2, "{moved}");
+            assert_eq!(moved["bad_rows"], 2, "{moved}");
+            assert_eq!(moved["replayed"], replayed, "{moved}");
+        }
+        let question = format!("SELECT line, code, record FROM {bad} ORDER BY line");
+        let rows = server.must(&["query", &question, "-o", "jsonl"])?.out;
+        let second = text
+            .lines()
+            .nth(1 + usize::from(suffix == "csv"))
+            .unwrap_or_default();
+        assert_eq!(rows.lines().count(), 2, "{rows}");
+        let escaped = second.replace('"', "\\\"");
+        assert!(
+            rows.contains(&format!("\"record\":\"{escaped}\"")),
+            "{rows} {escaped}"
+        );
+    }
+    // Where nothing is set aside no dataset is left, and what has no lines has nothing to set aside.
+    let whole = dir.path().join("whole.csv");
+    std::fs::write(&whole, "n\n1\n")?;
+    let whole = whole.to_str().ok_or("the path is text")?;
+    let moved = server.must(&["transfer", whole, "dataset://whole", "--bad-rows", "none"])?;
+    assert!(moved.err.contains("none is forgotten again"), "{moved:?}");
+    let parquet = crate::file("data/flights.parquet")?;
+    let refused = server.run(&["transfer", &parquet, "dataset://f", "--bad-rows", "none"])?;
+    crate::errors::is_error(&refused, "FS0322", 1)?;
+    let refused = server.run(&["transfer", whole, "dataset://whole", "--bad-rows", "whole"])?;
+    crate::errors::is_error(&refused, "FS0323", 1)?;
+    Ok(())
+}
+
+#[test]
+fn a_kill_between_what_is_set_aside_and_the_rest_loses_and_doubles_nothing() -> Step {
+    let dir = tempfile::tempdir()?;
+    let (name, text) = WITH_BAD[0];
+    let path = dir.path().join(name);
+    std::fs::write(&path, text)?;
+    let path = path.to_str().ok_or("the path is text")?;
+    let transfer = [
+        "transfer",
+        path,
+        "dataset://events",
+        "--bad-rows",
+        "bad",
+        "--id",
+        "once",
+    ];
+    let mut kills = 0;
+    for step in ["log.create.linked", "log.create.done", "segment.seal.done"] {
+        for count in 1.. {
+            let data = dir.path().join(format!("{step}-{count}"));
+            let mut dying =
+                Server::start_with_faults(&data, &format!("kill={step}:{count}"))?.ready()?;
+            let said = dying.run(&transfer)?;
+            let server = if said.code == Some(0) {
+                dying
+            } else {
+                let died = dying.ended_within(std::time::Duration::from_secs(10))?;
+                died.ok_or("it failed, and the server lives")?;
+                kills += 1;
+                Server::start(&data)?
+            };
+            server.must(&transfer)?;
+            for dataset in ["events", "bad"] {
+                let rows = server.must(&["dataset", "count", dataset])?.out;
+                assert_eq!(rows.trim(), "2", "{step} {count}: {dataset}: {said:?}");
+            }
+            if said.code == Some(0) {
+                break;
+            }
+        }
+    }
+    assert!(kills >= 6, "{kills} kills");
+    Ok(())
+}
+
 #[test]
 fn every_format_brings_hurtful_data_back_or_refuses_it_by_name() -> Step {
     let dir = tempfile::tempdir()?;

@@ -4,8 +4,10 @@
 //! that its codec could not unpack from the bytes that are there.
 
 use super::cursor::BYTES_MAX;
+use flinkspark_model::{Error, Kind};
 use liblzma::stream::Stream;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::str::FromStr;
 
 /// What decoding xz may take beside its output: the window of its highest level and its tables.
 const XZ_MEMORY_MAX: u64 = 80 << 20;
@@ -16,14 +18,24 @@ const SNAPPY_RATIO_MAX: usize = 64;
 /// Level 1, as for Parquet.
 const ZSTANDARD_LEVEL: i32 = 1;
 
-/// How the blocks of a file are packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Codec {
+/// What unpacking takes grows with it.
+const XZ_LEVEL: u32 = 3;
+
+/// How the blocks of an Avro file are packed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Codec {
+    /// They are not.
     Null,
+    /// DEFLATE, which every reader knows.
     Deflate,
+    /// Snappy, with a checksum.
     Snappy,
+    /// Zstandard, with a checksum.
+    #[default]
     Zstandard,
+    /// Bzip2.
     Bzip2,
+    /// XZ.
     Xz,
 }
 
@@ -36,6 +48,12 @@ impl Codec {
         ("bzip2", Self::Bzip2),
         ("xz", Self::Xz),
     ];
+
+    /// Its name in a file's header.
+    pub fn name(self) -> &'static str {
+        let known = Self::ALL.into_iter().find(|(_, known)| *known == self);
+        known.map_or("", |(name, _)| name)
+    }
 
     /// The codec that a file's header names.
     pub(super) fn named(name: &[u8]) -> Option<Self> {
@@ -106,20 +124,52 @@ fn snappy(packed: &[u8]) -> Result<Vec<u8>, String> {
     Ok(unpacked)
 }
 
-/// Packs blocks with [`Codec::Zstandard`], each with a checksum, which the container does not have.
-pub(super) struct Packer(zstd::bulk::Compressor<'static>);
-
-impl Packer {
-    /// The codec's name in the header.
-    pub(super) const NAME: &'static str = "zstandard";
-
-    pub(super) fn new() -> io::Result<Self> {
-        let mut compressor = zstd::bulk::Compressor::new(ZSTANDARD_LEVEL)?;
-        compressor.include_checksum(true)?;
-        Ok(Self(compressor))
+impl Codec {
+    /// Packs a block, with a checksum where the codec has one: the container has none.
+    pub(super) fn pack(self, block: Vec<u8>) -> io::Result<Vec<u8>> {
+        let bytes = block.as_slice();
+        match self {
+            Self::Null => Ok(block),
+            Self::Deflate => {
+                let level = flate2::Compression::default();
+                let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), level);
+                packer.write_all(bytes)?;
+                packer.finish()
+            }
+            Self::Snappy => {
+                let mut packed = snap::raw::Encoder::new().compress_vec(bytes)?;
+                packed.extend(crc32fast::hash(bytes).to_be_bytes());
+                Ok(packed)
+            }
+            Self::Zstandard => {
+                let mut packer = zstd::bulk::Compressor::new(ZSTANDARD_LEVEL)?;
+                packer.include_checksum(true)?;
+                packer.compress(bytes)
+            }
+            Self::Bzip2 => {
+                let level = bzip2::Compression::default();
+                let mut packer = bzip2::write::BzEncoder::new(Vec::new(), level);
+                packer.write_all(bytes)?;
+                packer.finish()
+            }
+            Self::Xz => {
+                let mut packer = liblzma::write::XzEncoder::new(Vec::new(), XZ_LEVEL);
+                packer.write_all(bytes)?;
+                packer.finish()
+            }
+        }
     }
+}
 
-    pub(super) fn pack(&mut self, block: &[u8]) -> io::Result<Vec<u8>> {
-        self.0.compress(block)
+impl FromStr for Codec {
+    type Err = Error;
+
+    /// By the name that a file's header has; `FS0312` where there is none of that name.
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let names = Self::ALL.map(|(name, _)| name).join(", ");
+        Self::named(name.as_bytes()).ok_or_else(|| {
+            let message = format!("there is no Avro codec \"{}\"", name.escape_debug());
+            Error::new(Kind::Invalid, "FS0312", message).with_hint(format!("name one of {names}"))
+        })
     }
 }

@@ -1,11 +1,11 @@
-//! Writes a file, packed with zstd at level 1.
+//! Writes a file, packed with zstd at level 1 unless told otherwise.
 //!
-//! Zstandard because every reader of today knows it, because the other formats have it in this build already, and
+//! Zstandard because most readers of today know it, because the other formats have it in this build already, and
 //! because its frames carry a checksum, which the container does not. Invariant: one block is held back, so that the
 //! last can say that it is the last.
 
 use super::cells::{Out, cells};
-use super::codec::Packer;
+use super::codec::Codec;
 use super::container::{CODEC, OWN_SCHEMA, SCHEMA, Sync, frame, header, sync};
 use super::cursor::{BYTES_MAX, IDLE_MAX};
 use super::print;
@@ -62,10 +62,11 @@ impl Writer {
         output: Box<dyn Write + Send>,
         name: &str,
         schema: &SchemaRef,
+        codec: Codec,
     ) -> Result<Self> {
         let avro = print::schema(schema.fields()).map_err(|refusal| refusal.as_error(name))?;
         let entries = [
-            (CODEC, Packer::NAME),
+            (CODEC, codec.name()),
             (SCHEMA, &avro.to_string()),
             (OWN_SCHEMA, &to_json(schema)?),
         ];
@@ -74,8 +75,9 @@ impl Writer {
             name: name.into(),
             schema: SchemaRef::clone(schema),
             header: header(&entries),
-            packing: Ordered::new(|full, give| {
-                give(pack(full));
+            packing: Ordered::new(move |full: Full, give| {
+                let (rows, packed) = (full.rows, codec.pack(full.bytes));
+                give(packed.map(|bytes| Packed { rows, bytes }));
             }),
             block: Out::default(),
             block_rows: 0,
@@ -135,12 +137,6 @@ impl Writer {
         }
         self.output.flush()
     }
-}
-
-fn pack(full: Full) -> io::Result<Packed> {
-    let bytes = Packer::new()?.pack(&full.bytes)?;
-    let rows = full.rows;
-    Ok(Packed { rows, bytes })
 }
 
 /// Refuses a row, of so many bytes and values without bytes, that no reader would take.

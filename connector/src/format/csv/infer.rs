@@ -118,11 +118,15 @@ impl Sight {
         columns: usize,
         nulls: &Nulls,
         look: &Look,
+        aside: bool,
     ) -> Result<Self, Uninferred> {
         let mut records = Records::new(chunk, dialect);
         let mut guesses = vec![Guess::new(); columns];
         while records.advance()? {
-            check_width(&records, columns)?;
+            match check_width(&records, columns) {
+                Err(_) if aside => continue,
+                width => width?,
+            }
             for (index, guess) in guesses.iter_mut().enumerate() {
                 let (text, quoted) = records.field(index).unwrap_or_default();
                 match text {
@@ -153,11 +157,13 @@ impl Sight {
     }
 }
 
-/// The schema of all records: every column nullable, names from the header or `column_1` on.
+/// The schema of all records: every column nullable, names from the header or `column_1` on. Where records are set
+/// aside, those of another width are not looked at.
 pub(super) fn infer<R: Read>(
     chunks: &mut Chunks<R>,
     options: &CsvOptions,
     delimiter: u8,
+    aside: bool,
 ) -> Result<Inferred, Uninferred> {
     let look = Look::new(options)?;
     let Some(first) = first(chunks)? else {
@@ -179,7 +185,7 @@ pub(super) fn infer<R: Read>(
     };
     let seen = nulls.clone();
     let see = move |chunk: Chunk, give: &mut dyn FnMut(_) -> bool| {
-        give(Sight::of(&chunk, &dialect, columns, &seen, &look));
+        give(Sight::of(&chunk, &dialect, columns, &seen, &look, aside));
         Ok(())
     };
     let mut begun = (!options.header).then_some(first.chunk);

@@ -18,9 +18,10 @@ use crate::format::conform::{conform, stored_schema};
 use crate::format::error::{cannot_open, damaged, described, foreign_line_ends, undecodable};
 use crate::format::ordered::Pieces;
 use crate::format::text::Column;
-use crate::format::{BatchReader, Format, Input, ReadOptions};
+use crate::format::{Aside, BatchReader, Format, Input, ReadOptions};
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_select::filter::filter_record_batch;
 use flinkspark_model::schema::type_name;
 use flinkspark_model::{Error, Kind, Result};
 use std::io::SeekFrom;
@@ -53,6 +54,7 @@ struct Plan {
     name: String,
     batch_rows: usize,
     batch_bytes: usize,
+    aside: Option<Aside>,
 }
 
 /// Rows of a chunk, and what is to be said of them.
@@ -61,6 +63,15 @@ struct Rows {
     met: Vec<Met>,
     rounded: Vec<u64>,
     blanks: u64,
+}
+
+/// Records that were read.
+struct Batch {
+    columns: Vec<Cells>,
+    /// The rows of those that could not be read, and are nulls here.
+    wrong: Vec<usize>,
+    /// Whether there may be more behind them.
+    more: bool,
 }
 
 /// A column, and what was met in it.
@@ -100,7 +111,8 @@ impl Reader {
             }
             Some(schema) => stored_schema(schema)?,
             None => {
-                let inferred = infer(&mut chunks, csv, delimiter);
+                let aside = options.aside.is_some();
+                let inferred = infer(&mut chunks, csv, delimiter, aside);
                 let Inferred { schema, notices } = inferred.map_err(|why| match why {
                     Uninferred::Broken(why) => as_error(name, why),
                     Uninferred::Refused(error) => error,
@@ -129,6 +141,7 @@ impl Reader {
             name: name.into(),
             batch_rows: options.batch_rows.max(1),
             batch_bytes: options.batch_bytes,
+            aside: options.aside.clone(),
         });
         let reading = Arc::clone(&plan);
         Ok(Self {
@@ -170,38 +183,66 @@ impl Plan {
         let mut records = Records::new(chunk, &self.dialect);
         let mut blanks = 0;
         loop {
-            let (columns, more) = self.batch(&mut records)?;
+            let batch = self.batch(&mut records)?;
             let before = std::mem::replace(&mut blanks, records.blanks());
-            let rows = self.rows(columns, blanks - before)?;
-            if !give(rows) || !more {
+            let more = batch.more;
+            if !give(self.rows(batch, blanks - before)?) || !more {
                 return Ok(());
             }
         }
     }
 
-    /// Reads the rows of a batch; whether there may be more.
-    fn batch(&self, records: &mut Records<'_>) -> Result<(Vec<Cells>, bool)> {
+    /// Reads the records of a batch.
+    fn batch(&self, records: &mut Records<'_>) -> Result<Batch> {
         let broken = |broken| as_error(&self.name, broken);
-        let mut columns = self.columns();
+        let mut batch = Batch {
+            columns: self.columns(),
+            wrong: Vec::new(),
+            more: true,
+        };
         let (mut rows, mut bytes) = (0, 0);
         while rows < self.batch_rows && bytes < self.batch_bytes {
             let more = records.advance().map_err(broken)?;
             self.nulls.check_blank(records.blank())?;
             if !more {
-                return Ok((columns, false));
+                batch.more = false;
+                break;
             }
-            check_width(records, columns.len()).map_err(broken)?;
-            for (index, cells) in columns.iter_mut().enumerate() {
-                bytes += self.push(records, index, cells)?;
+            match self.record(records, &mut batch.columns) {
+                Ok(more) => bytes += more,
+                Err(error) => {
+                    let aside = self.aside.as_ref().ok_or_else(|| error.clone())?;
+                    aside.put(&self.name, records.line(), records.raw(), &error);
+                    batch.wrong.push(rows);
+                }
             }
             rows += 1;
         }
-        Ok((columns, true))
+        Ok(batch)
     }
 
-    /// What the columns have.
-    fn rows(&self, mut columns: Vec<Cells>, blanks: u64) -> Result<Rows> {
-        let wrong = |cause: ArrowError| damaged(Format::CSV, &self.name, cause.to_string());
+    /// Appends the present record to the columns, or nulls where it cannot be read; how many bytes it has.
+    fn record(&self, records: &Records<'_>, columns: &mut [Cells]) -> Result<usize> {
+        let width = check_width(records, columns.len());
+        let mut wrong = width.map_err(|broken| as_error(&self.name, broken)).err();
+        let mut bytes = 0;
+        for (index, cells) in columns.iter_mut().enumerate() {
+            match self.push(records, index, cells) {
+                Ok(more) => bytes += more,
+                Err(error) => {
+                    wrong.get_or_insert(error);
+                }
+            }
+        }
+        wrong.map_or(Ok(bytes), Err)
+    }
+
+    /// The rows of a batch without those that are wrong.
+    fn rows(&self, batch: Batch, blanks: u64) -> Result<Rows> {
+        let Batch {
+            mut columns, wrong, ..
+        } = batch;
+        let unfit = |cause: ArrowError| damaged(Format::CSV, &self.name, cause.to_string());
         let built: Vec<_> = columns
             .iter_mut()
             .map(|cells| cells.column.finish())
@@ -210,7 +251,14 @@ impl Plan {
         let fields =
             fields.map(|(field, built)| Field::new(field.name(), built.data_type().clone(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let batch = RecordBatch::try_new(schema, built).map_err(wrong)?;
+        let mut batch = RecordBatch::try_new(schema, built).map_err(unfit)?;
+        if !wrong.is_empty() {
+            let mut right = vec![true; batch.num_rows()];
+            for row in wrong {
+                right[row] = false;
+            }
+            batch = filter_record_batch(&batch, &right.into()).map_err(unfit)?;
+        }
         let batch = conform(&batch, &self.schema)
             .map_err(|misfit| damaged(Format::CSV, &self.name, described(&misfit)))?;
         Ok(Rows {
@@ -233,10 +281,15 @@ impl Plan {
         columns.collect()
     }
 
-    /// Appends the present record's field to its column; how many bytes it had.
+    /// Appends the present record's field to its column, or a null where it cannot be read; how many bytes it had.
     fn push(&self, records: &Records<'_>, index: usize, cells: &mut Cells) -> Result<usize> {
-        let text = records.text(index);
-        let (text, quoted) = text.map_err(|broken| as_error(&self.name, broken))?;
+        let (text, quoted) = match records.text(index) {
+            Ok(field) => field,
+            Err(broken) => {
+                cells.column.push_null();
+                return Err(as_error(&self.name, broken));
+            }
+        };
         let bytes = text.as_bytes();
         let everywhere = !quoted && self.nulls.holds(bytes);
         let beside = !quoted && !everywhere && !cells.textual && self.nulls.holds_beside(bytes);
@@ -247,13 +300,11 @@ impl Plan {
             cells.met.backslash_n += 1;
         }
         let is_null = everywhere || beside;
-        let fits = if is_null {
-            cells.column.push_null();
-            cells.nullable
-        } else {
-            cells.column.push(text)
-        };
-        match fits {
+        if !is_null && cells.column.push(text) {
+            return Ok(bytes.len() + 1);
+        }
+        cells.column.push_null();
+        match is_null && cells.nullable {
             true => Ok(bytes.len() + 1),
             false => Err(self.misfit(records.line(), index, text, is_null)),
         }

@@ -33,6 +33,8 @@ pub(super) struct Records<'a> {
     is_last: bool,
     dialect: &'a Dialect,
     at: usize,
+    /// Where the present record begins.
+    begin: usize,
     fields: Vec<Field>,
     /// The fields of the present record that have quotes within.
     unescaped: Vec<u8>,
@@ -63,6 +65,7 @@ impl<'a> Records<'a> {
             is_last: chunk.is_last,
             dialect,
             at: 0,
+            begin: 0,
             fields: Vec::new(),
             unescaped: Vec::new(),
             line: 0,
@@ -85,6 +88,11 @@ impl<'a> Records<'a> {
     /// How many lines were skipped because nothing was in them.
     pub(super) fn blanks(&self) -> u64 {
         self.blanks
+    }
+
+    /// The present record as it stands in the file, with its line's end.
+    pub(super) fn raw(&self) -> &[u8] {
+        self.bytes.get(self.begin..self.at).unwrap_or_default()
     }
 
     /// How many fields the present record has.
@@ -156,14 +164,14 @@ impl<'a> Records<'a> {
         if self.rest().is_empty() {
             return Ok(false);
         }
-        let begin = self.at;
+        self.begin = self.at;
         loop {
             let first = self.rest().first();
             let behind = match first == self.dialect.quote.as_ref() && first.is_some() {
                 true => self.quoted()?,
                 false => self.plain()?,
             };
-            if self.at - begin > RECORD_BYTES_MAX || self.fields.len() > FIELDS_MAX {
+            if self.at - self.begin > RECORD_BYTES_MAX || self.fields.len() > FIELDS_MAX {
                 return Err(self.too_long());
             }
             if matches!(behind, Behind::Record) {

@@ -4,11 +4,12 @@
 //! without loss of a digit; columns stand in the order in which their keys were first seen, and all are nullable.
 
 use super::numbers::Numbers;
-use super::rows::{Broken, Rows};
+use super::rows::{Broken, LINES_BYTES, Rows, Source};
 use super::tokens::{Token, Tokens};
 use super::wrong::{What, Wrong, shown};
 use crate::format::text::{Patterns, Restated, Seen};
 use arrow_schema::{DataType, Field, Fields, Schema};
+use serde::de::IgnoredAny;
 use std::collections::HashMap;
 use std::io::Read;
 
@@ -23,8 +24,12 @@ pub(super) struct Inferred {
     pub(super) notices: Vec<String>,
 }
 
-/// The schema of a whole input.
-pub(super) fn infer(input: impl Read, patterns: &Patterns) -> Result<Inferred, Broken> {
+/// The schema of a whole input. Where lines are set aside, those that are no JSON are not looked at.
+pub(super) fn infer(
+    input: impl Read,
+    patterns: &Patterns,
+    aside: bool,
+) -> Result<Inferred, Broken> {
     let mut rows = Rows::new(input);
     let mut inference = Inference {
         patterns,
@@ -33,6 +38,16 @@ pub(super) fn infer(input: impl Read, patterns: &Patterns) -> Result<Inferred, B
         names_bytes: 0,
     };
     let mut columns = Members::default();
+    while aside && let Some(lines) = rows.lines(LINES_BYTES)? {
+        for line in lines.each() {
+            let mut rows = line.rows();
+            if serde_json::from_slice::<IgnoredAny>(line.bytes()).is_ok() && rows.advance()? {
+                inference.line = rows.line();
+                let read = inference.row(&mut columns, rows.text());
+                read.map_err(|wrong| rows.broken(wrong))?;
+            }
+        }
+    }
     while rows.advance()? {
         inference.line = rows.line();
         let read = inference.row(&mut columns, rows.text());

@@ -7,23 +7,20 @@ use super::column::Table;
 use super::infer::{Inferred, infer};
 use super::leaf::Reading;
 use super::report::{as_error, refuse};
-use super::rows::{Lines, Rows};
+use super::rows::{LINES_BYTES, Lines, Rows, Source};
 use crate::format::conform::stored_schema;
 use crate::format::error::{cannot_open, damaged};
 use crate::format::ordered::Pieces;
-use crate::format::{BatchReader, Format, Input, ReadOptions};
+use crate::format::{Aside, BatchReader, Format, Input, ReadOptions};
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Schema, SchemaRef};
 use flinkspark_model::Result;
 use flinkspark_model::schema::type_name;
-use std::io::{BufRead, BufReader, SeekFrom};
+use std::io::{BufReader, SeekFrom};
 use std::sync::Arc;
 
 /// The largest batch, in bytes: offsets of 32 bits reach all of it, and a row more.
 const BATCH_BYTES_MAX: usize = 1 << 30;
-
-/// The usual size of the lines that are read together, in bytes.
-const LINES_BYTES: usize = 1 << 20;
 
 /// Reads a file's rows into batches.
 pub(in crate::format) struct Reader {
@@ -45,6 +42,7 @@ struct Plan {
     name: String,
     batch_rows: usize,
     batch_bytes: usize,
+    aside: Option<Aside>,
 }
 
 /// What is read.
@@ -93,7 +91,7 @@ impl Reader {
                 (stored_schema(&chosen)?, Vec::new())
             }
             None => {
-                let inferred = infer(&mut input, &reading.patterns);
+                let inferred = infer(&mut input, &reading.patterns, options.aside.is_some());
                 let inferred = inferred.map_err(|broken| as_error(name, broken))?;
                 let Inferred { schema, notices } = inferred;
                 let rewound = input.seek(SeekFrom::Start(0));
@@ -108,12 +106,16 @@ impl Reader {
             name: name.into(),
             batch_rows: options.batch_rows.max(1),
             batch_bytes: options.batch_bytes.clamp(1, BATCH_BYTES_MAX),
+            aside: options.aside.clone(),
         });
         let table = plan.table()?;
         let lines = Arc::clone(&plan);
         Ok(Self {
             rows: Rows::new(input),
-            pieces: Pieces::new(move |piece: Lines, give| lines.read(piece.rows(), give)),
+            pieces: Pieces::new(move |piece: Lines, give| match &lines.aside {
+                Some(aside) => lines.read(&lines.right(&piece, aside)?, give),
+                None => lines.read(&piece, give),
+            }),
             plan,
             notices,
             rounded: Rounded::default(),
@@ -148,8 +150,46 @@ impl Plan {
         })
     }
 
-    /// Gives all of these rows in batches.
-    fn read(&self, mut rows: Rows<impl BufRead>, give: &mut dyn FnMut(Read) -> bool) -> Result<()> {
+    /// The lines that are rows, each at its place; the others are set aside.
+    fn right(&self, lines: &Lines, aside: &Aside) -> Result<Lines> {
+        let mut table = self.table()?;
+        let mut right = lines.without();
+        for line in lines.each() {
+            let read = self.try_line(&line, &mut table);
+            if let Err(error) = read {
+                aside.put(&self.name, line.line(), line.bytes(), &error);
+                table = self.table()?;
+                right.push_blank(&line);
+                continue;
+            }
+            right.push(&line);
+            // What was read is read again, with all of the rows.
+            let _read = table.finish();
+        }
+        Ok(right)
+    }
+
+    /// Reads a line by itself, which has at most one row.
+    fn try_line(&self, line: &Lines, table: &mut Table) -> Result<()> {
+        let broken = |broken| as_error(&self.name, broken);
+        let mut rows = line.rows();
+        while rows.advance().map_err(broken)? {
+            let read = table.read(rows.text());
+            read.map_err(|wrong| broken(rows.broken(wrong)))?;
+        }
+        Ok(())
+    }
+
+    /// Gives the rows of lines in batches.
+    fn read(&self, lines: &Lines, give: &mut dyn FnMut(Read) -> bool) -> Result<()> {
+        match lines.line_rows() {
+            Some(rows) => self.read_all(rows, give),
+            // Where that is wrong is found row by row.
+            None => self.read_all(lines.rows(), give),
+        }
+    }
+
+    fn read_all(&self, mut rows: impl Source, give: &mut dyn FnMut(Read) -> bool) -> Result<()> {
         let mut table = self.table()?;
         while let Some(batch) = self.batch(&mut rows, &mut table)? {
             if !give(Read::Rows(batch)) {
@@ -161,11 +201,7 @@ impl Plan {
     }
 
     /// Reads the next batch; none at the end.
-    fn batch(
-        &self,
-        rows: &mut Rows<impl BufRead>,
-        table: &mut Table,
-    ) -> Result<Option<RecordBatch>> {
+    fn batch(&self, rows: &mut impl Source, table: &mut Table) -> Result<Option<RecordBatch>> {
         let (mut count, mut bytes) = (0, 0);
         let broken = |broken| as_error(&self.name, broken);
         while count < self.batch_rows

@@ -4,11 +4,14 @@
 //! [`ROW_BYTES_MAX`] bytes that begins with a brace, and an array that does not end is an error.
 
 use super::wrong::{What, Wrong};
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 use std::io::{BufRead, BufReader, Read};
+use std::ops::Range;
 
 /// The longest row, in bytes.
 pub(super) const ROW_BYTES_MAX: usize = 64 << 20;
+/// The usual size of the lines that are read together, in bytes.
+pub(super) const LINES_BYTES: usize = 1 << 20;
 const READ_BUFFER_BYTES: usize = 128 << 10;
 /// What some writers begin a file with.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -49,6 +52,75 @@ enum Form {
     Ended,
 }
 
+/// Gives rows one after another.
+pub(super) trait Source {
+    /// Goes on to the next row; false at the end.
+    fn advance(&mut self) -> Result<bool, Broken>;
+
+    /// The present row.
+    fn text(&self) -> &str;
+
+    /// What is wrong in the present row.
+    fn broken(&self, wrong: Wrong) -> Broken;
+}
+
+/// The rows of lines that are UTF-8, where they stand.
+pub(super) struct LineRows<'a> {
+    text: &'a str,
+    /// Where the text begins in the file.
+    begin: Place,
+    /// The present row.
+    row: Range<usize>,
+}
+
+impl LineRows<'_> {
+    fn place(&self, at: usize) -> Place {
+        let before = self.text.as_bytes().get(..at);
+        after(self.begin, before.unwrap_or(self.text.as_bytes()))
+    }
+
+    fn wrong_here(&self, why: &str) -> Broken {
+        Broken::Wrong(Wrong::broken(0, why), self.place(self.row.start))
+    }
+}
+
+impl Source for LineRows<'_> {
+    fn advance(&mut self) -> Result<bool, Broken> {
+        let rest = self.text.as_bytes().get(self.row.end..).unwrap_or_default();
+        let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        let Some(skipped) = rest.iter().position(|byte| !blank(byte)) else {
+            return Ok(false);
+        };
+        let row = rest.get(skipped..).unwrap_or_default();
+        let length = memchr(b'\n', row).map_or(row.len(), |end| end + 1);
+        let start = self.row.end + skipped;
+        self.row = start..start + length;
+        if row.first() != Some(&b'{') {
+            return Err(self.wrong_here(NO_OBJECT));
+        }
+        match length > ROW_BYTES_MAX {
+            true => Err(self.wrong_here(&too_long())),
+            false => Ok(true),
+        }
+    }
+
+    fn text(&self) -> &str {
+        self.text.get(self.row.clone()).unwrap_or_default()
+    }
+
+    fn broken(&self, wrong: Wrong) -> Broken {
+        let place = self.place(self.row.start + wrong.at);
+        Broken::Wrong(wrong, place)
+    }
+}
+
+/// What is said of a row that is none.
+const NO_OBJECT: &str = "a row is an object and begins with {";
+
+fn too_long() -> String {
+    format!("the row is longer than {ROW_BYTES_MAX} bytes")
+}
+
 /// Lines that stand behind one another.
 pub(super) struct Lines {
     bytes: Vec<u8>,
@@ -57,6 +129,57 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    /// None of them yet, from where they begin.
+    pub(super) fn without(&self) -> Self {
+        Self {
+            bytes: Vec::with_capacity(self.bytes.len()),
+            at: self.at,
+        }
+    }
+
+    /// Each by itself.
+    pub(super) fn each(&self) -> impl Iterator<Item = Self> + '_ {
+        let mut at = self.at;
+        let lines = self.bytes.split_inclusive(|byte| *byte == b'\n');
+        lines.map(move |line| {
+            let here = at;
+            at = after(here, line);
+            Self {
+                bytes: line.to_vec(),
+                at: here,
+            }
+        })
+    }
+
+    /// Their first line, from 1.
+    pub(super) fn line(&self) -> u64 {
+        self.at.line
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Appends lines.
+    pub(super) fn push(&mut self, more: &Self) {
+        self.bytes.extend_from_slice(&more.bytes);
+    }
+
+    /// Appends blank lines that are as long as these.
+    pub(super) fn push_blank(&mut self, as_long: &Self) {
+        let blank = |byte: &u8| if *byte == b'\n' { b'\n' } else { b' ' };
+        self.bytes.extend(as_long.bytes.iter().map(blank));
+    }
+
+    /// The rows in them, where all of them are UTF-8.
+    pub(super) fn line_rows(&self) -> Option<LineRows<'_>> {
+        Some(LineRows {
+            text: std::str::from_utf8(&self.bytes).ok()?,
+            begin: self.at,
+            row: 0..0,
+        })
+    }
+
     /// The rows in them.
     pub(super) fn rows(&self) -> Rows<&[u8]> {
         Rows {
@@ -123,11 +246,6 @@ impl<R: BufRead> Rows<R> {
         Ok(Some(lines))
     }
 
-    /// The present row.
-    pub(super) fn text(&self) -> &str {
-        &self.text
-    }
-
     /// The line in which the present row begins, from 1.
     pub(super) fn line(&self) -> u64 {
         self.first.line
@@ -139,14 +257,8 @@ impl<R: BufRead> Rows<R> {
         after(self.first, before.unwrap_or(self.text.as_bytes()))
     }
 
-    /// What is wrong in the present row.
-    pub(super) fn broken(&self, wrong: Wrong) -> Broken {
-        let place = self.place(wrong.at);
-        Broken::Wrong(wrong, place)
-    }
-
     /// Goes on to the next row; false at the end.
-    pub(super) fn advance(&mut self) -> Result<bool, Broken> {
+    fn next_row(&mut self) -> Result<bool, Broken> {
         let mut bytes = std::mem::take(&mut self.text).into_bytes();
         bytes.clear();
         if self.form == Form::Unknown {
@@ -246,7 +358,7 @@ impl<R: BufRead> Rows<R> {
         match self.peek()? {
             Some(b'{') => Ok(()),
             None => Err(self.broken_here("the file ends within the array")),
-            Some(_) => Err(self.broken_here("a row is an object and begins with {")),
+            Some(_) => Err(self.broken_here(NO_OBJECT)),
         }
     }
 
@@ -278,8 +390,22 @@ impl<R: BufRead> Rows<R> {
     }
 
     fn too_long(&self) -> Broken {
-        let why = format!("the row is longer than {ROW_BYTES_MAX} bytes");
-        Broken::Wrong(Wrong::broken(0, why), self.first)
+        Broken::Wrong(Wrong::broken(0, too_long()), self.first)
+    }
+}
+
+impl<R: BufRead> Source for Rows<R> {
+    fn advance(&mut self) -> Result<bool, Broken> {
+        self.next_row()
+    }
+
+    fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn broken(&self, wrong: Wrong) -> Broken {
+        let place = self.place(wrong.at);
+        Broken::Wrong(wrong, place)
     }
 }
 

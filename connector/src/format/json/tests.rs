@@ -1,6 +1,6 @@
 //! JSON's grammar, its types and its nulls.
 
-use super::rows::{Broken, Rows};
+use super::rows::{Broken, Rows, Source};
 use crate::format::{BatchReader, Format, ReadOptions, WriteOptions};
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
@@ -108,6 +108,18 @@ fn rows_are_the_same_whatever_the_reads() {
                 found.push(rows.text().trim_end().to_owned());
             }
             assert_eq!(found, expected, "{text:?} in steps of {step}");
+            // The same by lines, wherever they are cut; an array has none.
+            let mut rows = Rows::new(Drip(text.as_bytes(), step));
+            let mut found = Vec::new();
+            while let Some(lines) = rows.lines(step).unwrap() {
+                let mut rows = lines.line_rows().unwrap();
+                while rows.advance().unwrap() {
+                    found.push(rows.text().trim_end().to_owned());
+                }
+            }
+            let is_array = text.trim_start_matches(['\u{feff}', '\n']).starts_with('[');
+            let expected = if is_array { &[][..] } else { expected };
+            assert_eq!(found, expected, "{text:?} by lines of {step}");
         }
     }
 }
@@ -129,6 +141,21 @@ fn a_row_has_its_line_and_byte_in_both_forms() {
         };
         let byte = text.find('x').unwrap() as u64 + 1;
         assert_eq!((place.line, place.byte), (4, byte), "{text:?}");
+    }
+    for step in [1, 9, 100] {
+        let mut rows = Rows::new(lines.as_bytes());
+        let mut places = Vec::new();
+        while let Some(lines) = rows.lines(step).unwrap() {
+            let mut rows = lines.line_rows().unwrap();
+            while rows.advance().unwrap() {
+                let wrong = super::wrong::Wrong::broken(5, "here");
+                let Broken::Wrong(_, place) = rows.broken(wrong) else {
+                    unreachable!()
+                };
+                places.push((place.line, place.byte));
+            }
+        }
+        assert_eq!(places, [(2, 7), (4, 16)], "by lines of {step}");
     }
 }
 

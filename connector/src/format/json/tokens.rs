@@ -227,9 +227,9 @@ impl<'a> Tokens<'a> {
         let mut decoded: Option<String> = None;
         loop {
             let start = self.at;
-            while !matches!(self.byte(0), None | Some(b'"' | b'\\' | ..b' ')) {
-                self.at += 1;
-            }
+            let rest = self.text.as_bytes().get(start..).unwrap_or_default();
+            let stops = |byte: &u8| matches!(byte, b'"' | b'\\' | ..b' ');
+            self.at += rest.iter().position(stops).unwrap_or(rest.len());
             let plain = self.since(start);
             match self.byte(0) {
                 Some(b'"') => {

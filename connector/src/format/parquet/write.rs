@@ -5,21 +5,23 @@
 //! as pyarrow does, and the file's own Arrow schema says what they were. Invariant: every reader
 //! sees a moment as a moment, and ours gets the dataset's types back.
 
+use super::group::Group;
 use super::spark::without_keys;
 use crate::format::error::{cannot_write, unheld, unwritable_value};
 use crate::format::leaves::{self, Leaf, Misfit, retyped};
 use crate::format::units::{self, of_day};
 use crate::format::{BatchWriter, Format};
-use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
+use ::parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, ArrowWriterOptions};
 use ::parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowWriter, encode_arrow_schema};
 use ::parquet::basic::{Compression, ZstdLevel};
-use ::parquet::errors::ParquetError;
+use ::parquet::errors::{ParquetError, Result as ParquetResult};
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::WriterProperties;
+use ::parquet::file::writer::SerializedFileWriter;
 use arrow_array::types::*;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
-use flinkspark_model::Result;
+use flinkspark_model::{Error, Result};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -31,7 +33,10 @@ const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
 
 /// Writes a file.
 pub(in crate::format) struct Writer {
-    writer: ArrowWriter<Box<dyn Write + Send>>,
+    file: SerializedFileWriter<Box<dyn Write + Send>>,
+    groups: ArrowRowGroupWriterFactory,
+    /// The row group that is being written.
+    group: Option<Group>,
     name: String,
     /// The schema that is written, in types that the format has.
     written: SchemaRef,
@@ -61,21 +66,59 @@ impl Writer {
             .iter()
             .map(|field| retyped(field, &mut written));
         let written = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let writer = ArrowWriter::try_new_with_options(output, Arc::clone(&written), options)
-            .map_err(|cause| {
-                unheld(
-                    Format::PARQUET,
-                    &columns(schema),
-                    cause.to_string(),
-                    "write it as .arrow, or leave it out",
-                )
-            })?;
+        let (file, groups) =
+            ArrowWriter::try_new_with_options(output, Arc::clone(&written), options)
+                .and_then(ArrowWriter::into_serialized_writer)
+                .map_err(|cause| {
+                    unheld(
+                        Format::PARQUET,
+                        &columns(schema),
+                        cause.to_string(),
+                        "write it as .arrow, or leave it out",
+                    )
+                })?;
         Ok(Self {
-            writer,
+            file,
+            groups,
+            group: None,
             name: name.into(),
             written,
             rows: 0,
         })
+    }
+
+    /// Appends rows to the row group, and ends it where it is large enough.
+    fn put(&mut self, mut batch: RecordBatch) -> ParquetResult<()> {
+        while batch.num_rows() > 0 {
+            let group = match &mut self.group {
+                Some(group) => group,
+                None => {
+                    let number = self.file.flushed_row_groups().len();
+                    let written = self.file.schema_descr();
+                    let group = Group::new(number, &self.groups, written, &self.written)?;
+                    self.group.insert(group)
+                }
+            };
+            let rows = batch.num_rows().min(ROW_GROUP_ROWS_MAX - group.rows());
+            group.write(batch.slice(0, rows))?;
+            batch = batch.slice(rows, batch.num_rows() - rows);
+            if group.rows() == ROW_GROUP_ROWS_MAX || group.bytes() >= ROW_GROUP_BYTES_MAX {
+                self.end_group()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_group(&mut self) -> ParquetResult<()> {
+        let Some(group) = self.group.take() else {
+            return Ok(());
+        };
+        let chunks = group.finish()?;
+        let mut group = self.file.next_row_group()?;
+        for chunk in chunks {
+            chunk.append_to_row_group(&mut group)?;
+        }
+        group.close().map(drop)
     }
 
     /// The batch in the types that are written.
@@ -96,6 +139,17 @@ impl Writer {
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         RecordBatch::try_new_with_options(Arc::clone(&self.written), columns, &options)
             .map_err(|cause| cannot_write(&self.name, cause))
+    }
+}
+
+/// Rows were not written: nothing more came of it, or the library has no form for a type.
+fn unwritten(cause: ParquetError, name: &str, schema: &SchemaRef) -> Error {
+    match cause {
+        ParquetError::NYI(why) => {
+            let hint = "write it as .arrow, or leave it out";
+            unheld(Format::PARQUET, &columns(schema), why, hint)
+        }
+        cause => cannot_write(name, cause),
     }
 }
 
@@ -163,25 +217,20 @@ impl BatchWriter for Writer {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let converted = self.convert(batch)?;
         self.rows += batch.num_rows() as u64;
-        let written = self.writer.write(&converted).and_then(|()| {
-            if self.writer.in_progress_size() >= ROW_GROUP_BYTES_MAX {
-                self.writer.flush()
-            } else {
-                Ok(())
-            }
-        });
-        written.map_err(|cause| match cause {
-            ParquetError::NYI(why) => {
-                let hint = "write it as .arrow, or leave it out";
-                unheld(Format::PARQUET, &columns(batch.schema_ref()), why, hint)
-            }
-            cause => cannot_write(&self.name, cause),
-        })
+        let written = self.put(converted);
+        written.map_err(|cause| unwritten(cause, &self.name, batch.schema_ref()))
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
-        let finished = self.writer.finish().map(drop);
-        let flushed = finished.and_then(|()| Ok(self.writer.inner_mut().flush()?));
-        flushed.map_err(|cause| cannot_write(&self.name, cause))
+        let ended = self.end_group();
+        let Self {
+            file,
+            name,
+            written,
+            ..
+        } = *self;
+        let finished = ended.and_then(|()| file.into_inner());
+        let flushed = finished.and_then(|mut output| Ok(output.flush()?));
+        flushed.map_err(|cause| unwritten(cause, &name, &written))
     }
 }
