@@ -287,6 +287,13 @@ fn put_parts(months: i32, days: i32, nanos: i128, out: &mut Vec<u8>) {
     put_span(span, out);
 }
 
+/// The text as a string.
+pub(super) fn quoted(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_string(text, &mut out);
+    out
+}
+
 fn put_string(text: &str, out: &mut Vec<u8>) {
     put_bytes_as_string(text.as_bytes(), out);
 }

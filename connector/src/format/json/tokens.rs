@@ -88,6 +88,22 @@ impl<'a> Tokens<'a> {
         Ok(Some((at, key)))
     }
 
+    /// Takes the next key of the object that was opened last, with its colon, where it stands there like this; nothing
+    /// is taken otherwise.
+    pub(super) fn take_key(&mut self, quoted: &[u8]) -> bool {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let rest = match self.fresh {
+            true => Some(rest),
+            false => rest.strip_prefix(b","),
+        };
+        if !rest.is_some_and(|rest| rest.starts_with(quoted)) {
+            return false;
+        }
+        self.at += usize::from(!self.fresh) + quoted.len();
+        self.fresh = false;
+        true
+    }
+
     /// Whether the array that was opened last has another item, which is read next.
     pub(super) fn item(&mut self) -> Result<bool, Wrong> {
         self.goes_on(b']')

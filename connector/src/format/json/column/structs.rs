@@ -5,6 +5,7 @@
 
 use super::{Column, Row};
 use crate::format::json::leaf::Reading;
+use crate::format::json::print::quoted;
 use crate::format::json::wrong::{What, Wrong, shown};
 use arrow_array::{ArrayRef, StructArray};
 use arrow_buffer::NullBufferBuilder;
@@ -25,6 +26,8 @@ pub(super) struct Structs {
 
 struct Member {
     column: Column,
+    /// Its key with the colon behind it, as most writers have it.
+    quoted: Vec<u8>,
     /// The last object that had its key.
     object: u64,
 }
@@ -32,8 +35,11 @@ struct Member {
 impl Structs {
     pub(super) fn new(fields: &Fields, reading: &Reading) -> Result<Self, DataType> {
         let columns = fields.iter().map(|field| {
-            let column = Column::new(field, reading)?;
-            Ok(Member { column, object: 0 })
+            Ok(Member {
+                column: Column::new(field, reading)?,
+                quoted: [&quoted(field.name())[..], b":"].concat(),
+                object: 0,
+            })
         });
         let names = fields.iter().map(|field| field.name().clone());
         Ok(Self {
@@ -64,28 +70,37 @@ impl Structs {
     pub(super) fn read(&mut self, row: &mut Row<'_>) -> Result<(), Wrong> {
         self.objects += 1;
         let (mut found, mut next) = (0, 0);
-        while let Some((at, key)) = row.tokens.key()? {
-            // Most objects have the order of the schema.
-            let is_next = |member: &&Member| *member.column.field.name() == key;
-            let place = match self.columns.get(next).filter(is_next) {
-                Some(_) => Some(next),
-                None => self.places.get(key.as_ref()).copied(),
-            };
-            let Some((place, member)) =
-                place.and_then(|place| Some((place, self.columns.get_mut(place)?)))
-            else {
-                if self.skips {
-                    row.tokens.skip().map_err(|wrong| wrong.in_field(&key))?;
-                    continue;
+        loop {
+            // Most objects have the order of the schema, and nothing between their tokens.
+            let expected = self.columns.get(next);
+            let expected = expected.filter(|member| row.tokens.take_key(&member.quoted));
+            let (place, at) = match expected {
+                Some(member) => (next, row.tokens.taken() - member.quoted.len()),
+                None => {
+                    let Some((at, key)) = row.tokens.key()? else {
+                        break;
+                    };
+                    match self.places.get(key.as_ref()) {
+                        Some(place) => (*place, at),
+                        None if self.skips => {
+                            row.tokens.skip().map_err(|wrong| wrong.in_field(&key))?;
+                            continue;
+                        }
+                        None => {
+                            return Err(Wrong::new(at, What::Unknown(shown(&key).to_string())));
+                        }
+                    }
                 }
-                return Err(Wrong::new(at, What::Unknown(shown(&key).to_string())));
             };
-            if member.object == self.objects {
-                return Err(Wrong::twice(at, &key));
+            let Some(member) = self.columns.get_mut(place) else {
+                break;
+            };
+            let repeated = std::mem::replace(&mut member.object, self.objects) == self.objects;
+            if repeated {
+                return Err(Wrong::twice(at, member.column.field.name()));
             }
-            member.object = self.objects;
             let read = member.column.read(row);
-            read.map_err(|wrong| wrong.in_field(&key))?;
+            read.map_err(|wrong| wrong.in_field(member.column.field.name()))?;
             (found, next) = (found + 1, place + 1);
         }
         if found < self.columns.len() {
