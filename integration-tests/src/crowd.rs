@@ -147,7 +147,9 @@ impl Crowd {
         write(&like, &[blobs(0)?])?;
         let like = like.to_str().ok_or("the path is text")?;
         server.must(&["dataset", "register", "blobs", "--like", like])?;
-        let puts = (0..self.puts).map(|_| tokio::spawn(put(url.clone(), self.put_bytes)));
+        // One for all of them: what is measured is not how they are made.
+        let batch = blobs(self.put_bytes / CELL_BYTES)?;
+        let puts = (0..self.puts).map(|_| tokio::spawn(put(url.clone(), batch.clone())));
         let puts: Vec<_> = puts.collect();
         let beside_all = rate(&rows, self.window).await;
         for reader in &mut live {
@@ -286,7 +288,7 @@ fn blobs(rows: usize) -> Step<RecordBatch> {
 }
 
 /// Puts large messages; the code with which it was refused.
-async fn put(url: String, bytes: usize) -> Result<(), String> {
+async fn put(url: String, batch: RecordBatch) -> Result<(), String> {
     let told = |why: Failure| why.to_string();
     let client = connect(url).await.map_err(told)?;
     let request = BeginRequest {
@@ -296,7 +298,6 @@ async fn put(url: String, bytes: usize) -> Result<(), String> {
     };
     let code = |error: flinkspark_bridge::parts::model::Error| error.code().to_owned();
     let txn = client.begin(&request).await.map_err(code)?.txn.to_string();
-    let batch = blobs(bytes / CELL_BYTES).map_err(told)?;
     let schema = batch.schema();
     let command = PutCommand {
         txn: txn.clone(),

@@ -120,7 +120,7 @@ def duckdb(work, form, path, source):
     }[form]
     begin = time.perf_counter()
     count = distance = 0
-    for batch in con.execute(f"FROM {rows}").to_arrow_reader(100_000):
+    for batch in con.sql(f"FROM {rows}").to_arrow_reader(100_000):
         count += batch.num_rows
         distance += pc.sum(batch["distance"]).as_py()
     return begin, (count, distance), duckdb.__version__

@@ -176,6 +176,10 @@ fn one(who: &str, work: &str, format: &str, file: &Path, source: &Path) -> Step<
 }
 
 /// A peer, in pyarrow's environment with its own beside it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark is told where the peers are by its environment"
+)]
 fn python(peer: &str) -> Step<Command> {
     let peers =
         std::env::var("FLINKSPARK_PEERS").map_err(|_| "FLINKSPARK_PEERS names no folder")?;

@@ -97,7 +97,7 @@ fn shown<T: ArrowPrimitiveType>(array: &dyn Array) -> Printer<'_>
 where
     T::Native: itoa::Integer,
 {
-    printer_of::<T>(array, |value, out| put_integer(value, out))
+    printer_of::<T>(array, put_integer)
 }
 
 fn put_integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
