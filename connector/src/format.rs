@@ -5,8 +5,8 @@
 //! are written and read as plain columns, views are read as plain strings), and units where a format
 //! lacks one. Blocking:
 //! callers move it off an async runtime. Invariant: what is read back has the digest of what was
-//! written, or there was an error; one batch is in memory at a time (Parquet's writer: one row
-//! group of at most [`ROW_GROUP_BYTES_MAX`]).
+//! written, or there was an error; in memory are a few pieces and batches for each thread, as `ordered` bounds them
+//! (Parquet's writer: one row group of at most [`ROW_GROUP_BYTES_MAX`], besides).
 //!
 //! ```
 //! use arrow_array::{Int64Array, RecordBatch};
