@@ -34,8 +34,9 @@ use ::parquet::arrow::arrow_reader::{
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{ArrowError, Schema, SchemaRef};
+use arrow_schema::{ArrowError, Fields, Schema, SchemaRef};
 use flinkspark_model::{Error, Result};
+use std::collections::HashSet;
 use std::io::{SeekFrom, Write};
 use std::ops::Range;
 use std::sync::Arc;
@@ -101,7 +102,11 @@ impl Reader {
                 name,
                 batch_rows: options.batch_rows.max(1),
             };
-            file.read(footer, options.schema.as_deref())
+            file.read(
+                footer,
+                options.schema.as_deref(),
+                options.columns.as_deref(),
+            )
         })
     }
 
@@ -129,6 +134,8 @@ struct Groups {
     /// How the columns are decoded that are decoded twice, once more.
     beside: Option<ArrowReaderMetadata>,
     doubled: Vec<usize>,
+    /// The columns that are read, in the file's order.
+    wanted: Vec<usize>,
     /// None where the library's decoding is all that there is to do.
     plan: Option<Plan>,
     stored: SchemaRef,
@@ -153,7 +160,7 @@ impl Groups {
         let before = self.decoded.metadata().row_groups().iter().take(group);
         let before = before.map(|group| u64::try_from(group.num_rows()).unwrap_or_default());
         let mut rows_before: u64 = before.sum();
-        for batch in file.decoder(self.decoded.clone(), None, Some(group))? {
+        for batch in file.decoder(self.decoded.clone(), Some(&self.wanted), Some(group))? {
             let wrong = |cause: ArrowError| damaged(Format::PARQUET, &self.name, cause.to_string());
             let batch = batch.map_err(wrong)?;
             let rows = batch.num_rows() as u64;
@@ -162,7 +169,7 @@ impl Groups {
                 Some(plan) => {
                     let beside = next_beside(beside.as_mut(), &batch).map_err(wrong)?;
                     let beside = |column| beside_of(&self.doubled, beside.as_ref(), column);
-                    changed(plan, &batch, &beside, &self.stored, |column, row, why| {
+                    self.changed(plan, &batch, &beside, |column, row, why| {
                         let row = rows_before + row as u64 + 1;
                         unreadable_value(&self.name, column, row, why)
                     })?
@@ -178,6 +185,48 @@ impl Groups {
         }
         Ok(())
     }
+
+    /// The batch as it is stored; `misfit` makes an error of a column's name, a row of the batch and why.
+    fn changed<'b>(
+        &self,
+        plan: &Plan,
+        batch: &RecordBatch,
+        beside: &dyn Fn(usize) -> Option<&'b ArrayRef>,
+        misfit: impl Fn(&str, usize, String) -> Error,
+    ) -> Result<RecordBatch> {
+        let fields = self.stored.fields().iter().zip(&self.wanted);
+        let columns = batch.columns().iter().zip(fields);
+        let columns = columns.map(|(column, (field, index))| {
+            let leaves = plan.columns.get(*index).map_or(&[][..], Vec::as_slice);
+            if leaves.iter().all(|leaf| leaf.step == Step::Keep) {
+                return Ok(Arc::clone(column));
+            }
+            let mut leaves = leaves.iter();
+            leaves::change(column, beside(*index), field.data_type(), &mut |leaf| {
+                let planned = leaves.next();
+                apply(planned.map_or(&Step::Keep, |planned| &planned.step), &leaf)
+            })
+            .map_err(|wrong| misfit(field.name(), wrong.row, wrong.why))
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::clone(&self.stored), columns, &options)
+            .map_err(|cause| misfit("", 0, cause.to_string()))
+    }
+}
+
+/// The places of the columns that have these names, all where there are no names or one is not there.
+fn wanted(schema: &Schema, chosen: Option<&[String]>) -> Vec<usize> {
+    let fields = schema.fields();
+    if let Some(chosen) = chosen {
+        let there: HashSet<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+        let chosen: HashSet<&str> = chosen.iter().map(String::as_str).collect();
+        if chosen.is_subset(&there) {
+            let named = |column: &usize| chosen.contains(fields[*column].name().as_str());
+            return (0..fields.len()).filter(named).collect();
+        }
+    }
+    (0..fields.len()).collect()
 }
 
 /// A file whose footer has been looked at.
@@ -192,7 +241,14 @@ impl File<'_> {
         damaged(Format::PARQUET, self.name, cause.to_string())
     }
 
-    fn read(&self, footer: Arc<ParquetMetaData>, declared: Option<&Schema>) -> Result<Reader> {
+    /// `chosen` are the names of the columns that are asked for; where one is not there all columns are read, and who
+    /// asked finds it missing.
+    fn read(
+        &self,
+        footer: Arc<ParquetMetaData>,
+        declared: Option<&Schema>,
+        chosen: Option<&[String]>,
+    ) -> Result<Reader> {
         let loaded = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::default())
             .map_err(|cause| self.wrong(cause))?;
         let footer = loaded.metadata().file_metadata();
@@ -204,7 +260,8 @@ impl File<'_> {
             )
         })?;
         let stored = stored_schema(loaded.schema())?;
-        let mut plan = Plan::new(&stored, footer, declared);
+        let wanted = wanted(&stored, chosen);
+        let mut plan = Plan::new(&stored, footer, declared, &wanted);
         if !plan.open().is_empty() {
             self.settle(&loaded, &mut plan)?;
         }
@@ -214,13 +271,17 @@ impl File<'_> {
         };
         let planned = plan.stored();
         let metadata = without_keys(planned.metadata());
-        let stored = Schema::new_with_metadata(planned.fields().clone(), metadata);
+        let fields = wanted
+            .iter()
+            .map(|column| planned.fields()[*column].clone());
+        let stored = Schema::new_with_metadata(fields.collect::<Fields>(), metadata);
         let stored = Arc::new(stored);
         let groups = Groups {
             shared: self.shared.clone(),
             name: self.name.into(),
             batch_rows: self.batch_rows,
             doubled: plan.doubled(),
+            wanted,
             plan: (!plan.is_plain()).then_some(plan),
             stored: Arc::clone(&stored),
             decoded,
@@ -334,35 +395,6 @@ fn beside_of<'b>(
 ) -> Option<&'b ArrayRef> {
     let at = doubled.iter().position(|doubled| *doubled == column)?;
     beside?.columns().get(at)
-}
-
-/// The batch as it is stored; `misfit` makes an error of a column's name, a row of the batch and why.
-fn changed<'b>(
-    plan: &Plan,
-    batch: &RecordBatch,
-    beside: &dyn Fn(usize) -> Option<&'b ArrayRef>,
-    stored: &SchemaRef,
-    misfit: impl Fn(&str, usize, String) -> Error,
-) -> Result<RecordBatch> {
-    let columns = batch.columns().iter().zip(&plan.columns).enumerate();
-    let columns = columns.map(|(index, (column, leaves))| {
-        if leaves.iter().all(|leaf| leaf.step == Step::Keep) {
-            return Ok(Arc::clone(column));
-        }
-        let field = stored.field(index);
-        let mut leaves = leaves.iter();
-        leaves::change(column, beside(index), field.data_type(), &mut |leaf| {
-            apply(
-                leaves.next().map_or(&Step::Keep, |planned| &planned.step),
-                &leaf,
-            )
-        })
-        .map_err(|wrong| misfit(field.name(), wrong.row, wrong.why))
-    });
-    let columns = columns.collect::<Result<Vec<_>>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::clone(stored), columns, &options)
-        .map_err(|cause| misfit("", 0, cause.to_string()))
 }
 
 impl Iterator for Reader {

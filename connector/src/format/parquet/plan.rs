@@ -49,11 +49,12 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Plans for the file's schema as the library reads it, without encodings. `declared` says which
-    /// unit INT96 is wanted in.
+    /// unit INT96 is wanted in, `wanted` which columns are read, in ascending order: the others stay as they are.
     pub(super) fn new(
         schema: &SchemaRef,
         metadata: &FileMetaData,
         declared: Option<&Schema>,
+        wanted: &[usize],
     ) -> Self {
         let spark = Footer::new(metadata.key_value_metadata());
         let before = leaves_of(schema);
@@ -64,16 +65,17 @@ impl Plan {
                 .and_then(|schema| matching(leaves_of(&schema)))
                 .unwrap_or_default(),
             declared: declared
-                .and_then(|schema| matching(leaves_of(schema)))
+                .map(|declared| declared_leaves(schema, declared))
                 .unwrap_or_default(),
             spark,
         };
         let mut next = 0;
-        let columns = schema.fields().iter().map(|field| {
+        let columns = schema.fields().iter().enumerate().map(|(index, field)| {
             let mut leaves = Vec::new();
+            let wanted = wanted.binary_search(&index).is_ok();
             retype(field.data_type(), &mut |data_type| {
                 let column = metadata.schema_descr().columns().get(next);
-                leaves.push(match column {
+                leaves.push(match column.filter(|_| wanted) {
                     Some(column) => known.leaf(next, column, data_type),
                     None => kept(data_type),
                 });
@@ -157,7 +159,7 @@ struct Known {
     instants: Vec<bool>,
     /// The types that the writer had.
     written: Vec<DataType>,
-    /// The types that are wanted.
+    /// The types that are wanted, by column name.
     declared: Vec<DataType>,
 }
 
@@ -266,14 +268,32 @@ fn unit_of(column: &ColumnDescriptor) -> Option<TimeUnit> {
 }
 
 fn leaves_of(schema: &Schema) -> Vec<DataType> {
+    let fields = schema.fields().iter();
+    fields
+        .flat_map(|field| leaves_of_type(field.data_type()))
+        .collect()
+}
+
+fn leaves_of_type(data_type: &DataType) -> Vec<DataType> {
     let mut leaves = Vec::new();
-    for field in schema.fields() {
-        retype(field.data_type(), &mut |leaf| {
-            leaves.push(leaf.clone());
-            leaf.clone()
-        });
-    }
+    retype(data_type, &mut |leaf| {
+        leaves.push(leaf.clone());
+        leaf.clone()
+    });
     leaves
+}
+
+/// The types that are wanted for the leaves of the file's columns, by the columns' names; null where nothing is said.
+fn declared_leaves(schema: &Schema, declared: &Schema) -> Vec<DataType> {
+    let fields = schema.fields().iter();
+    let leaves = fields.flat_map(|field| {
+        let count = leaves_of_type(field.data_type()).len();
+        let wanted = declared.field_with_name(field.name());
+        let wanted = wanted.map(|wanted| leaves_of_type(wanted.data_type()));
+        let wanted = wanted.ok().filter(|wanted| wanted.len() == count);
+        wanted.unwrap_or_else(|| vec![DataType::Null; count])
+    });
+    leaves.collect()
 }
 
 /// The Arrow schema that the file's writer left beside it.

@@ -741,3 +741,63 @@ mod csv {
         assert!(error.message().contains("row 3 of column \"t\""), "{error}");
     }
 }
+
+#[test]
+fn columns_of_parquet_that_are_chosen_are_those_of_the_whole_and_the_others_are_not_read() {
+    let mut seen = 0;
+    for folder in std::fs::read_dir(case("")).unwrap() {
+        for file in std::fs::read_dir(folder.unwrap().path())
+            .into_iter()
+            .flatten()
+        {
+            let path = file.unwrap().path();
+            let whole = open(&path, &ReadOptions::default()).and_then(gathered);
+            let Some(whole) = whole
+                .ok()
+                .filter(|_| path.extension().is_some_and(|end| end == "parquet"))
+            else {
+                continue;
+            };
+            let names: Vec<String> = whole
+                .schema()
+                .fields()
+                .iter()
+                .map(|field| field.name().clone())
+                .collect();
+            let mut choices: Vec<Vec<String>> =
+                names.iter().map(|name| vec![name.clone()]).collect();
+            choices.push(names.into_iter().rev().collect());
+            for columns in choices {
+                let places: Vec<usize> = columns
+                    .iter()
+                    .map(|name| whole.schema().index_of(name).unwrap())
+                    .collect();
+                let options = ReadOptions {
+                    columns: Some(columns.clone()),
+                    ..ReadOptions::default()
+                };
+                let chosen = open(&path, &options).and_then(gathered).unwrap();
+                assert_eq!(
+                    chosen,
+                    whole.project(&places).unwrap(),
+                    "{columns:?} of {}",
+                    path.display()
+                );
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 30, "{seen} choices of columns were tried");
+    // A column with a value that no unit holds keeps nobody from the others.
+    let options = ReadOptions {
+        columns: Some(vec!["id".into()]),
+        ..ReadOptions::default()
+    };
+    let path = case("parquet-int96-far-dates/contracts.parquet");
+    assert!(
+        open(&path, &ReadOptions::default())
+            .and_then(gathered)
+            .is_err()
+    );
+    assert!(open(&path, &options).and_then(gathered).is_ok());
+}
