@@ -48,6 +48,7 @@ mod tests;
 mod text;
 mod thrift;
 mod units;
+mod written;
 
 pub use aside::{Aside, BadRow};
 pub use avro::AvroCodec;

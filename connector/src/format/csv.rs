@@ -30,7 +30,7 @@ use arrow_schema::SchemaRef;
 use flinkspark_model::Result;
 use read::Reader;
 use std::io::Write;
-use write::Writer;
+use write::writer;
 
 /// The kind of file.
 pub(super) struct Csv;
@@ -64,6 +64,6 @@ impl FileKind for Csv {
         schema: &SchemaRef,
         options: &WriteOptions,
     ) -> Result<Box<dyn BatchWriter>> {
-        Ok(Box::new(Writer::new(output, name, schema, &options.csv)?))
+        Ok(Box::new(writer(output, name, schema, &options.csv)?))
     }
 }

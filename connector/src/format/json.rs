@@ -28,7 +28,7 @@ use arrow_schema::SchemaRef;
 use flinkspark_model::Result;
 use read::Reader;
 use std::io::Write;
-use write::Writer;
+use write::writer;
 
 /// The kind of file.
 pub(super) struct Json;
@@ -62,6 +62,6 @@ impl FileKind for Json {
         schema: &SchemaRef,
         options: &WriteOptions,
     ) -> Result<Box<dyn BatchWriter>> {
-        Ok(Box::new(Writer::new(output, name, schema, &options.json)?))
+        Ok(Box::new(writer(output, name, schema, &options.json)?))
     }
 }

@@ -4,9 +4,8 @@
 //! [`PIECES_MAX`] pieces are there at most, and [`DONE_MAX`] of what came of them beside the one that it works on; no
 //! thread outlives its pieces.
 
-use super::error::cannot_write;
 use flinkspark_model::{Error, Kind, Result};
-use std::io::{self, Write};
+use std::io;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -187,66 +186,8 @@ impl<P: Send + 'static, O: Send + 'static> Pieces<P, O> {
     }
 }
 
-/// Writes what comes of pieces to a file, in their order.
-pub(super) struct Written<P> {
-    ordered: Ordered<P, Result<Vec<u8>>>,
-    output: Box<dyn Write + Send>,
-    name: String,
-}
-
-impl<P: Send + 'static> Written<P> {
-    /// `work` gives the bytes of a piece. `name` stands for the file in errors.
-    pub(super) fn new(
-        output: Box<dyn Write + Send>,
-        name: &str,
-        work: impl Fn(P, &mut dyn FnMut(Vec<u8>) -> bool) -> Result<()> + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            ordered: fallible(work),
-            output,
-            name: name.into(),
-        }
-    }
-
-    /// Writes bytes that stand before those of every piece that is given later.
-    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.drain()?;
-        let written = self.output.write_all(bytes);
-        written.map_err(|cause| cannot_write(&self.name, cause))
-    }
-
-    /// Gives the next piece.
-    ///
-    /// Errors: also those of pieces before it.
-    pub(super) fn give(&mut self, piece: P) -> Result<()> {
-        while !self.ordered.has_room() && self.write()? {}
-        self.ordered.give(piece)
-    }
-
-    pub(super) fn finish(mut self) -> Result<()> {
-        self.drain()?;
-        let flushed = self.output.flush();
-        flushed.map_err(|cause| cannot_write(&self.name, cause))
-    }
-
-    fn drain(&mut self) -> Result<()> {
-        while self.write()? {}
-        Ok(())
-    }
-
-    /// Writes what comes next; whether there was something.
-    fn write(&mut self) -> Result<bool> {
-        let Some(bytes) = self.ordered.take()? else {
-            return Ok(false);
-        };
-        let written = self.output.write_all(&bytes?);
-        written.map_err(|cause| cannot_write(&self.name, cause))?;
-        Ok(true)
-    }
-}
-
 /// Work that may end with an error, which comes behind what it gave.
-fn fallible<P: Send + 'static, O: Send + 'static>(
+pub(super) fn fallible<P: Send + 'static, O: Send + 'static>(
     work: impl Fn(P, &mut dyn FnMut(O) -> bool) -> Result<()> + Send + Sync + 'static,
 ) -> Ordered<P, Result<O>> {
     Ordered::new(move |piece, give: &mut dyn FnMut(Result<O>) -> bool| {

@@ -5,29 +5,17 @@ use super::look::Look;
 use super::options::CsvOptions;
 use super::quote::{Quotes, Quoting, is_text};
 use super::schema::{check_schema, refuse, refuse_name};
+use crate::format::Format;
 use crate::format::error::unwritable_value;
-use crate::format::ordered::Written;
 use crate::format::text::{Printer, printer, within_day};
-use crate::format::{BatchWriter, Format};
-use arrow_array::{Array, RecordBatch};
+use crate::format::written::{Rows, Written};
+use arrow_array::Array;
 use arrow_schema::{DataType, SchemaRef};
 use flinkspark_model::Result;
 use std::io::Write;
 
 /// Text that is gathered before it is written, in bytes.
 const BLOCK_BYTES: usize = 256 << 10;
-
-/// Writes a file's records, batches apart from one another.
-pub(in crate::format) struct Writer {
-    written: Written<Rows>,
-    rows: u64,
-}
-
-/// Rows that are to be written, and how many are before them.
-struct Rows {
-    batch: RecordBatch,
-    before: u64,
-}
 
 /// How values are written in one file.
 struct Plan {
@@ -46,38 +34,37 @@ struct Text<'a> {
     field: Vec<u8>,
 }
 
-impl Writer {
-    pub(in crate::format) fn new(
-        output: Box<dyn Write + Send>,
-        name: &str,
-        schema: &SchemaRef,
-        options: &CsvOptions,
-    ) -> Result<Self> {
-        options.check()?;
-        check_schema(schema)?;
-        let encoding = options.encoding.unwrap_or(Encoding::Utf8);
-        let plan = Plan {
-            quoting: Quoting::new(options, schema.fields().len())?,
-            look: Look::new(options)?,
-            delimiter: options.usual_delimiter(),
-            quote: options.quote,
-            encoding,
-        };
-        let mut begin = encoding.mark().to_vec();
-        if options.header {
-            let mut text = Text::new(&plan);
-            for (index, field) in schema.fields().iter().enumerate() {
-                text.field.extend_from_slice(field.name().as_bytes());
-                let ended = text.end_field(index, false);
-                ended.map_err(|why| refuse_name(field.name(), why))?;
-            }
-            text.block.push(b'\n');
-            begin.extend(text.take());
+/// Writes a file's records, the header first.
+pub(in crate::format) fn writer(
+    output: Box<dyn Write + Send>,
+    name: &str,
+    schema: &SchemaRef,
+    options: &CsvOptions,
+) -> Result<Written> {
+    options.check()?;
+    check_schema(schema)?;
+    let encoding = options.encoding.unwrap_or(Encoding::Utf8);
+    let plan = Plan {
+        quoting: Quoting::new(options, schema.fields().len())?,
+        look: Look::new(options)?,
+        delimiter: options.usual_delimiter(),
+        quote: options.quote,
+        encoding,
+    };
+    let mut begin = encoding.mark().to_vec();
+    if options.header {
+        let mut text = Text::new(&plan);
+        for (index, field) in schema.fields().iter().enumerate() {
+            text.field.extend_from_slice(field.name().as_bytes());
+            let ended = text.end_field(index, false);
+            ended.map_err(|why| refuse_name(field.name(), why))?;
         }
-        let mut written = Written::new(output, name, move |rows, give| plan.write(&rows, give));
-        written.put(&begin)?;
-        Ok(Self { written, rows: 0 })
+        text.block.push(b'\n');
+        begin.extend(text.take());
     }
+    Written::begin(output, name, &begin, move |rows, give| {
+        plan.write(rows, give)
+    })
 }
 
 impl Plan {
@@ -238,19 +225,4 @@ struct Cells<'a> {
     /// Whether what is printed stands in the file as it is.
     bare: bool,
     text: bool,
-}
-
-impl BatchWriter for Writer {
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let rows = Rows {
-            batch: batch.clone(),
-            before: self.rows,
-        };
-        self.rows += batch.num_rows() as u64;
-        self.written.give(rows)
-    }
-
-    fn finish(self: Box<Self>) -> Result<()> {
-        self.written.finish()
-    }
 }

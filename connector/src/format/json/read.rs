@@ -113,7 +113,7 @@ impl Reader {
         Ok(Self {
             rows: Rows::new(input),
             pieces: Pieces::new(move |piece: Lines, give| match &lines.aside {
-                Some(aside) => lines.read(&lines.right(&piece, aside)?, give),
+                Some(aside) => lines.read_right(&piece, aside, give),
                 None => lines.read(&piece, give),
             }),
             plan,
@@ -148,6 +148,26 @@ impl Plan {
         } else {
             table
         })
+    }
+
+    /// Gives the rows of the lines that are rows, and sets the others aside: line by line only where there are others.
+    fn read_right(
+        &self,
+        lines: &Lines,
+        aside: &Aside,
+        give: &mut dyn FnMut(Read) -> bool,
+    ) -> Result<()> {
+        let mut all = Vec::new();
+        let read = self.read(lines, &mut |read| {
+            all.push(read);
+            true
+        });
+        if read.is_err() {
+            return self.read(&self.right(lines, aside)?, give);
+        }
+        // Nobody takes more after the first that is not taken.
+        all.into_iter().all(give);
+        Ok(())
     }
 
     /// The lines that are rows, each at its place; the others are set aside.

@@ -6,9 +6,10 @@ use super::options::JsonOptions;
 use super::print::{Printer, Unwritable, members, printer};
 use super::report::refuse;
 use crate::format::error::unwritable_value;
-use crate::format::ordered::Written;
+
+use crate::format::Format;
 use crate::format::text::Patterns;
-use crate::format::{BatchWriter, Format};
+use crate::format::written::{Rows, Written};
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
 use flinkspark_model::Result;
@@ -18,42 +19,26 @@ use std::sync::Arc;
 /// Text that is gathered before it is written, in bytes.
 const BLOCK_BYTES: usize = 256 << 10;
 
-/// Writes a file's rows, batches apart from one another.
-pub(in crate::format) struct Writer {
-    written: Written<Rows>,
-    rows: u64,
-}
-
-/// Rows that are to be written, and how many are before them.
-struct Rows {
-    batch: RecordBatch,
-    before: u64,
-}
-
-impl Writer {
-    pub(in crate::format) fn new(
-        output: Box<dyn Write + Send>,
-        name: &str,
-        schema: &SchemaRef,
-        options: &JsonOptions,
-    ) -> Result<Self> {
-        let reading = Reading {
-            verbatim: false,
-            patterns: options.patterns()?,
-        };
-        // What cannot be read is not written.
-        let table = Table::new(schema, &reading);
-        table.map_err(|(column, data_type)| refuse(&column, &data_type))?;
-        let none = RecordBatch::new_empty(Arc::clone(schema));
-        drop(printer_of(&none, &reading.patterns)?);
-        let patterns = reading.patterns;
-        Ok(Self {
-            written: Written::new(output, name, move |rows: Rows, give| {
-                write(&rows, &patterns, give)
-            }),
-            rows: 0,
-        })
-    }
+/// Writes a file's rows.
+pub(in crate::format) fn writer(
+    output: Box<dyn Write + Send>,
+    name: &str,
+    schema: &SchemaRef,
+    options: &JsonOptions,
+) -> Result<Written> {
+    let reading = Reading {
+        verbatim: false,
+        patterns: options.patterns()?,
+    };
+    // What cannot be read is not written.
+    let table = Table::new(schema, &reading);
+    table.map_err(|(column, data_type)| refuse(&column, &data_type))?;
+    let none = RecordBatch::new_empty(Arc::clone(schema));
+    drop(printer_of(&none, &reading.patterns)?);
+    let patterns = reading.patterns;
+    Written::begin(output, name, &[], move |rows, give| {
+        write(rows, &patterns, give)
+    })
 }
 
 /// Gives the text of rows.
@@ -88,19 +73,4 @@ fn printer_of<'a>(batch: &'a RecordBatch, patterns: &'a Patterns) -> Result<Prin
             |(field, _)| refuse(field.name(), field.data_type()),
         )
     })
-}
-
-impl BatchWriter for Writer {
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let rows = Rows {
-            batch: batch.clone(),
-            before: self.rows,
-        };
-        self.rows += batch.num_rows() as u64;
-        self.written.give(rows)
-    }
-
-    fn finish(self: Box<Self>) -> Result<()> {
-        self.written.finish()
-    }
 }
