@@ -11,11 +11,6 @@ use std::task::{Context, Poll};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinError, JoinHandle};
 
-/// How much nicer these threads are than those that answer: the most there is. There may be many of them, and each
-/// that runs keeps one that answers waiting for a moment; they have what is left of the cores.
-#[cfg(target_os = "linux")]
-const NICER: i32 = 19;
-
 /// The stack of each thread that binds, plans or computes, in bytes: the deepest statement that the front takes needs a
 /// quarter of it to be lowered, unoptimised. It is reserved, and taken only as far as it is used.
 pub(crate) const STACK_BYTES: usize = 32 << 20;
@@ -28,12 +23,11 @@ impl Workers {
     ///
     /// Errors: `Unavailable` where the system gives no more threads.
     pub(crate) fn start(threads: usize) -> Result<Self> {
-        let nice = nicer();
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads.clamp(1, cores()))
             .thread_name("flinkspark-work")
             .thread_stack_size(STACK_BYTES)
-            .on_thread_start(move || give_way(nice))
+            .on_thread_start(give_way)
             .enable_all()
             .build();
         runtime
@@ -97,29 +91,19 @@ pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// How nice these threads are to be: counted from whoever starts them, as a thread that one of them starts would add
-/// to what it has of it.
+/// Leaves a core to whoever answers, at once and however many of these threads would run: they have what is left. Merely
+/// nicer ones would have a third of it when there are forty, and let nobody in before their slice has ended.
 #[cfg(target_os = "linux")]
-fn nicer() -> Option<i32> {
-    let own = rustix::process::getpriority_process(None).ok()?;
-    Some(own + NICER)
-}
-
-#[cfg(target_os = "linux")]
-fn give_way(nice: Option<i32>) {
-    if let Some(nice) = nice {
-        // On Linux this is the thread's own. Where it is not allowed the threads share as equals.
-        let _ = rustix::process::setpriority_process(None, nice);
-    }
+#[expect(unsafe_code, reason = "no library that we know sets this policy")]
+fn give_way() {
+    let without = libc::sched_param { sched_priority: 0 };
+    // SAFETY: 0 is the thread that calls, and the parameters outlive the call. Where it is not allowed the threads share as
+    // equals.
+    let _ = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const without) };
 }
 
 #[cfg(not(target_os = "linux"))]
-fn nicer() -> Option<i32> {
-    None
-}
-
-#[cfg(not(target_os = "linux"))]
-fn give_way(_: Option<i32>) {}
+fn give_way() {}
 
 fn broken(cause: JoinError) -> Error {
     match cause.try_into_panic() {
@@ -213,16 +197,22 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn every_thread_of_a_set_is_as_nice_as_the_others() {
-        let nice = || rustix::process::getpriority_process(None).unwrap();
-        // There is nothing beyond 19.
-        let wanted = (nice() + NICER).min(19);
+    async fn every_thread_of_a_set_gives_way_and_no_other() {
+        // The 41st of `man 5 proc_pid_stat`, of which two stand up to the name.
+        let policy = || {
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            let behind_name = stat.rsplit(") ").next().unwrap();
+            let policy = behind_name.split(' ').nth(38).unwrap();
+            policy.parse::<i32>().unwrap()
+        };
+        let own = policy();
         let workers = Workers::start(1).unwrap();
         let work = workers.spawn(async move {
-            let blocking = tokio::task::spawn_blocking(nice).await.unwrap();
-            Ok((nice(), blocking))
+            let blocking = tokio::task::spawn_blocking(policy).await.unwrap();
+            Ok((policy(), blocking))
         });
-        assert_eq!(work.await, Ok((wanted, wanted)));
+        assert_eq!(work.await, Ok((libc::SCHED_IDLE, libc::SCHED_IDLE)));
+        assert_eq!(policy(), own);
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 //!
 //! Invariant: an error of ours that passes through a plan keeps its kind, code and text.
 
+use super::memory::OTHERS_HOLD;
 use datafusion::error::DataFusionError;
 use flinkspark_model::{Error, Kind};
 
@@ -24,18 +25,28 @@ pub(super) fn unwrap(error: &DataFusionError) -> Error {
             _ => current.source(),
         };
     }
-    let resources = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
-    if resources {
-        return Error::new(
-            // Not `Unavailable`: the same plan again would ask for the same memory again.
-            Kind::Invalid,
-            "FS0701",
-            "the batch engine ran out of its memory budget",
-        )
-        .with_detail(error.find_root().to_string())
-        .with_hint("lower --parallelism, give the server more with --memory, or resume the job when others have ended");
+    if let DataFusionError::ResourcesExhausted(why) = error.find_root() {
+        return out_of_memory(why);
     }
     Error::new(Kind::Data, "FS0702", "the job failed on a row")
         .with_detail(error.find_root().to_string())
         .with_hint("filter the rows that its expressions do not accept; nothing was committed")
+}
+
+fn out_of_memory(why: &str) -> Error {
+    if why.ends_with(OTHERS_HOLD) {
+        return Error::new(Kind::Unavailable, "FS0030", "the memory budget is spent")
+            .with_detail(why.to_owned())
+            .with_hint(
+                "try again when other work has ended, or give the process more with --memory",
+            );
+    }
+    Error::new(
+        // Not `Unavailable`: the same plan again would ask for the same memory again.
+        Kind::Invalid,
+        "FS0701",
+        "the batch engine ran out of its memory budget",
+    )
+    .with_detail(why.to_owned())
+    .with_hint("lower --parallelism, or give the server more with --memory")
 }

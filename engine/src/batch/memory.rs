@@ -10,6 +10,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{
     FairSpillPool, MemoryLimit, MemoryPool, MemoryReservation,
 };
+use flinkspark_model::Kind;
 use flinkspark_model::budget::{Budget, Reservation, Share};
 use std::fmt;
 use std::path::PathBuf;
@@ -17,6 +18,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The most that one run may have in spilled files, in bytes.
 const SPILLED_BYTES_MAX: u64 = 64 << 30;
+
+/// How the text of a refusal ends that others are the reason of: operators hand on no more than a text.
+pub(super) const OTHERS_HOLD: &str = ", of which others hold the rest";
 
 /// What batch runs work with.
 #[derive(Clone)]
@@ -106,7 +110,12 @@ impl MemoryPool for Pool {
         granted.map_err(|refused| {
             self.fair.shrink(reservation, additional);
             let why = refused.detail().unwrap_or_else(|| refused.message());
-            DataFusionError::ResourcesExhausted(format!("{}: {why}", reservation.consumer().name()))
+            let others = match refused.kind() {
+                Kind::Unavailable => OTHERS_HOLD,
+                _ => "",
+            };
+            let name = reservation.consumer().name();
+            DataFusionError::ResourcesExhausted(format!("{name}: {why}{others}"))
         })
     }
 
@@ -135,6 +144,7 @@ impl fmt::Display for Pool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::unwrap;
     use super::*;
     use datafusion::execution::memory_pool::MemoryConsumer;
     use std::sync::Arc;
@@ -151,6 +161,12 @@ mod tests {
         a.try_grow(500).unwrap();
         let refused = b.try_grow(400).unwrap_err();
         assert!(matches!(refused, DataFusionError::ResourcesExhausted(_)));
+        // Alone it may be enough; what is more than a run's own limit never is.
+        assert_eq!(unwrap(&refused).kind(), Kind::Unavailable);
+        assert_eq!(unwrap(&refused).code(), "FS0030");
+        let refused = b.try_grow(801).unwrap_err();
+        assert_eq!(unwrap(&refused).kind(), Kind::Invalid);
+        assert_eq!(unwrap(&refused).code(), "FS0701");
         b.try_grow(300).unwrap();
         assert_eq!(budget.used(), 800);
         a.free();
