@@ -124,7 +124,17 @@ pub fn from_status(status: &Status) -> Error {
         Kind::InDoubt => "it may have taken effect: repeat it with the same id, which is safe",
         _ => "check the address, and that `flinkspark serve` of the same version runs there",
     };
-    let why = format!("{}: {}", status.code().description(), status.message());
+    let mut why = format!("{}: {}", status.code().description(), status.message());
+    let mut cause = std::error::Error::source(status);
+    while let Some(under) = cause {
+        let text = under.to_string();
+        // A cause that says the same once more says nothing.
+        if !why.ends_with(&text) {
+            why.push_str(": ");
+            why.push_str(&text);
+        }
+        cause = under.source();
+    }
     Error::from_wire(
         kind,
         FOREIGN_CODE,

@@ -40,6 +40,17 @@ fn a_foreign_status_is_named_as_such() {
 }
 
 #[test]
+fn a_transport_that_broke_says_why() {
+    let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    let said = reset.to_string();
+    let broke = std::io::Error::other(reset);
+    let error = from_status(&Status::from_error(Box::new(broke)));
+    let detail = error.detail().unwrap();
+    assert!(detail.ends_with(&said), "{detail}");
+    assert_eq!(detail.matches(&said).count(), 1, "{detail}");
+}
+
+#[test]
 fn a_trailer_that_is_not_ours_is_ignored() {
     let mut metadata = MetadataMap::new();
     metadata.insert_bin(
