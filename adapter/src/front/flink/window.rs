@@ -3,7 +3,7 @@
 //! Only TUMBLE so far; the others are refused by name. Invariant: windows go over a dataset's declared
 //! time attribute, read in milliseconds.
 
-use super::arguments::{arguments, simple_name};
+use super::arguments::{named, simple_name};
 use super::dialect::TABLE_ARGUMENT;
 use super::literal;
 use super::state::Binder;
@@ -15,7 +15,7 @@ use datafusion::sql::sqlparser::ast::{self, FunctionArgExpr, FunctionArguments};
 use flinkspark_model::Result;
 
 impl Binder<'_> {
-    /// `TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL size [, INTERVAL offset]))`.
+    /// `TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL size [, INTERVAL offset]))`, or with names, such as `SIZE => INTERVAL size`.
     pub(super) fn window_function(&mut self, expr: &ast::Expr) -> Result<Rel> {
         let ast::Expr::Function(function) = expr else {
             return Err(refuse(format!("TABLE({expr})"), "window-function"));
@@ -27,7 +27,7 @@ impl Binder<'_> {
                 "window-function",
             ));
         }
-        let (args, _) = arguments(function)?;
+        let args = named(function, &["DATA", "TIMECOL", "SIZE", "OFFSET"], 3)?;
         let [table, descriptor, size, rest @ ..] = args.as_slice() else {
             return Err(invalid(
                 "TUMBLE takes a table, a DESCRIPTOR and an interval",

@@ -138,11 +138,19 @@ fn with_element(args: Vec<Expr>, root: Root) -> Result<(Vec<Expr>, FlinkType)> {
     };
     let element = element_type(array).unwrap_or(&NO_ELEMENT);
     comparable(element)?;
-    if element.root != needle.ty.root {
+    if element.root != needle.ty.root && !is_shorter_text(&needle.ty.root, &element.root) {
         return Err(mismatch(needle));
     }
     let nullable = array.ty.nullable || root == Root::Int && needle.ty.nullable;
     Ok((args, FlinkType { root, nullable }))
+}
+
+/// Whether a text becomes one of the wanted type by an implicit cast, as it is: nothing is cut off or filled up.
+fn is_shorter_text(text: &Root, wanted: &Root) -> bool {
+    match (text, wanted) {
+        (Root::Char(length) | Root::Varchar(length), Root::Varchar(most)) => length <= most,
+        _ => false,
+    }
 }
 
 /// The 1-based position of the element, NULL being equal to NULL.

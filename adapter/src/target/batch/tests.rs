@@ -189,6 +189,32 @@ async fn a_window_over_what_is_no_time_attribute_is_refused() {
 }
 
 #[tokio::test]
+async fn arguments_of_a_window_have_names_in_any_order_or_places() {
+    let of = |arguments: &str| {
+        let sql = format!(
+            "SELECT window_start, COUNT(*) AS c FROM TABLE(TUMBLE({arguments})) GROUP BY window_start, window_end ORDER BY window_start"
+        );
+        async move { run(&sql, vec![events(vec![Some(0), Some(60_000_000)])]).await }
+    };
+    let by_place =
+        of("TABLE flights, DESCRIPTOR(event_time), INTERVAL '1' MINUTE, INTERVAL '5' SECOND");
+    let (_, expected) = by_place.await.unwrap();
+    let by_name = of(
+        "size => INTERVAL '1' MINUTE, OFFSET => INTERVAL '5' SECOND, \
+         TIMECOL => DESCRIPTOR(event_time), DATA => TABLE flights",
+    );
+    assert_eq!(by_name.await.unwrap().1, expected);
+    for wrong in [
+        "DATA => TABLE flights, DESCRIPTOR(event_time), SIZE => INTERVAL '1' MINUTE",
+        "DATA => TABLE flights, TIMECOL => DESCRIPTOR(event_time)",
+        "DATA => TABLE flights, TIMECOL => DESCRIPTOR(event_time), SLIDE => INTERVAL '1' MINUTE",
+        "DATA => TABLE flights, DATA => TABLE flights, TIMECOL => DESCRIPTOR(event_time)",
+    ] {
+        assert_eq!(of(wrong).await.unwrap_err().code(), "FS0802", "{wrong}");
+    }
+}
+
+#[tokio::test]
 async fn over_no_rows_the_streams_answer_has_no_row_and_the_batchs_has_one() {
     let sql = "SELECT COUNT(*) AS c, SUM(distance) AS s FROM flights WHERE distance < 0";
     for (home, expected) in [(Home::FlinkStreaming, 0), (Home::FlinkBatch, 1)] {
