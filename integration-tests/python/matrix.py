@@ -238,7 +238,7 @@ class Matrix:
         for kind in FORMATS:
             self.format(name, kind, whole, like, digest)
         for engine in ENGINES:
-            self.engine(name, engine, whole)
+            self.engine(name, engine, whole, like, digest)
 
     def get(self, name):
         info = self.client.get_flight_info(flight.FlightDescriptor.for_path(name))
@@ -264,16 +264,33 @@ class Matrix:
         if shown != digest:
             self.differ(f"{name} {kind} back", f"digest {shown}, put {digest}")
 
-    def engine(self, name, engine, whole):
-        job = self.folder / f"{name}_{engine}.sql"
+    def engine(self, name, engine, whole, like, digest):
         output = f"{name}_{engine}"
+        code = self.job(name, engine, output)
+        if code:
+            return
+        self.same(f"{name} {engine}", whole, self.get(output))
+        # Into a dataset that has the very types.
+        held = f"{output}_held"
+        text, code = self.cli("dataset", "register", held, "--like", like)
+        if code:
+            return self.differ(f"{name} {engine} register", text)
+        if not self.job(name, engine, held):
+            self.checks += whole.num_columns
+            shown = json.loads(self.cli("dataset", "show", held, "-o", "json")[0])["digest"]
+            if shown != digest:
+                self.differ(f"{name} {engine} held", f"digest {shown}, put {digest}")
+
+    def job(self, name, engine, output):
+        """Runs an identity job; the code of its refusal."""
+        job = self.folder / f"{output}.sql"
         job.write_text(f"INSERT INTO {output} SELECT * FROM {name}")
         # One partition, so that rows keep their order; a bounded input has no watermark to lose rows to.
         options = ["--on", engine, "--id", output, "--parallelism", "1", "--home", "flink/batch"]
         text, code = self.cli("job", "run", str(job), *options)
         if code:
-            return self.refuse(f"{name} {engine}", code, text)
-        self.same(f"{name} {engine}", whole, self.get(output))
+            self.refuse(f"{output} {engine}", code, text)
+        return code
 
 
 def unequal(a, b):

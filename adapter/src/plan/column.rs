@@ -3,6 +3,10 @@
 //! Owns the one mapping between [`Value`] and the Arrow form of a [`FlinkType`]. Invariant: building a
 //! column from values and reading it back gives the same values.
 
+mod foreign;
+
+pub(crate) use foreign::readable;
+
 use crate::semantics::types::{FlinkType, Root};
 use crate::semantics::value::Value;
 use crate::semantics::{broken, failed};
@@ -13,7 +17,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type,
     Int32Type, Int64Type, Time32MillisecondType, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 use arrow_array::{Array, ArrayRef, ListArray, PrimitiveArray, new_null_array};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
@@ -23,6 +27,9 @@ use std::sync::Arc;
 
 /// The value at `row` of a column of this type.
 pub fn read(array: &dyn Array, root: &Root, row: usize) -> Result<Value> {
+    if let Root::Foreign(_) = root {
+        return foreign::read(array, row);
+    }
     if array.is_null(row) {
         return Ok(Value::Null);
     }
@@ -50,7 +57,7 @@ pub fn read(array: &dyn Array, root: &Root, row: usize) -> Result<Value> {
             Value::Time(primitive::<Time32MillisecondType>(array, row))
         }
         (Root::Timestamp(_), DataType::Timestamp(unit, _)) => {
-            Value::Timestamp(nanos(array, *unit, row)?)
+            Value::Timestamp(nanos(array, *unit, row))
         }
         (Root::IntervalMonths, DataType::Int32) => {
             Value::Months(primitive::<Int32Type>(array, row))
@@ -78,23 +85,20 @@ fn primitive<T: ArrowPrimitiveType>(array: &dyn Array, row: usize) -> T::Native 
     array.as_primitive::<T>().value(row)
 }
 
-fn nanos(array: &dyn Array, unit: TimeUnit, row: usize) -> Result<i128> {
-    match unit {
-        TimeUnit::Millisecond => {
-            Ok(i128::from(primitive::<TimestampMillisecondType>(array, row)) * 1_000_000)
-        }
-        TimeUnit::Microsecond => {
-            Ok(i128::from(primitive::<TimestampMicrosecondType>(array, row)) * 1000)
-        }
-        TimeUnit::Nanosecond => Ok(i128::from(primitive::<TimestampNanosecondType>(array, row))),
-        TimeUnit::Second => Err(broken("a timestamp column in seconds")),
-    }
+fn nanos(array: &dyn Array, unit: TimeUnit, row: usize) -> i128 {
+    let (value, nanos_per_unit) = match unit {
+        TimeUnit::Second => (primitive::<TimestampSecondType>(array, row), 1_000_000_000),
+        TimeUnit::Millisecond => (primitive::<TimestampMillisecondType>(array, row), 1_000_000),
+        TimeUnit::Microsecond => (primitive::<TimestampMicrosecondType>(array, row), 1000),
+        TimeUnit::Nanosecond => (primitive::<TimestampNanosecondType>(array, row), 1),
+    };
+    i128::from(value) * nanos_per_unit
 }
 
 /// The column of these values; the values fit the type. There is one NaN, which sorts last.
 pub fn build(ty: &FlinkType, values: &[Value]) -> Result<ArrayRef> {
     Ok(match &ty.root {
-        Root::Foreign(_) => return Err(broken("values of a type that no expression reads")),
+        Root::Foreign(data_type) => foreign::build(data_type, values)?,
         Root::Null => new_null_array(&DataType::Null, values.len()),
         Root::Boolean => {
             let mut builder = BooleanBuilder::with_capacity(values.len());

@@ -10,6 +10,7 @@ use crate::semantics::expr::Expr;
 use crate::semantics::types::{FlinkType, Root};
 use crate::semantics::value::Value;
 use arrow_schema::{Field, FieldRef, Schema};
+use flinkspark_model::schema::type_name;
 
 /// Why a job's rows do not go into a dataset, in the words of an error's detail.
 pub type Misfit = String;
@@ -26,9 +27,14 @@ impl Job {
             let wanted = ty(field)?.root;
             widens(&column.ty.root, &wanted).then_some(wanted)
         };
+        let encoded = |field: &Field, column: &Column| {
+            is_encoded(column, field, ty(field).as_ref()).then(|| field.data_type().clone())
+        };
         let mut both = schema.fields().iter().zip(&self.columns);
         let same = |(field, column): (&FieldRef, &Column)| {
-            field.name() == &column.name && wider(field, column).is_none()
+            field.name() == &column.name
+                && wider(field, column).is_none()
+                && encoded(field, column).is_none()
         };
         if self.sink_columns.is_empty() && both.all(same) {
             // Types are compared by whoever knows both schemas.
@@ -41,15 +47,18 @@ impl Job {
                 Some(index) => {
                     let column = &self.columns[index];
                     let expr = Expr::column(index, column.ty.clone());
-                    let expr = match wider(field, column) {
-                        Some(root) => cast::to_root(expr, &root),
-                        None => expr,
+                    let expr = match (wider(field, column), encoded(field, column)) {
+                        (Some(root), _) => cast::to_root(expr, &root),
+                        (None, Some(data_type)) => cast::to_root(expr, &Root::Foreign(data_type)),
+                        (None, None) => expr,
                     };
                     let ty = expr.ty.clone();
                     (expr, ty)
                 }
                 None => {
-                    let ty = ty(field).filter(|_| field.is_nullable());
+                    let known = ty(field).filter(|ty| ty.root.arrow() == *field.data_type());
+                    let stored = || FlinkType::nullable(Root::Foreign(field.data_type().clone()));
+                    let ty = field.is_nullable().then(|| known.unwrap_or_else(stored));
                     let ty = ty.ok_or_else(|| {
                         format!(
                             "column \"{}\" is not listed, and cannot be NULL",
@@ -123,4 +132,19 @@ fn widens(from: &Root, to: &Root) -> bool {
             .zip(integer(to))
             .is_some_and(|(from, to)| from < to),
     }
+}
+
+/// Whether the dataset holds the column's values in another Arrow type than the job gives them in, and loses none:
+/// other names inside of lists and maps, another layout of texts, whole seconds.
+fn is_encoded(column: &Column, field: &Field, reads_as: Option<&FlinkType>) -> bool {
+    let gives = column.ty.root.arrow();
+    if gives == *field.data_type() {
+        return false;
+    }
+    let same = match (&column.ty.root, reads_as.map(|ty| &ty.root)) {
+        (given, Some(Root::Varchar(_))) => given.is_text(),
+        (given, Some(held)) => given == held,
+        (_, None) => false,
+    };
+    same || type_name(&gives) == type_name(field.data_type())
 }

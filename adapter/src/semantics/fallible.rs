@@ -47,6 +47,8 @@ pub fn can_fail(expr: &Expr) -> bool {
 fn is_total_cast(from: &Root, to: &Root) -> bool {
     match (from, to) {
         (from, to) if from == to => true,
+        // Only to a type that holds every value.
+        (Root::Foreign(_), _) => true,
         (from, to) if from.is_integer() => to.is_numeric(),
         (Root::Decimal(..), to) => *to == Root::Double || matches!(to, Root::Decimal(..)),
         (from, to) => from.is_text() && to.is_text(),

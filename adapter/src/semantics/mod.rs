@@ -13,6 +13,7 @@ pub mod decimal;
 pub mod evaluate;
 pub mod expr;
 pub mod fallible;
+pub mod foreign;
 pub mod function;
 pub mod ledger;
 pub mod number_text;

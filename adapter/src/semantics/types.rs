@@ -56,7 +56,7 @@ pub enum Root {
     Map(Box<FlinkType>, Box<FlinkType>),
     /// `ROW<name type, ...>`.
     Row(Vec<(String, FlinkType)>),
-    /// A dataset's column that no expression reads yet, by its Arrow type.
+    /// A dataset's column that no function reads yet, by its Arrow type ([`super::foreign`]).
     Foreign(DataType),
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a row's value does not depend on the batch that it comes in.
 
-use crate::plan::column::{build, read};
+use crate::plan::column::{build, read, readable};
 use crate::plan::window::Bound;
 use crate::semantics::evaluate::evaluate;
 use crate::semantics::expr::Expr;
@@ -29,6 +29,10 @@ pub(super) fn by_row(
     arrays: &[ArrayRef],
     rows: usize,
 ) -> Result<ArrayRef> {
+    let columns = arrays.iter().zip(types);
+    let arrays: Vec<ArrayRef> = columns
+        .map(|(array, ty)| readable(array, &ty.root))
+        .collect();
     let mut values = Vec::with_capacity(rows);
     let mut row: Vec<Value> = Vec::with_capacity(arrays.len());
     let mut bytes = 0;

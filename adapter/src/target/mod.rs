@@ -5,4 +5,5 @@
 
 pub mod batch;
 mod column;
+mod stored;
 pub mod stream;

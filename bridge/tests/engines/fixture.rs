@@ -160,15 +160,19 @@ impl Fixture {
 
     /// The rows of a statement on the streaming engine.
     pub(crate) async fn stream(&self, sql: &str, how: How) -> Result<Answer> {
-        let job = self.bind(sql, how.home)?;
-        let output = self.output(&job);
+        self.stream_job(&self.bind(sql, how.home)?, how).await
+    }
+
+    /// The same of a job that was bound.
+    pub(crate) async fn stream_job(&self, job: &Job, how: How) -> Result<Answer> {
+        let output = self.output(job);
         let binding = target::stream::Binding {
             dataset: &|_| Ok(self.input.clone()),
             sink: &output,
             late: None,
             through: Some(self.through),
         };
-        let program = target::stream::lower(&job, &binding)?;
+        let program = target::stream::lower(job, &binding)?;
         let mut lives = 0_usize;
         let rows_late = loop {
             let options = stream::Options {
@@ -207,8 +211,12 @@ impl Fixture {
 
     /// The rows of a statement on the batch engine.
     pub(crate) async fn batch(&self, sql: &str, how: How) -> Result<Answer> {
-        let job = self.bind(sql, how.home)?;
-        let output = self.output(&job);
+        self.batch_job(&self.bind(sql, how.home)?, how).await
+    }
+
+    /// The same of a job that was bound.
+    pub(crate) async fn batch_job(&self, job: &Job, how: How) -> Result<Answer> {
+        let output = self.output(job);
         let log = self
             .logs
             .dataset(self.input.id, Arc::clone(&self.input.schema))
@@ -217,7 +225,7 @@ impl Fixture {
         let inputs = vec![rdd.range()];
         let mut tables = target::batch::Providers::default();
         tables.insert(self.input.name.clone(), Arc::new(RddTable::new(rdd)));
-        let plan = target::batch::lower(&job, &tables)?;
+        let plan = target::batch::lower(job, &tables)?;
         let session = batch::session(&batch::Options {
             parallelism: how.parallelism,
             keeps_row_order: plan.keeps_row_order,

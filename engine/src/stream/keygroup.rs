@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, TimeUnit};
@@ -23,12 +23,15 @@ const VALUE: u8 = 1;
 
 /// Whether a column of this type can be a key.
 pub(crate) fn is_key(ty: &DataType) -> bool {
-    ty.is_signed_integer()
+    ty.is_integer()
         || matches!(
             ty,
             DataType::Boolean
                 | DataType::Utf8
                 | DataType::Binary
+                | DataType::LargeBinary
+                | DataType::BinaryView
+                | DataType::FixedSizeBinary(_)
                 | DataType::Date32
                 | DataType::Time32(TimeUnit::Millisecond)
                 | DataType::Timestamp(_, _)
@@ -75,6 +78,13 @@ fn encode(key: &ArrayRef, row: usize, out: &mut Vec<u8>) {
         DataType::Int16 => integer(key.as_primitive::<Int16Type>().value(row).into()),
         DataType::Int32 => integer(key.as_primitive::<Int32Type>().value(row).into()),
         DataType::Int64 => integer(key.as_primitive::<Int64Type>().value(row)),
+        DataType::UInt8 => integer(key.as_primitive::<UInt8Type>().value(row).into()),
+        DataType::UInt16 => integer(key.as_primitive::<UInt16Type>().value(row).into()),
+        DataType::UInt32 => integer(key.as_primitive::<UInt32Type>().value(row).into()),
+        DataType::UInt64 => {
+            let bits = key.as_primitive::<UInt64Type>().value(row);
+            out.extend_from_slice(&bits.to_le_bytes());
+        }
         DataType::Boolean => integer(key.as_boolean().value(row).into()),
         DataType::Date32 => integer(key.as_primitive::<Date32Type>().value(row).into()),
         DataType::Time32(_) => integer(
@@ -92,6 +102,9 @@ fn encode(key: &ArrayRef, row: usize, out: &mut Vec<u8>) {
         }
         DataType::Utf8 => bytes(key.as_string::<i32>().value(row).as_bytes(), out),
         DataType::Binary => bytes(key.as_binary::<i32>().value(row), out),
+        DataType::LargeBinary => bytes(key.as_binary::<i64>().value(row), out),
+        DataType::BinaryView => bytes(key.as_binary_view().value(row), out),
+        DataType::FixedSizeBinary(_) => bytes(key.as_fixed_size_binary().value(row), out),
         // `is_key` was asked before.
         _ => {}
     }

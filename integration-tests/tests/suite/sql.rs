@@ -197,6 +197,68 @@ fn a_statement_calls_a_dataset_by_its_name_or_by_either_engines_handle() -> Step
 }
 
 #[test]
+fn columns_of_types_that_no_function_reads_go_through_jobs_and_are_printed() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    let file = dir.path().join("odd.jsonl");
+    let rows = [
+        r#"{"id":1,"at":"2024-02-29T12:00:00Z","r":{"a":1,"l":[1,null]},"o":[{"b":"x"}]}"#,
+        r#"{"id":2,"at":"2024-02-29T12:00:00Z","r":{"a":null,"l":[]},"o":[]}"#,
+        r#"{"id":3,"at":null,"r":null,"o":null}"#,
+    ];
+    std::fs::write(&file, rows.join("\n"))?;
+    let file = file.to_str().ok_or("the path is text")?;
+    server.must(&["transfer", file, "dataset://odd"])?;
+    server.must(&["dataset", "register", "copy", "--like", file])?;
+    for on in ["batch", "stream"] {
+        let copies = "INSERT INTO copy SELECT * FROM odd WHERE r IS NOT NULL; \
+                      INSERT INTO copy (o, id) SELECT o, id + 10 FROM odd WHERE id = 3";
+        server.must(&["sql", "-e", copies, "--on", on])?;
+    }
+    let said = server.must(&["query", "SELECT * FROM copy ORDER BY id", "-o", "jsonl"])?;
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text);
+    let came: Vec<serde_json::Value> = said.out.lines().map(value).collect::<Result<_, _>>()?;
+    let mut wanted: Vec<serde_json::Value> = Vec::new();
+    for (index, row) in rows.into_iter().enumerate() {
+        let mut row = value(row)?;
+        if index == 2 {
+            row["id"] = json!(13);
+        } else {
+            row["at"] = json!("2024-02-29T12:00:00.000000Z");
+        }
+        wanted.extend([row.clone(), row]);
+    }
+    assert_eq!(came, wanted, "{said:?}");
+    let instants = "SELECT `at`, COUNT(r) AS n FROM odd GROUP BY `at` ORDER BY `at` DESC";
+    let csv = dir.path().join("instants.csv");
+    let csv = csv.to_str().ok_or("the path is text")?;
+    server.must(&["query", instants, "--to", csv])?;
+    let text = std::fs::read_to_string(csv)?;
+    assert!(text.contains("Z,2\n") && text.ends_with(",0\n"), "{text}");
+    let table = server.must(&["query", "SELECT id, r, o FROM odd"])?;
+    assert!(table.out.contains("| id | r "), "{table:?}");
+    let nested = ["query", "SELECT r FROM odd", "--to", csv, "--force"];
+    let nested = server.run(&nested)?;
+    assert!(nested.err.contains("error[FS0306]"), "{nested:?}");
+    for (statement, says) in [
+        ("SELECT r FROM odd GROUP BY r", "GROUP BY r"),
+        ("SELECT CAST(r AS STRING) AS t FROM odd", "CAST from struct"),
+        (
+            "SELECT MAX(`at`) AS m FROM odd",
+            "column \"at\" of type timestamp[us, UTC]",
+        ),
+    ] {
+        let refused = server.run(&["query", statement])?;
+        let names = refused.err.contains("error[FS0803]") && refused.err.contains(says);
+        assert!(
+            names && refused.err.contains("hint: "),
+            "{statement}: {refused:?}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn the_functions_that_a_refusal_speaks_of_are_listed() -> Step {
     let dir = tempfile::tempdir()?;
     let server = Server::start(&dir.path().join("data"))?;

@@ -7,7 +7,7 @@ use super::state::{Exprs, PendingAggregate};
 use crate::semantics::aggregate::{Aggregate, Signature};
 use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::types::{FlinkType, Root};
-use crate::semantics::{invalid, refuse};
+use crate::semantics::{foreign, invalid, refuse};
 use datafusion::sql::sqlparser::ast::{self, Function, FunctionArgExpr};
 use flinkspark_model::Result;
 
@@ -28,7 +28,7 @@ pub(super) fn aggregate_call(
     let filter = call
         .filter
         .as_deref()
-        .map(|filter| inner(exprs, filter))
+        .map(|filter| inner(exprs, filter, Exprs::bind))
         .transpose()?;
     if filter
         .as_ref()
@@ -68,7 +68,12 @@ pub(super) fn aggregate(
         (Aggregate::Count, [FunctionArgExpr::Wildcard]) if !distinct => {
             (Aggregate::CountRows, None)
         }
-        (function, [FunctionArgExpr::Expr(arg)]) => (function, Some(inner(exprs, arg)?)),
+        (Aggregate::Count, [FunctionArgExpr::Expr(arg)]) => {
+            (function, Some(inner(exprs, arg, Exprs::bind_any)?))
+        }
+        (function, [FunctionArgExpr::Expr(arg)]) => {
+            (function, Some(inner(exprs, arg, Exprs::bind)?))
+        }
         _ => return Err(refuse(call, "aggregate-type")),
     };
     if distinct && !function.allows_distinct() {
@@ -79,6 +84,12 @@ pub(super) fn aggregate(
         .map_or(FlinkType::not_null(Root::Boolean), |argument| {
             argument.ty.clone()
         });
+    if let Root::Foreign(data_type) = &ty.root
+        && distinct
+        && !foreign::is_counted_distinct(data_type)
+    {
+        return Err(foreign::unread(format!("{call} over a column"), data_type));
+    }
     if ty.root == Root::Null || distinct && ty.root.is_nested() {
         return Err(refuse(call, "aggregate-type"));
     }
@@ -107,10 +118,14 @@ pub(super) fn aggregate(
 }
 
 /// An argument or a filter of an aggregate: no aggregate may stand inside.
-fn inner(exprs: &mut Exprs<'_, '_>, expr: &ast::Expr) -> Result<Expr> {
+fn inner<'e, 't>(
+    exprs: &mut Exprs<'e, 't>,
+    expr: &ast::Expr,
+    bind: impl Fn(&mut Exprs<'e, 't>, &ast::Expr) -> Result<Expr>,
+) -> Result<Expr> {
     let before = (exprs.calls.allow_aggregates, exprs.calls.allow_overs);
     (exprs.calls.allow_aggregates, exprs.calls.allow_overs) = (false, false);
-    let bound = exprs.bind(expr);
+    let bound = bind(exprs, expr);
     (exprs.calls.allow_aggregates, exprs.calls.allow_overs) = before;
     bound
 }

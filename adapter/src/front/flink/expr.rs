@@ -3,7 +3,7 @@
 //! Owns the list of expression forms. Invariant: a form that is not matched here is refused by name,
 //! and each tree is at most [`EXPRESSION_DEPTH_MAX`] deep.
 
-use super::scope::Scope;
+use super::scope::{Field, Scope};
 use super::state::{CORRELATED, Exprs};
 use super::trees::{connective, named, negated, truths};
 use super::{call, conditions, fold, literal, reserved};
@@ -18,6 +18,16 @@ impl Exprs<'_, '_> {
     /// The typed tree of a whole expression, constants folded.
     pub(super) fn bind(&mut self, expr: &ast::Expr) -> Result<Expr> {
         let bound = self.tree(expr)?;
+        self.folded(bound, expr)
+    }
+
+    /// The same; a column that stands alone may be of a type that no function reads.
+    pub(super) fn bind_any(&mut self, expr: &ast::Expr) -> Result<Expr> {
+        let bound = self.operand(expr)?;
+        self.folded(bound, expr)
+    }
+
+    fn folded(&mut self, bound: Expr, expr: &ast::Expr) -> Result<Expr> {
         if self.binder.supplementary && bound.any(&orders_text) {
             return Err(refuse(
                 format!("the order of text in {expr}"),
@@ -69,6 +79,31 @@ impl Exprs<'_, '_> {
         bound
     }
 
+    /// The same of what is compared, tested for NULL or carried: a column that stands alone may be of any type.
+    pub(super) fn operand(&mut self, expr: &ast::Expr) -> Result<Expr> {
+        match expr {
+            ast::Expr::Nested(inner) => self.operand(inner),
+            ast::Expr::Identifier(name) => {
+                reserved::check(name)?;
+                Ok(self.field(None, &name.value)?.expr.clone())
+            }
+            ast::Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [table, name] => Ok(self.field(Some(&table.value), &name.value)?.expr.clone()),
+                _ => self.tree(expr),
+            },
+            _ => self.tree(expr),
+        }
+    }
+
+    fn operands<const N: usize>(
+        &mut self,
+        function: &'static crate::semantics::function::Function,
+        args: [&ast::Expr; N],
+    ) -> Result<Expr> {
+        let args: Result<Vec<Expr>> = args.into_iter().map(|arg| self.operand(arg)).collect();
+        function.call(args?)
+    }
+
     fn form(&mut self, expr: &ast::Expr) -> Result<Expr> {
         use ast::Expr as E;
         match expr {
@@ -81,16 +116,18 @@ impl Exprs<'_, '_> {
             E::Value(value) => literal::plain(&value.value),
             E::TypedString(typed) => literal::typed(typed),
             E::Interval(interval) => literal::interval(interval),
-            E::IsNull(inner) => self.call(&operator::IS_NULL, [inner]),
-            E::IsNotNull(inner) => negated(self.call(&operator::IS_NULL, [inner])?),
+            E::IsNull(inner) => self.operands(&operator::IS_NULL, [inner]),
+            E::IsNotNull(inner) => negated(self.operands(&operator::IS_NULL, [inner])?),
             E::IsTrue(inner) => self.call(&operator::IS_TRUE, [inner]),
             E::IsNotTrue(inner) => negated(self.call(&operator::IS_TRUE, [inner])?),
             E::IsFalse(inner) => self.call(&operator::IS_FALSE, [inner]),
             E::IsNotFalse(inner) => negated(self.call(&operator::IS_FALSE, [inner])?),
             E::IsUnknown(inner) => self.call(&operator::IS_NULL, [inner]),
             E::IsNotUnknown(inner) => negated(self.call(&operator::IS_NULL, [inner])?),
-            E::IsDistinctFrom(left, right) => negated(self.call(&operator::SAME, [left, right])?),
-            E::IsNotDistinctFrom(left, right) => self.call(&operator::SAME, [left, right]),
+            E::IsDistinctFrom(left, right) => {
+                negated(self.operands(&operator::SAME, [left, right])?)
+            }
+            E::IsNotDistinctFrom(left, right) => self.operands(&operator::SAME, [left, right]),
             E::UnaryOp { op, expr: inner } => self.unary(*op, inner),
             E::BinaryOp { left, op, right } => self.binary(left, op, right, expr),
             E::Between {
@@ -99,8 +136,8 @@ impl Exprs<'_, '_> {
                 low,
                 high,
             } => {
-                let inner = self.tree(inner)?;
-                let (low, high) = (self.tree(low)?, self.tree(high)?);
+                let inner = self.operand(inner)?;
+                let (low, high) = (self.operand(low)?, self.operand(high)?);
                 let (low, high) = range_of(&inner, low, high);
                 let low = operator::GREATER_EQUAL.call(vec![inner.clone(), low])?;
                 let both = connective(
@@ -152,8 +189,13 @@ impl Exprs<'_, '_> {
         }
     }
 
-    /// What a name means; one that only a query around this one has makes the subquery correlated.
+    /// What a name means to whoever computes with it.
     fn column(&self, qualifier: Option<&str>, name: &str) -> Result<Expr> {
+        Ok(self.field(qualifier, name)?.read()?.expr.clone())
+    }
+
+    /// The column that a name means; one that only a query around this one has makes the subquery correlated.
+    fn field(&self, qualifier: Option<&str>, name: &str) -> Result<&Field> {
         let around = |scope: &Scope| scope.has(qualifier, name);
         if !self.scope.has(qualifier, name) && self.binder.around.iter().any(around) {
             return Err(refuse(
@@ -161,7 +203,7 @@ impl Exprs<'_, '_> {
                 CORRELATED,
             ));
         }
-        Ok(self.scope.resolve(qualifier, name)?.expr.clone())
+        self.scope.resolve(qualifier, name)
     }
 
     pub(super) fn call<const N: usize>(
@@ -180,7 +222,11 @@ impl Exprs<'_, '_> {
         right: &ast::Expr,
         whole: &ast::Expr,
     ) -> Result<Expr> {
-        let (left, right) = (self.tree(left)?, self.tree(right)?);
+        use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+        let (left, right) = match op {
+            Eq | NotEq | Lt | LtEq | Gt | GtEq => (self.operand(left)?, self.operand(right)?),
+            _ => (self.tree(left)?, self.tree(right)?),
+        };
         let interval =
             |expr: &Expr| matches!(expr.ty.root, Root::IntervalMonths | Root::IntervalMillis);
         let function = match op {

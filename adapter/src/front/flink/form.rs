@@ -125,10 +125,10 @@ impl Exprs<'_, '_> {
         list: &[ast::Expr],
         not: bool,
     ) -> Result<Expr> {
-        let inner = self.tree(inner)?;
+        let inner = self.operand(inner)?;
         let mut tests = Vec::with_capacity(list.len());
         for item in list {
-            let item = self.tree(item)?;
+            let item = self.operand(item)?;
             if inner.ty.root.is_text() != item.ty.root.is_text() {
                 return Err(refuse(
                     format!("IN over {} and {}", inner.ty, item.ty),
@@ -155,7 +155,7 @@ impl Exprs<'_, '_> {
         to: &ast::DataType,
     ) -> Result<Expr> {
         let root = types::sql_type(to)?;
-        let inner = self.tree(inner)?;
+        let inner = self.operand(inner)?;
         match kind {
             CastKind::Cast => cast::bind(inner, &root, false),
             CastKind::TryCast => cast::bind(inner, &root, true),

@@ -10,7 +10,7 @@ use crate::plan::rel::{AggregateCall, Column, Grouping, Node, Rel};
 use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::types::{FlinkType, Root};
 use crate::semantics::value::Value;
-use crate::semantics::{invalid, refuse};
+use crate::semantics::{foreign, invalid, refuse};
 use datafusion::sql::sqlparser::ast::{self, GroupByExpr};
 use flinkspark_model::Result;
 
@@ -75,7 +75,8 @@ fn key(exprs: &mut Exprs<'_, '_>, item: &ast::Expr) -> Result<Expr> {
     if matches!(item, ast::Expr::Value(_)) {
         return Err(refuse(format!("GROUP BY {item}"), "group-by-name"));
     }
-    let key = exprs.bind(item)?;
+    let key = exprs.bind_any(item)?;
+    foreign::check_key(&key.ty.root, format!("GROUP BY {item}"))?;
     if key.ty.root.is_nested() || key.ty.root == Root::Null {
         return Err(refuse(format!("GROUP BY {item}"), "type"));
     }

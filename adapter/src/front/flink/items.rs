@@ -34,16 +34,16 @@ pub(super) fn select_items(
                         .unwrap_or_default(),
                     _ => format!("EXPR${}", bound.len()),
                 };
-                bound.push((name, exprs.bind(expr)?));
+                bound.push((name, exprs.bind_any(expr)?));
             }
             SelectItem::ExprWithAlias { expr, alias } => {
                 reserved::check(alias)?;
-                bound.push((alias.value.clone(), exprs.bind(expr)?))
+                bound.push((alias.value.clone(), exprs.bind_any(expr)?))
             }
             SelectItem::Wildcard(options) if options.to_string().is_empty() => {
                 let fields = exprs.scope.fields.iter().filter(|field| field.visible);
                 for field in fields {
-                    bound.push((field.name.clone(), field.read()?.expr.clone()));
+                    bound.push((field.name.clone(), field.expr.clone()));
                 }
             }
             SelectItem::QualifiedWildcard(
@@ -58,7 +58,7 @@ pub(super) fn select_items(
                     .filter(|field| field.qualifier.as_ref() == Some(&wanted));
                 let before = bound.len();
                 for field in fields {
-                    bound.push((field.name.clone(), field.read()?.expr.clone()));
+                    bound.push((field.name.clone(), field.expr.clone()));
                 }
                 if bound.len() == before {
                     return Err(invalid(format!("table '{wanted}' not found")));
@@ -109,7 +109,7 @@ pub(super) fn sort_exprs(
                 "group-by-name",
             ));
         }
-        let hidden = exprs.bind(&key.expr)?;
+        let hidden = exprs.bind_any(&key.expr)?;
         let plain = matches!(hidden.kind, ExprKind::Column(_) | ExprKind::Aggregate(_));
         // Flink was seen to lose the order of an expression that is not selected.
         if !plain && items.iter().all(|(_, item)| *item != hidden) {

@@ -12,7 +12,7 @@ use crate::plan::rel::{Column, Join, JoinKind, Node, Rel};
 use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::function::operator;
 use crate::semantics::types::{FlinkType, Root};
-use crate::semantics::{invalid, refuse};
+use crate::semantics::{foreign, invalid, refuse};
 use datafusion::sql::sqlparser::ast::{JoinConstraint, JoinOperator};
 use flinkspark_model::Result;
 
@@ -269,6 +269,9 @@ fn merged(
             JoinKind::Full => {
                 let nullable = types.get(left).is_some_and(|ty| ty.nullable)
                     && types.get(right).is_some_and(|ty| ty.nullable);
+                if let Root::Foreign(ty) = &l.ty.root {
+                    return Err(foreign::unread("FULL JOIN USING a column", ty));
+                }
                 if l.ty.root != r.ty.root {
                     return Err(refuse(
                         "FULL JOIN USING over columns of different types",

@@ -275,13 +275,8 @@ pub fn bind(statement: &Statement, tables: &dyn Tables) -> Result<Job> {
             column.name
         )));
     }
-    let unheld = |column: &&Column| {
-        let root = &column.ty.root;
-        matches!(
-            root,
-            Root::IntervalMonths | Root::IntervalMillis | Root::Foreign(_)
-        )
-    };
+    let unheld =
+        |column: &&Column| matches!(column.ty.root, Root::IntervalMonths | Root::IntervalMillis);
     if let Some(column) = root.columns.iter().find(unheld) {
         return Err(refuse(
             format!("the column `{}` of type {}", column.name, column.ty),

@@ -8,8 +8,10 @@ use super::literal;
 use super::relations::sorted;
 use super::state::Binder;
 use crate::plan::rel::{Column, Node, Rel, SortKey};
+use crate::semantics::foreign::Class;
+use crate::semantics::types::{FlinkType, Root};
 use crate::semantics::value::Value;
-use crate::semantics::{invalid, refuse};
+use crate::semantics::{foreign, invalid, refuse};
 use datafusion::sql::sqlparser::ast::{self, LimitClause};
 use flinkspark_model::Result;
 
@@ -39,6 +41,9 @@ impl Binder<'_> {
         if key.with_fill.is_some() {
             return Err(refuse(key, "clause"));
         }
+        if let Some(column) = columns.get(column) {
+            foreign::check_key(&column.ty.root, format!("ORDER BY {}", key.expr))?;
+        }
         if columns
             .get(column)
             .is_none_or(|column| column.ty.root.is_nested())
@@ -52,6 +57,21 @@ impl Binder<'_> {
             descending,
             nulls_first: key.options.nulls_first.unwrap_or(!descending),
         })
+    }
+
+    /// The same of the order inside of a window, which has ranges of rows: the engine knows none of bytes.
+    pub(super) fn window_key(&mut self, ty: &FlinkType, key: &ast::OrderByExpr) -> Result<SortKey> {
+        if let Root::Foreign(data_type) = &ty.root
+            && Class::of(data_type) == Class::Bytes
+        {
+            let what = format!("OVER an order of {}", key.expr);
+            return Err(foreign::unread(what, data_type));
+        }
+        let column = Column {
+            name: String::new(),
+            ty: ty.clone(),
+        };
+        self.sort_key(0, &[column], key)
     }
 
     pub(super) fn limit(&mut self, rel: Rel, query: &ast::Query) -> Result<Rel> {

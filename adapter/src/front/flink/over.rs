@@ -12,7 +12,7 @@ use crate::semantics::aggregate::Aggregate;
 use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::types::{FlinkType, Root};
 use crate::semantics::value::Value;
-use crate::semantics::{invalid, refuse};
+use crate::semantics::{foreign, invalid, refuse};
 use datafusion::sql::sqlparser::ast::{
     self, Function, FunctionArgExpr, NamedWindowDefinition, NamedWindowExpr, WindowFrame,
     WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
@@ -132,20 +132,17 @@ fn pending(
     let partition: Vec<Expr> = spec
         .partition_by
         .iter()
-        .map(|key| exprs.bind(key))
+        .map(|key| exprs.bind_any(key))
         .collect::<Result<_>>()?;
     let mut order = Vec::with_capacity(spec.order_by.len());
     for key in &spec.order_by {
-        let expr = exprs.bind(&key.expr)?;
-        let column = [Column {
-            name: String::new(),
-            ty: expr.ty.clone(),
-        }];
-        let sort = exprs.binder.sort_key(0, &column, key)?;
+        let expr = exprs.bind_any(&key.expr)?;
+        let sort = exprs.binder.window_key(&expr.ty, key)?;
         order.push((expr, sort));
     }
     let keys = partition.iter().chain(order.iter().map(|(expr, _)| expr));
     for key in keys {
+        foreign::check_key(&key.ty.root, "an OVER key")?;
         if key.ty.root.is_approximate() || key.ty.root.is_nested() || key.is_constant() {
             return Err(refuse(format!("an OVER key of {}", key.ty), "over-window"));
         }
@@ -154,15 +151,14 @@ fn pending(
     if distinct {
         return Err(refuse(call, "over-window"));
     }
-    let function = function(exprs, name, call, &args, !order.is_empty())?;
-    let ranked = !matches!(function.0, OverFunction::Aggregate(_));
+    let (function, args, ty) = function(exprs, name, call, &args, !order.is_empty())?;
+    let ranked = !matches!(function, OverFunction::Aggregate(_));
     let frame = match &spec.window_frame {
         None if order.is_empty() => Frame::Partition,
         None => Frame::ToCurrentPeers,
         Some(_) if ranked => return Err(refuse(call, "over-window")),
         Some(frame) => bound_frame(frame, call)?,
     };
-    let (function, args, ty) = function;
     Ok(PendingOver {
         function,
         args,

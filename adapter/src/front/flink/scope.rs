@@ -1,12 +1,12 @@
 //! Names in reach of an expression.
 //!
-//! Invariant: a name resolves to exactly one column, with its case, or is an error that says why; what is found
-//! is of a type that expressions know.
+//! Invariant: a name resolves to exactly one column, with its case, or is an error that says why; only
+//! [`Field::read`] gives a column to whoever computes with its values.
 
 use crate::plan::rel::Rel;
 use crate::semantics::expr::Expr;
 use crate::semantics::types::{FlinkType, Root};
-use crate::semantics::{invalid, refuse};
+use crate::semantics::{foreign, invalid};
 use flinkspark_model::Result;
 
 /// One column in reach.
@@ -23,16 +23,10 @@ pub(super) struct Field {
 }
 
 impl Field {
-    /// The same, to be read: refused (`FS0803`) where nothing is known of its type.
+    /// The same, for whoever computes with its values: refused (`FS0803`) where no function reads its type.
     pub(super) fn read(&self) -> Result<&Self> {
-        match self.expr.ty.root {
-            Root::Foreign(_) => {
-                let ty = self.expr.ty.with_nullable(true);
-                let refused = refuse(format!("column \"{}\" of type {ty}", self.name), "type");
-                Err(refused.with_hint(
-                    "name the columns that are wanted in place of *, and leave this one out",
-                ))
-            }
+        match &self.expr.ty.root {
+            Root::Foreign(ty) => Err(foreign::unread(format!("column \"{}\"", self.name), ty)),
             _ => Ok(self),
         }
     }
@@ -118,14 +112,14 @@ impl Scope {
         Self { fields: reached }.joined(self, width)
     }
 
-    /// The column that a plain or qualified name means.
+    /// The column that a plain or qualified name means, of whatever type.
     pub(super) fn resolve(&self, qualifier: Option<&str>, name: &str) -> Result<&Field> {
         let mut found = self
             .fields
             .iter()
             .filter(|field| field.is_called(qualifier, name));
         match (found.next(), found.next()) {
-            (Some(field), None) => field.read(),
+            (Some(field), None) => Ok(field),
             (Some(_), Some(_)) => Err(invalid(format!("column '{name}' is ambiguous"))),
             (None, _) => Err(self.missing(qualifier, name)),
         }

@@ -13,7 +13,7 @@ use super::trees::connective;
 use super::{conditions, fold, grouping, over};
 use crate::plan::rel::{Column, Node, Rel};
 use crate::semantics::expr::Expr;
-use crate::semantics::{invalid, refuse};
+use crate::semantics::{foreign, invalid, refuse};
 use datafusion::sql::sqlparser::ast;
 use flinkspark_model::Result;
 
@@ -227,6 +227,10 @@ impl Binder<'_> {
         unique_names(&mut columns);
         let mut rel = fold::project(rel, exprs, columns, &self.unions)?;
         if distinct {
+            for column in &rel.columns {
+                let what = format!("DISTINCT over column \"{}\"", column.name);
+                foreign::check_key(&column.ty.root, what)?;
+            }
             if rel.columns.iter().any(|column| column.ty.root.is_nested()) {
                 return Err(refuse("DISTINCT over nested values", "type"));
             }

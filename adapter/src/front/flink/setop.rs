@@ -7,7 +7,7 @@ use crate::plan::rel::{Column, Node, Rel, SetOperation};
 use crate::semantics::cast::{self, common_root};
 use crate::semantics::expr::Expr;
 use crate::semantics::types::FlinkType;
-use crate::semantics::{invalid, refuse};
+use crate::semantics::{foreign, invalid, refuse};
 use datafusion::sql::sqlparser::ast::{SetExpr, SetOperator, SetQuantifier};
 use flinkspark_model::Result;
 
@@ -32,6 +32,10 @@ impl Binder<'_> {
                 node: Node::Union(vec![left, right]),
                 columns,
             });
+        }
+        for column in &columns {
+            let what = format!("a set operation that compares column \"{}\"", column.name);
+            foreign::check_key(&column.ty.root, what)?;
         }
         if columns.iter().any(|column| column.ty.root.is_nested()) {
             return Err(refuse(

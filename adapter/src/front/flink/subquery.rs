@@ -12,7 +12,8 @@ use crate::plan::rel::{AggregateCall, Column, Grouping, Join, JoinKind, Node, Re
 use crate::semantics::aggregate::{Aggregate, Signature};
 use crate::semantics::expr::Expr;
 use crate::semantics::function::operator;
-use crate::semantics::{invalid, refuse};
+use crate::semantics::types::Root;
+use crate::semantics::{foreign, invalid, refuse};
 use datafusion::sql::sqlparser::ast;
 use flinkspark_model::Result;
 
@@ -37,6 +38,9 @@ impl Binder<'_> {
         let [column] = rel.columns.as_slice() else {
             return Err(invalid("a scalar subquery has one column"));
         };
+        if let Root::Foreign(ty) = &column.ty.root {
+            return Err(foreign::unread("a scalar subquery", ty));
+        }
         let ty = column.ty.with_nullable(true);
         let signature = Signature {
             function: Aggregate::Single,
@@ -166,7 +170,7 @@ impl Binder<'_> {
             scope,
             calls: &mut calls,
         }
-        .bind(left)?;
+        .bind_any(left)?;
         let (right, mut conditions): (Rel, Vec<Expr>) = match self.inner(subquery, scope) {
             Err(error) if is_correlated(&error) => {
                 let found = self.correlated(subquery, scope, width, error)?;

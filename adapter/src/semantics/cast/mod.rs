@@ -11,7 +11,7 @@ pub use from_text::{parse_date, parse_timestamp};
 pub use to_text::{date_text, time_text, timestamp_text, value_text};
 
 use super::decimal;
-use super::{broken, failed, number_text, refuse};
+use super::{broken, failed, foreign, number_text, refuse};
 use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::types::{FlinkType, Root};
 use crate::semantics::value::Value;
@@ -75,6 +75,7 @@ pub fn to_root(input: Expr, root: &Root) -> Expr {
 fn allowed(from: &Root, to: &Root) -> std::result::Result<(), &'static str> {
     let known = match (from, to) {
         (Root::Null, to) => !to.is_nested() || matches!(to, Root::Array(_)),
+        (Root::Foreign(from), to) => foreign::is_held_by(from, to),
         (Root::Boolean, to) => *to == Root::Boolean || to.is_numeric() || to.is_text(),
         (from, Root::Boolean) => from.is_numeric() || from.is_text(),
         (Root::Float, Root::Decimal(..)) => return Err("float-mixed"),

@@ -8,7 +8,7 @@ use crate::plan::window::Bound;
 use crate::semantics::broken;
 use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::types::{FlinkType, Root};
-use crate::target::column;
+use crate::target::{column, stored};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array};
@@ -43,6 +43,8 @@ enum Work {
     /// A timestamp of any unit in milliseconds; the column is named for the error, and whether every
     /// row must have one.
     EventTime(String, TimePrecision, bool),
+    /// The column in the type in which a dataset holds it.
+    Stored(DataType),
 }
 
 /// One opaque function.
@@ -80,6 +82,7 @@ impl ScalarUDFImpl for Opaque {
             Work::GroupBits => "group_bits",
             Work::FromGroupBits => "from_group_bits",
             Work::EventTime(..) => "event_time",
+            Work::Stored(_) => "stored",
         }
     }
 
@@ -125,6 +128,18 @@ fn opaque(work: Work, output: DataType, args: Vec<Plan>) -> Plan {
 
 /// The expression over columns, given by their plan expressions at their positions.
 pub(super) fn expression(expr: &Expr, columns: &[Plan], types: &[FlinkType]) -> Plan {
+    if let Some((input, data_type)) = stored::of(expr) {
+        let plain = match input.kind {
+            ExprKind::Column(index) => columns.get(index).cloned(),
+            _ => None,
+        };
+        let input = plain.unwrap_or_else(|| expression(input, columns, types));
+        return opaque(
+            Work::Stored(data_type.clone()),
+            data_type.clone(),
+            vec![input],
+        );
+    }
     let used = expr.columns();
     let place = |column: usize| used.iter().position(|other| *other == column).unwrap_or(0);
     let narrowed = expr.clone().with_columns(&place);
@@ -330,6 +345,7 @@ fn builtin(work: &Work, arrays: &[ArrayRef]) -> flinkspark_model::Result<ArrayRe
             }
             column::event_time(array, name, *precision)?
         }
+        Work::Stored(data_type) => stored::stored(array, data_type)?,
         Work::Evaluate(..) | Work::Timely(_) => {
             return Err(broken("an opaque function of other columns"));
         }

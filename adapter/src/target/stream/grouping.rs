@@ -11,7 +11,9 @@ use crate::plan::rel::{AggregateCall, Column, Grouping, Rel};
 use crate::plan::window::{Window, opened};
 use crate::semantics::aggregate::Aggregate;
 use crate::semantics::broken;
-use datafusion::physical_expr::expressions::Column as Physical;
+use crate::semantics::types::Root;
+use datafusion::physical_expr::expressions::{Column as Physical, IsNotNullExpr};
+use datafusion::physical_plan::PhysicalExpr;
 use flinkspark_engine::expr::aggregate::Function;
 use flinkspark_engine::stream::program::{self, NamedExpr};
 use flinkspark_model::Result;
@@ -166,7 +168,7 @@ fn aggregate(index: usize, call: &AggregateCall, inputs: &[Value]) -> Result<pro
         .map(|argument| at(inputs, argument))
         .transpose()?;
     let filter = call.filter.map(|filter| at(inputs, filter)).transpose()?;
-    let argument = argument.map(|argument| Arc::clone(&argument.expr));
+    let argument = argument.map(counted);
     let (function, argument) = match (filter, argument) {
         (None, argument) => (function, argument),
         // A row that the filter leaves out counts as a null, which every function ignores.
@@ -187,4 +189,17 @@ fn aggregate(index: usize, call: &AggregateCall, inputs: &[Value]) -> Result<pro
         argument,
         name: format!("call{index}"),
     })
+}
+
+/// The argument of a call; of a type that no function reads, TRUE where there is a value: COUNT asks no more, and
+/// dictionaries, runs and nulls do not keep it where a filter could put its own.
+fn counted(argument: &Value) -> Arc<dyn PhysicalExpr> {
+    let expr = Arc::clone(&argument.expr);
+    match argument.ty.root {
+        Root::Foreign(_) => {
+            let there: Arc<dyn PhysicalExpr> = Arc::new(IsNotNullExpr::new(expr));
+            scalar::null_unless(Arc::clone(&there), there)
+        }
+        _ => expr,
+    }
 }

@@ -10,7 +10,7 @@ use crate::semantics::broken;
 use crate::semantics::evaluate::{NoRow, evaluate};
 use crate::semantics::expr::{Expr, ExprKind};
 use crate::semantics::types::{FlinkType, Root};
-use crate::target::column;
+use crate::target::{column, stored};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema};
@@ -42,6 +42,8 @@ enum Work {
     NullUnless,
     /// The argument, which must have no nulls; the text names the column.
     NotNull(String),
+    /// The argument in the type in which a dataset holds it: the output.
+    Stored,
 }
 
 /// One expression over the arguments' columns.
@@ -58,6 +60,13 @@ pub(super) fn expression(expr: &Expr, columns: &[Argument]) -> Arc<dyn PhysicalE
         && let Some(column) = columns.get(index)
     {
         return Arc::clone(&column.expr);
+    }
+    if let Some((input, data_type)) = stored::of(expr) {
+        return Arc::new(Computed {
+            work: Work::Stored,
+            arguments: vec![expression(input, columns)],
+            output: data_type.clone(),
+        });
     }
     let used = expr.columns();
     let place = |column: usize| used.iter().position(|other| *other == column).unwrap_or(0);
@@ -177,6 +186,7 @@ impl PhysicalExpr for Computed {
                 column::event_time(time, name, *precision)
             }
             (Work::NotNull(name), [value]) => column::not_null(value, name),
+            (Work::Stored, [value]) => stored::stored(value, &self.output),
             (Work::NullUnless, [condition, value]) => {
                 return nulled(condition, value).map(ColumnarValue::Array);
             }
@@ -239,6 +249,7 @@ impl fmt::Display for Computed {
             }
             (Work::NullUnless, [condition, value]) => write!(f, "{value} FILTER {condition}"),
             (Work::NotNull(name), [value]) => write!(f, "not_null({value}, {name})"),
+            (Work::Stored, [value]) => write!(f, "stored({value}, {})", self.output),
             (work, _) => write!(f, "{work:?}"),
         }
     }

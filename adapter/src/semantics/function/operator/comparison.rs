@@ -8,7 +8,7 @@ use crate::semantics::expr::{Call, Expr, Function};
 use crate::semantics::function::any_nullable;
 use crate::semantics::types::{FlinkType, Root};
 use crate::semantics::value::Value;
-use crate::semantics::{broken, cast, compare, decimal, refuse};
+use crate::semantics::{broken, cast, compare, decimal, foreign, refuse};
 use flinkspark_model::Result;
 use std::cmp::Ordering;
 
@@ -23,20 +23,19 @@ pub static NOT_EQUAL: Function = Function::strict("<>", comparison, |call| {
 });
 
 /// `<`.
-pub static LESS: Function =
-    Function::strict("<", comparison, |call| ordered(call, Ordering::is_lt));
+pub static LESS: Function = Function::strict("<", ordering, |call| ordered(call, Ordering::is_lt));
 
 /// `<=`.
 pub static LESS_EQUAL: Function =
-    Function::strict("<=", comparison, |call| ordered(call, Ordering::is_le));
+    Function::strict("<=", ordering, |call| ordered(call, Ordering::is_le));
 
 /// `>`.
 pub static GREATER: Function =
-    Function::strict(">", comparison, |call| ordered(call, Ordering::is_gt));
+    Function::strict(">", ordering, |call| ordered(call, Ordering::is_gt));
 
 /// `>=`.
 pub static GREATER_EQUAL: Function =
-    Function::strict(">=", comparison, |call| ordered(call, Ordering::is_ge));
+    Function::strict(">=", ordering, |call| ordered(call, Ordering::is_ge));
 
 /// `IS NOT DISTINCT FROM`.
 pub static SAME: Function =
@@ -85,6 +84,13 @@ pub fn comparison(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
     if [&left, &right].into_iter().any(is_constant_nan) {
         return Err(refuse("a comparison with a constant NaN", "nan-equality"));
     }
+    if let (Root::Foreign(a), Root::Foreign(b)) = (&left.ty.root, &right.ty.root) {
+        if !foreign::compares(a, b) {
+            return Err(foreign::unread("a comparison", a));
+        }
+        let root = Root::Boolean;
+        return Ok((vec![left, right], FlinkType { root, nullable }));
+    }
     if is_beside_decimal(&left.ty.root, &right.ty.root) {
         let ty = FlinkType {
             root: Root::Boolean,
@@ -107,6 +113,14 @@ pub fn comparison(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
             nullable,
         },
     ))
+}
+
+/// The same of an order, which nested values have none of: Flink fails on it.
+fn ordering(args: Vec<Expr>) -> Result<(Vec<Expr>, FlinkType)> {
+    match args.iter().find(|arg| arg.ty.root.is_nested()) {
+        Some(arg) => Err(refuse(format!("an order of {}", arg.ty), "type")),
+        None => comparison(args),
+    }
 }
 
 /// Whether the planner sees a NaN, which then equals itself.
