@@ -135,7 +135,7 @@ impl Server {
             spill_dir: Some(engines.scratch.join("spill")),
         };
         let planner = Planner::new(Arc::clone(&catalog), turns, batch_memory);
-        let questions = Questions::new(planner.clone())?;
+        let questions = Questions::new(planner.clone(), engines.clone())?;
         let records = Records::new(store);
         let supervisor = Supervisor::new(
             records.clone(),

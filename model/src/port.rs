@@ -15,7 +15,7 @@ pub use log::{
     BatchStream, Dataset, Datasets, Leaving, Log, PositionedBatch, ReadOptions, SegmentSpec,
     SegmentWriter,
 };
-pub use queries::{Answer, Pinned, Planned, Queries, Query};
+pub use queries::{Answer, Answerer, Pinned, Planned, Queries, Query};
 pub use transactions::{
     Begin, IdempotencyKey, KEY_BYTES_MAX, KeyScope, Mode, OpenTransaction, State, Transaction,
     Transactions, TxnCommit, TxnId, check_key,

@@ -354,6 +354,9 @@ pub(crate) struct QueryArgs {
     /// Read the statement from this file
     #[arg(short, long, value_name = "FILE", conflicts_with = "statement")]
     pub file: Option<PathBuf>,
+    /// The engine that answers
+    #[arg(long, value_enum, default_value = "batch")]
+    pub on: Target,
     /// Print at most so many rows (default: 100 on a terminal, all elsewhere)
     #[arg(long, value_name = "ROWS")]
     pub limit: Option<u64>,

@@ -2,7 +2,7 @@
 //!
 //! Invariant: rows that are left out are said.
 
-use super::args::{Format, QueryArgs};
+use super::args::{Format, QueryArgs, Target};
 use super::{render, rows, statements};
 use crate::client::Client;
 use crate::exit;
@@ -12,7 +12,7 @@ use flinkspark_connector::flight::client::{Asked, Item};
 use flinkspark_connector::format::{self, BatchWriter};
 use flinkspark_connector::transfer;
 use flinkspark_model::Result;
-use flinkspark_model::port::Query;
+use flinkspark_model::port::{Answerer, Query};
 use futures::TryStreamExt;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -24,6 +24,7 @@ const TERMINAL_ROWS: u64 = 100;
 pub(super) struct Question {
     pub(super) statement: String,
     pub(super) limit: Option<u64>,
+    pub(super) on: Target,
 }
 
 /// Asks, and prints what comes or writes it into a file.
@@ -31,6 +32,7 @@ pub(super) async fn run(url: &str, output: Format, args: QueryArgs) -> Result<u8
     let question = Question {
         statement: statement(&args)?,
         limit: args.limit,
+        on: args.on,
     };
     let client = Client::connect(url).await?;
     let Some(path) = args.to else {
@@ -64,6 +66,10 @@ async fn ask(client: &Client, question: &Question) -> Result<Asked> {
     let query = Query {
         query: question.statement.clone(),
         limit: question.limit.map(|limit| limit.saturating_add(1)),
+        on: match question.on {
+            Target::Batch => Answerer::Batch,
+            Target::Stream => Answerer::Stream,
+        },
     };
     client.flight.query(&query).await
 }

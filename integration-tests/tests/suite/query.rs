@@ -161,3 +161,98 @@ fn queries_end_with_whoever_asked_and_are_bounded_in_number() -> Step {
     assert_eq!(server.must(&one)?.out, "{\"n\":1}\n");
     Ok(())
 }
+
+#[test]
+fn the_streaming_engine_answers_alike_and_leaves_nothing_behind() -> Step {
+    let Flights { server, dir } = Flights::start("24h")?;
+    let files = || -> Step<usize> {
+        let mut files = 0;
+        let mut folders = vec![dir.path().join("data")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder)? {
+                let path = entry?.path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false => files += 1,
+                }
+            }
+        }
+        Ok(files)
+    };
+    let sorted = |arguments: &[&str]| -> Step<Vec<String>> {
+        let said = server.must(&[arguments, &["-o", "jsonl"]].concat())?;
+        let mut lines: Vec<String> = said.out.lines().map(str::to_owned).collect();
+        lines.sort();
+        Ok(lines)
+    };
+    let before = files()?;
+    for (text, rows) in [
+        (
+            "SELECT origin, COUNT(*) AS n, SUM(distance) AS d FROM flights GROUP BY origin",
+            3,
+        ),
+        (
+            "SELECT flight, dest FROM flights WHERE distance > 4000",
+            707,
+        ),
+        ("SELECT dest FROM flights WHERE distance < 0", 0),
+    ] {
+        let batch = sorted(&["query", text, "--on", "batch"])?;
+        let stream = sorted(&["query", text, "--on", "stream"])?;
+        assert_eq!(stream, batch, "{text}");
+        assert_eq!(stream.len(), rows, "{text}");
+        // In a script the mode decides, and so does the command line.
+        let script = format!("SET 'execution.runtime-mode' = 'streaming'; {text}");
+        assert_eq!(sorted(&["sql", "-e", &script])?, batch, "{text}");
+        assert_eq!(
+            sorted(&["sql", "-e", text, "--on", "stream"])?,
+            batch,
+            "{text}"
+        );
+    }
+    let limited = [
+        "query",
+        "SELECT dest FROM flights",
+        "--limit",
+        "5",
+        "--on",
+        "stream",
+    ];
+    assert_eq!(sorted(&limited)?.len(), 5);
+    // What that engine does not take is refused before there are rows.
+    let ordered = "SELECT origin FROM flights ORDER BY origin";
+    for refused in [
+        &["query", ordered, "--on", "stream"][..],
+        &["sql", "-e", ordered, "--on", "stream"][..],
+    ] {
+        let said = server.run(refused)?;
+        assert!(
+            said.err.contains("error[FS0617]") && said.out.is_empty(),
+            "{said:?}"
+        );
+    }
+    let failing = "SELECT 10 / (distance - distance) AS q FROM flights";
+    let said = server.run(&["query", failing, "--on", "stream", "-o", "jsonl"])?;
+    assert!(said.err.contains("error[FS0805]"), "{said:?}");
+    assert_eq!(
+        server.must(&["job", "list", "-o", "json"])?.json()?,
+        json!([])
+    );
+    assert_eq!(files()?, before);
+    Ok(())
+}
+
+#[test]
+fn an_answer_of_the_streaming_engine_counts_what_came_too_late() -> Step {
+    let Flights { server, dir } = Flights::start("0s")?;
+    let _kept = dir;
+    let hourly = std::fs::read_to_string(crate::file("jobs/hourly_departures.sql")?)?;
+    let select = hourly.find("SELECT").ok_or("the job selects")?;
+    let late = |on: &str| -> Step<String> {
+        let said = server.must(&["query", &hourly[select..], "--on", on, "-o", "jsonl"])?;
+        let late = said.err.lines().find(|line| line.contains("came too late"));
+        Ok(late.ok_or_else(|| format!("{}", said.err))?.to_owned())
+    };
+    assert_eq!(late("stream")?, late("batch")?);
+    Ok(())
+}

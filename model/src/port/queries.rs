@@ -22,6 +22,26 @@ pub struct Query {
     /// The most rows that are wanted; none for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+    /// Which engine answers; left out, the batch engine does.
+    #[serde(default, skip_serializing_if = "Answerer::is_default")]
+    pub on: Answerer,
+}
+
+/// The engine that answers a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answerer {
+    /// The batch engine.
+    #[default]
+    Batch,
+    /// The streaming engine: what it takes is less, and rows come while it reads.
+    Stream,
+}
+
+impl Answerer {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What a statement reads of one dataset, as it stood when the statement was planned.

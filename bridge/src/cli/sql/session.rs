@@ -8,7 +8,7 @@ use crate::client::{Client, answer, look_up};
 use crate::exit;
 use flinkspark_adapter::front::flink::script::{Command, Piece};
 use flinkspark_model::dataset::Dataset;
-use flinkspark_model::port::Query;
+use flinkspark_model::port::{Answerer, Query};
 use flinkspark_model::schema::type_name;
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::v1;
@@ -105,6 +105,7 @@ impl Session {
                 let question = query::Question {
                     statement: self.with_views(&piece.text),
                     limit: self.settings.limit(),
+                    on: self.settings.target(),
                 };
                 query::print(&self.client, self.output, question).await?;
             }
@@ -173,6 +174,7 @@ impl Session {
         let question = Query {
             query: self.with_views(&format!("SELECT * FROM `{view}`")),
             limit: Some(0),
+            on: Answerer::default(),
         };
         Ok(self.client.flight.query(&question).await?.schema)
     }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub(super) const KNOWN: [(&str, &str); 6] = [
     (
         "execution.runtime-mode",
-        "batch or streaming: the engine of jobs, and the home whose answers are kept",
+        "batch or streaming: the engine of jobs and questions, and the home whose answers jobs keep",
     ),
     ("parallelism.default", "how many subtasks an operator has"),
     (
@@ -106,7 +106,7 @@ impl Settings {
         self.given.get(key).map(String::as_str)
     }
 
-    /// The engine of jobs.
+    /// The engine of jobs and of questions.
     pub(super) fn target(&self) -> Target {
         let given = self.given("execution.runtime-mode").and_then(target);
         self.on.or(given).unwrap_or(Target::Batch)

@@ -3,7 +3,7 @@
 use super::*;
 use crate::flight::client::{Asked, Item};
 use async_trait::async_trait;
-use flinkspark_model::port::{Answer, Planned, Queries, Query};
+use flinkspark_model::port::{Answer, Answerer, Planned, Queries, Query};
 use flinkspark_model::{Error, Kind};
 use futures::TryStreamExt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,6 +64,7 @@ async fn ask(bridge: &Bridge, text: &str) -> Result<Asked> {
     let query = Query {
         query: text.into(),
         limit: None,
+        on: Answerer::Batch,
     };
     bridge.client.query(&query).await
 }
@@ -134,6 +135,7 @@ async fn a_ticket_of_a_question_is_no_ticket_of_rows() {
         query: Query {
             query: "1".into(),
             limit: Some(3),
+            on: Answerer::Stream,
         },
         pins: Vec::new(),
         expires_at_ms: 5,
