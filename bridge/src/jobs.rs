@@ -30,7 +30,7 @@ pub use end::{Counts, End, Failure, Outcome};
 pub use engines::Engines;
 pub use query::Questions;
 pub use record::{JobId, JobRecord, Options, Submission, Target};
-pub use records::{DamagedJob, Found, Life, Records};
+pub use records::{DamagedJob, Event, Found, Happened, Life, Records};
 pub use run::Progress;
 pub use snapshot::{Retry, Snapshot, State};
 pub use supervisor::Supervisor;

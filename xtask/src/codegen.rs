@@ -61,7 +61,11 @@ fn compile(workspace: &Workspace) -> Result<Vec<(&'static str, Vec<u8>)>, Failur
     let mut compiler =
         protox::Compiler::new([folder]).map_err(Failure::while_doing("proto/proto"))?;
     compiler.include_imports(true).include_source_info(true);
-    let files = ["flinkspark/v1/catalog.proto", "flinkspark/v1/jobs.proto"];
+    let files = [
+        "flinkspark/v1/catalog.proto",
+        "flinkspark/v1/jobs.proto",
+        "flinkspark/v1/server.proto",
+    ];
     compiler
         .open_files(files)
         .map_err(|cause| Failure::new(format!("{cause:?}")))?;

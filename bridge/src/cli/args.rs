@@ -547,6 +547,26 @@ pub(crate) enum OtherJobCommand {
         /// The run's id
         id: String,
     },
+    /// Forget jobs that have ended: their records and logs go, what they committed stays
+    Delete {
+        /// The runs' ids
+        #[arg(required_unless_present = "all_ended", value_name = "ID")]
+        ids: Vec<String>,
+        /// Every job that has finished, failed or was stopped
+        #[arg(long, conflicts_with = "ids")]
+        all_ended: bool,
+        /// Only those that ended so long ago, such as 7d
+        #[arg(long, value_name = "DURATION", value_parser = super::duration::parse_ms, requires = "all_ended")]
+        older_than: Option<u64>,
+    },
+    /// Show what became of a job: its starts, checkpoints now and then, trouble, and its end
+    Logs {
+        /// The run's id
+        id: String,
+        /// Go on until the job has ended
+        #[arg(long)]
+        follow: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

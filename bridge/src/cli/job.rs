@@ -1,6 +1,8 @@
 //! `flinkspark job`: runs, follows, explains and verifies jobs.
 
+mod ended;
 mod follow;
+mod logs;
 
 use super::args::{Format, JobOptions, OtherJobCommand, State, Target};
 use super::render::{self, Listing};
@@ -80,6 +82,22 @@ pub(super) async fn run(url: &str, output: Format, command: OtherJobCommand) -> 
             let job = answer(Client::connect(url).await?.jobs.resume(request).await)?;
             render::object(output, &describe(&job)).map(|()| exit::OK)
         }
+        OtherJobCommand::Delete {
+            ids,
+            all_ended: _,
+            older_than,
+        } => {
+            let mut client = Client::connect(url).await?;
+            let ids = match ids.is_empty() {
+                true => ended::ended(&mut client, older_than.unwrap_or(0)).await?,
+                false => ids,
+            };
+            ended::delete(&mut client, output, ids).await
+        }
+        OtherJobCommand::Logs { id, follow } => {
+            let mut client = Client::connect(url).await?;
+            logs::print(&mut client, output, id, follow).await
+        }
     }
 }
 
@@ -125,6 +143,24 @@ fn wire_state(state: State) -> v1::JobState {
     }
 }
 
+/// Every job in this state, the latest submission first.
+async fn all(client: &mut Client, state: v1::JobState) -> Result<Vec<v1::Job>> {
+    let (mut jobs, mut after) = (Vec::new(), String::new());
+    loop {
+        let request = v1::ListJobsRequest {
+            state: state.into(),
+            after,
+            limit: 0,
+        };
+        let page = answer(client.jobs.list(request).await)?;
+        jobs.extend(page.jobs);
+        match page.next {
+            Some(next) => after = next,
+            None => return Ok(jobs),
+        }
+    }
+}
+
 async fn list(client: &mut Client, output: Format, state: v1::JobState) -> Result<u8> {
     let mut listing = Listing::new(&[
         "id",
@@ -136,20 +172,9 @@ async fn list(client: &mut Client, output: Format, state: v1::JobState) -> Resul
         "rows_late",
         "submitted_at",
     ]);
-    let mut after = String::new();
-    loop {
-        let request = v1::ListJobsRequest {
-            state: state.into(),
-            after,
-            limit: 0,
-        };
-        let page = answer(client.jobs.list(request).await)?;
-        page.jobs.iter().for_each(|job| listing.push(describe(job)));
-        match page.next {
-            Some(next) => after = next,
-            None => return render::listing(output, &listing).map(|()| exit::OK),
-        }
-    }
+    let jobs = all(client, state).await?;
+    jobs.iter().for_each(|job| listing.push(describe(job)));
+    render::listing(output, &listing).map(|()| exit::OK)
 }
 
 fn describe(job: &v1::Job) -> Value {

@@ -88,7 +88,8 @@ impl From<&Error> for Failure {
 }
 
 impl Failure {
-    fn error(&self) -> Error {
+    /// The error again.
+    pub fn error(&self) -> Error {
         let kind = Kind::from_name(&self.kind).unwrap_or(Kind::Internal);
         let mut error = Error::from_wire(kind, self.code.clone(), self.message.clone());
         if let Some(detail) = &self.detail {

@@ -2,15 +2,19 @@
 //!
 //! A job lives from its submission to an end, and again each time it is resumed. Every object is made by
 //! a conditional create, so that two submissions of one id, or two ends of one life, have one winner; only
-//! the marks of starts are ever deleted. Invariant: what cannot be read whole is an error, never a job
+//! the marks of starts, old events, and all of a job that was deleted go. Invariant: what cannot be read whole is an error, never a job
 //! that is left out.
 
+mod deletion;
 mod encoding;
+mod events;
 mod lives;
 
 #[cfg(test)]
 mod tests;
 
+pub(super) use deletion::taken;
+pub use events::{Event, Happened};
 pub use lives::Life;
 
 use super::record::{JobId, JobRecord};
@@ -89,19 +93,26 @@ impl Records {
         self.store.create(&key, id.into()).await.map(drop)
     }
 
-    /// The record of an id.
+    /// The record of an id, unless the job was deleted.
     pub async fn get(&self, id: &JobId) -> Result<Option<JobRecord>> {
+        if self.is_deleted(id).await? {
+            return Ok(None);
+        }
         self.read(id.log(), "record").await
     }
 
-    /// Every job that was accepted. Two lists know of them, so that no lost file takes a job from both.
+    /// Every job that was accepted and not deleted. Two lists know of them, so that no lost file takes a job from both.
     ///
     /// Errors: what may pass; a damaged record is one job's.
     pub async fn all(&self) -> Result<Found> {
         let kept = self.logs_in(KEPT).await?;
         let submitted = self.logs_in(INDEX).await?;
+        let deleted = self.deleted().await?;
         let mut found = Found::default();
         for log in submitted.union(&kept).copied() {
+            if deleted.contains(&log) {
+                continue;
+            }
             match self.read::<JobRecord>(log, "record").await {
                 Ok(Some(record)) if record.id.log() == log => {
                     if !kept.contains(&log)

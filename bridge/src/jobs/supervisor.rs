@@ -4,6 +4,7 @@
 //! engine said that all output is committed or that it cannot be. What may pass never ends a job
 //! that the server is about to let go.
 
+mod ended;
 mod life;
 
 use super::bind::Planner;
@@ -11,7 +12,7 @@ use super::build::Explained;
 use super::end::Outcome;
 use super::engines::Engines;
 use super::record::{JobId, JobRecord, Options, Submission, Target};
-use super::records::{DamagedJob, Records};
+use super::records::{DamagedJob, Event, Happened, Records, taken};
 use super::run::Signal;
 use super::snapshot::{Retry, Snapshot, State, snapshot, tries};
 use crate::damage::{Damage, Object};
@@ -20,11 +21,15 @@ use flinkspark_model::port::Clock;
 use flinkspark_model::{Error, Kind, Result, fault};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The most jobs that run at once.
 const RUNNING_MAX: usize = 64;
+
+/// How often a checkpoint is noted among a job's events, at most.
+const CHECKPOINT_NOTED_EVERY: Duration = Duration::from_secs(60);
 
 /// The jobs of one server.
 pub struct Supervisor {
@@ -124,6 +129,9 @@ impl Supervisor {
         if let Some(record) = self.records.get(&id).await? {
             submission.matches(&record)?;
             return self.get(&id).await;
+        }
+        if self.records.is_deleted(&id).await? {
+            return Err(taken(&id));
         }
         self.check_room()?;
         let record = self.admit(submission.clone()).await?;
@@ -233,6 +241,11 @@ impl Supervisor {
             Some(_) => return self.get(id).await,
         };
         let asked = asked(self.records.request_stop(id, drain).await?);
+        let what = match asked {
+            Signal::Drain => Happened::DrainAsked,
+            _ => Happened::StopAsked,
+        };
+        self.note(id, Event::new(what, self.clock.now_ms())).await;
         if parked {
             self.live_again(record, life.number).await?;
         }
@@ -296,6 +309,7 @@ impl Supervisor {
         let id = record.id.clone();
         let now_ms = self.clock.now_ms();
         self.records.resume(&id, ended, now_ms).await?;
+        self.note(&id, Event::new(Happened::Resumed, now_ms)).await;
         self.records.came_further(&id).await?;
         let last = self.lock().by_id.remove(&id);
         if let Some(last) = last {

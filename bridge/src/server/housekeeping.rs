@@ -13,7 +13,7 @@ use flinkspark_model::log::LogId;
 use flinkspark_model::port::{Catalog, Datasets, Reference};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Kind, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -49,6 +49,9 @@ impl Housekeeping {
 
     /// Every dataset, every job and every grave once.
     async fn round(&self) {
+        if let Err(error) = self.deleted_jobs().await {
+            tracing::warn!(%error, "the files of deleted jobs were left for the next round");
+        }
         let held = match self.held().await {
             Ok(held) => held,
             // Who reads what is not known: nothing is deleted.
@@ -57,6 +60,15 @@ impl Housekeeping {
         self.metrics.garbage_waits(self.datasets(&held).await);
         self.jobs().await;
         self.graves(&held).await;
+    }
+
+    /// The files of jobs that were deleted go here, where nothing else reads them meanwhile.
+    async fn deleted_jobs(&self) -> Result<()> {
+        self.records.remove_deleted().await?;
+        for log in self.records.deleted().await? {
+            self.logs.forget_job(log);
+        }
+        Ok(())
     }
 
     /// What the jobs that go on hold.
@@ -81,6 +93,7 @@ impl Housekeeping {
             records: &self.records,
             pins,
             ids,
+            deleted: self.records.deleted().await?,
         })
     }
 
@@ -215,6 +228,8 @@ struct Held<'a> {
     pins: BTreeMap<DatasetId, Vec<SlotNo>>,
     /// Every job by its log.
     ids: BTreeMap<LogId, JobId>,
+    /// The logs of those that were deleted: they had ended for good.
+    deleted: BTreeSet<LogId>,
 }
 
 #[async_trait]
@@ -226,7 +241,7 @@ impl Holders for Held<'_> {
     async fn has_ended(&self, job: LogId) -> Result<bool> {
         match self.ids.get(&job) {
             Some(id) => self.records.ended_for_good(id).await,
-            None => Ok(false),
+            None => Ok(self.deleted.contains(&job)),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! Invariant: an answer to `Submit` is given only for a job that survives the server.
 
 use crate::jobs::{
-    Answer as VerifiedAnswer, JobId, Options, Snapshot, State, Submission, Supervisor, Target,
+    Answer as VerifiedAnswer, Event, JobId, Options, Snapshot, State, Submission, Supervisor,
+    Target,
 };
 use flinkspark_adapter::plan::Home;
 use flinkspark_model::error::Result;
@@ -57,6 +58,18 @@ impl Service {
         jobs.truncate(limit);
         let next = jobs.last().filter(|_| more).map(|job| job.id.clone());
         Ok(v1::ListJobsResponse { jobs, next })
+    }
+
+    async fn events_after(&self, request: v1::JobEventsRequest) -> Result<v1::JobEventsResponse> {
+        let id = JobId::new(&request.id)?;
+        let (events, ended) = self.jobs.events(&id, request.after).await?;
+        Ok(v1::JobEventsResponse {
+            events: events
+                .iter()
+                .map(|(n, event)| wire_event(*n, event))
+                .collect(),
+            ended,
+        })
     }
 
     async fn explained(&self, request: v1::ExplainRequest) -> Result<v1::ExplainResponse> {
@@ -167,6 +180,25 @@ impl v1::jobs_server::Jobs for Service {
             Ok(wire(&self.jobs.resume(&id).await?))
         };
         answer(resumed.await)
+    }
+
+    async fn delete(
+        &self,
+        request: Request<v1::DeleteJobRequest>,
+    ) -> Answer<v1::DeleteJobResponse> {
+        let deleted = async {
+            let id = JobId::new(&request.into_inner().id)?;
+            let deleted = self.jobs.delete(&id).await?;
+            Ok(v1::DeleteJobResponse { deleted })
+        };
+        answer(deleted.await)
+    }
+
+    async fn events(
+        &self,
+        request: Request<v1::JobEventsRequest>,
+    ) -> Answer<v1::JobEventsResponse> {
+        answer(self.events_after(request.into_inner()).await)
     }
 
     async fn watch(&self, request: Request<v1::WatchJobRequest>) -> Answer<Self::WatchStream> {
@@ -309,6 +341,28 @@ fn wire(snapshot: &Snapshot) -> v1::Job {
             tries: retry.tries,
             next_at_ms: retry.next_at_ms,
         }),
+    }
+}
+
+fn wire_event(number: u64, event: &Event) -> v1::JobEvent {
+    v1::JobEvent {
+        number,
+        at_ms: event.at_ms,
+        event: event.what.name().into(),
+        generation: event.generation,
+        progress: Some(v1::JobProgress {
+            rows_in: event.counts.rows_in,
+            rows_out: event.counts.rows_out,
+            late_rows: event.counts.rows_late,
+            checkpoint: event.counts.checkpoint,
+            ..v1::JobProgress::default()
+        }),
+        error: event
+            .failure
+            .as_ref()
+            .map(|failure| detail(&failure.error())),
+        tries: event.tries,
+        next_at_ms: event.next_at_ms,
     }
 }
 

@@ -305,8 +305,7 @@ impl Facts<'_> {
                 }
                 (state, _) => {
                     job = state.map(|state| JobFacts {
-                        // An ended job's last incarnation commits nothing that its manifest does not list.
-                        generation: state.generation + u64::from(self.is_over(state, name)),
+                        generation: self.owner(state, name),
                         retained: &state.manifests,
                     });
                     (Owner::Job(generation), true)
@@ -319,6 +318,17 @@ impl Facts<'_> {
             owner,
         };
         verdict(&staged, self.view, job)
+    }
+
+    /// The generation that owns the job, for the fate of what an earlier one staged.
+    fn owner(&self, state: &JobState, name: &SegmentName) -> Generation {
+        match (self.is_over(state, name), state.generation) {
+            // It was deleted, its log too: everything that it promised had been committed.
+            (true, 0) => Generation::MAX,
+            // An ended job's last incarnation commits nothing that its manifest does not list.
+            (true, generation) => generation + 1,
+            (false, generation) => generation,
+        }
     }
 
     /// Whether the job has ended and the segment is older than the grace.

@@ -124,6 +124,13 @@ impl Logs {
         drivers.remove(root);
     }
 
+    /// Lets go of what is kept in memory of a job whose log is gone.
+    pub fn forget_job(&self, id: LogId) {
+        if let Ok(root) = Key::new("jobs").and_then(|jobs| jobs.join(id)) {
+            self.forget(&root);
+        }
+    }
+
     fn driver(&self, id: LogId, dataset: Option<DatasetId>) -> Result<Arc<Driver>> {
         let kind = if dataset.is_some() {
             "datasets"

@@ -232,3 +232,82 @@ fn an_id_that_could_leave_its_folder_is_refused() {
         assert_eq!(JobId::new(id).unwrap_err().code(), "FS0901", "{id}");
     }
 }
+
+#[tokio::test]
+async fn the_latest_events_are_kept_and_their_numbers_grow() {
+    let records = Records::new(Arc::new(Objects::memory()));
+    let record = record("a", "x");
+    records.create(&record).await.unwrap().unwrap();
+    let submitted = records.events(&record, None).await.unwrap();
+    assert_eq!(submitted, [(0, Event::new(Happened::Submitted, 1))]);
+    let most = super::events::EVENTS_MAX;
+    for at_ms in 1..=most + 10 {
+        let error = flinkspark_model::Error::new(Kind::Unavailable, "FS1001", "a full disk");
+        let event = Event::new(Happened::Trouble, at_ms).because(Some(&error));
+        records.note(&record.id, &event.again(3, 9)).await.unwrap();
+    }
+    let events = records.events(&record, None).await.unwrap();
+    let numbers: Vec<u64> = events.iter().map(|(number, _)| *number).collect();
+    let kept: Vec<u64> = [0].into_iter().chain(11..=most + 10).collect();
+    assert_eq!(numbers, kept);
+    assert!(
+        events
+            .iter()
+            .skip(1)
+            .all(|(number, event)| *number == event.at_ms)
+    );
+    // Asked again, only what is new comes.
+    let after = records.events(&record, Some(most + 8)).await.unwrap();
+    assert_eq!(after.len(), 2);
+    let last = &after[1].1;
+    assert_eq!((last.tries, last.next_at_ms), (3, Some(9)));
+    assert_eq!(last.failure.as_ref().unwrap().error().code(), "FS1001");
+}
+
+#[tokio::test]
+async fn two_who_note_at_once_lose_nothing() {
+    let records = Records::new(Arc::new(Objects::memory()));
+    let record = record("a", "x");
+    let event = |at_ms| Event::new(Happened::Started, at_ms);
+    let (one, two) = (event(1), event(2));
+    let (a, b) = tokio::join!(
+        records.note(&record.id, &one),
+        records.note(&record.id, &two)
+    );
+    a.and(b).unwrap();
+    assert_eq!(records.events(&record, Some(0)).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_deleted_job_is_not_found_and_leaves_nothing_but_its_name() {
+    let store = Arc::new(Objects::memory());
+    let records = Records::new(store.clone());
+    let (gone, stays) = (record("a", "x"), record("b", "x"));
+    for record in [&gone, &stays] {
+        records.create(record).await.unwrap().unwrap();
+        let end = End::new(Outcome::Stopped, Counts::default(), 5);
+        records.finish(&record.id, 1, &end).await.unwrap();
+        records.started(&record.id, 1).await.unwrap();
+        let event = Event::new(Happened::Stopped, 5);
+        records.note(&record.id, &event).await.unwrap();
+    }
+    assert!(records.delete(&gone.id).await.unwrap());
+    assert!(!records.delete(&gone.id).await.unwrap());
+    for _ in 0..2 {
+        assert_eq!(records.get(&gone.id).await.unwrap(), None);
+        let found = records.all().await.unwrap();
+        assert_eq!(
+            (found.records, found.damaged),
+            (vec![stays.clone()], vec![])
+        );
+        assert!(records.is_deleted(&gone.id).await.unwrap());
+        records.remove_deleted().await.unwrap();
+    }
+    assert!(!records.is_deleted(&stays.id).await.unwrap());
+    let root = Key::new("jobs").unwrap().join(gone.id.log().0).unwrap();
+    for folder in ["", "/events", "/starts"] {
+        let folder = Key::new(&format!("{root}{folder}")).unwrap();
+        assert_eq!(store.list(&folder).await.unwrap(), [], "{folder}");
+    }
+    assert!(records.get(&stays.id).await.unwrap().is_some());
+}

@@ -6,6 +6,7 @@ use super::{Supervisor, asked};
 use crate::jobs::end::{End, Outcome};
 use crate::jobs::pace::{self, Next};
 use crate::jobs::record::JobRecord;
+use crate::jobs::records::Happened;
 use crate::jobs::run::{Ended, Incarnation, Progress, Signal};
 use crate::jobs::snapshot::{Retry, Snapshot, State, snapshot};
 use flinkspark_model::{Error, Result};
@@ -45,6 +46,8 @@ impl Supervisor {
             match pace::after(ended, closed, tries, record.options.retries_max) {
                 Next::End(outcome) => return self.end(record, outcome, sender).await,
                 Next::Suspend => {
+                    let event = self.event(Happened::Suspended, sender);
+                    self.note(&record.id, event).await;
                     sender.send_modify(|snapshot| snapshot.state = State::Suspended);
                     return;
                 }
@@ -92,6 +95,8 @@ impl Supervisor {
         self.records
             .started(&record.id, self.clock.now_ms())
             .await?;
+        let event = self.event(Happened::Started, sender);
+        self.note(&record.id, event).await;
         let report = |progress: Progress| {
             if progress.advanced {
                 advanced.notify_one();
@@ -112,6 +117,7 @@ impl Supervisor {
         let ended = tokio::select! {
             ended = incarnation.run(&report) => ended,
             never = self.outlive(record, advanced) => match never {},
+            never = self.note_checkpoints(&record.id, sender) => match never {},
         };
         self.forget_starts(record).await;
         ended
@@ -158,6 +164,8 @@ impl Supervisor {
             })
         };
         let next_at_ms = self.clock.now_ms().saturating_add(pause_ms);
+        let event = self.event(Happened::Trouble, sender).because(Some(&error));
+        self.note(&record.id, event.again(tries, next_at_ms)).await;
         sender.send_modify(|snapshot| snapshot.retry = retry(Some(next_at_ms)));
         let mut closing = self.closing.subscribe();
         // A sender that is gone has nothing more to say.
@@ -181,6 +189,15 @@ impl Supervisor {
             tracing::error!(job = %record.id, %error, "the end of a job could not be written");
             end.clone()
         });
+        let happened = match &end.outcome {
+            Outcome::Finished => Happened::Finished,
+            Outcome::Stopped => Happened::Stopped,
+            Outcome::Failed(_) => Happened::Failed,
+            Outcome::Parked(_) => Happened::Parked,
+        };
+        let event = self.event(happened, sender);
+        let event = event.because(end.outcome.error().as_ref());
+        self.note(&record.id, event).await;
         sender.send_modify(|now| {
             let progress = now.progress;
             *now = snapshot(record.clone(), Some(end.clone()));
