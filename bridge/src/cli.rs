@@ -5,6 +5,7 @@
 
 mod args;
 mod catalog;
+mod config;
 mod dataset;
 mod demo;
 mod duration;
@@ -20,12 +21,14 @@ mod transaction;
 mod transfer;
 mod verify;
 
+use crate::config::{Overrides, Source};
 use crate::workers::no_threads;
-use crate::{config, exit, pages};
+use crate::{exit, pages};
 use args::{Cli, Command, ConfigCommand, JobCommand};
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use flinkspark_model::{Error, Kind, Result};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -36,8 +39,8 @@ pub fn main() -> ExitCode {
         eprintln!("{error}");
         return exit::code(&error).into();
     }
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let (cli, said) = match parse() {
+        Ok(parsed) => parsed,
         Err(error) => {
             let help = matches!(
                 error.kind(),
@@ -52,13 +55,22 @@ pub fn main() -> ExitCode {
             };
         }
     };
-    match run(cli) {
+    match run(cli, said) {
         Ok(code) => code.into(),
         Err(error) => {
             eprintln!("{error}");
             exit::code(&error).into()
         }
     }
+}
+
+/// What is typed, and where its values come from.
+fn parse() -> std::result::Result<(Cli, BTreeMap<&'static str, Source>), clap::Error> {
+    let mut matches = Cli::command().try_get_matches()?;
+    let said = Overrides::said(&matches);
+    let cli = Cli::from_arg_matches_mut(&mut matches);
+    let cli = cli.map_err(|error| error.format(&mut Cli::command()))?;
+    Ok((cli, said))
 }
 
 /// A wrong command, in the form of every other error.
@@ -86,22 +98,18 @@ fn usage(error: &clap::Error) -> std::io::Result<()> {
     )
 }
 
-fn run(cli: Cli) -> Result<u8> {
+fn run(cli: Cli, said: BTreeMap<&'static str, Source>) -> Result<u8> {
     match cli.command {
-        Command::Serve(overrides) => serve::run(&overrides).map(|()| exit::OK),
+        Command::Serve(mut overrides) => {
+            overrides.said = said;
+            serve::run(&overrides).map(|()| exit::OK)
+        }
         Command::Demo(args) => demo::run(args.keep, args.plant),
         Command::Catalog(command) => catalog::run(cli.output, &command).map(|()| exit::OK),
-        Command::Config(ConfigCommand::Show(overrides)) => {
-            let config = config::Config::load(&overrides)?;
-            let text = toml::to_string(&config).map_err(|cause| {
-                Error::new(
-                    Kind::Internal,
-                    "FS0007",
-                    "the configuration cannot be shown",
-                )
-                .with_source(cause)
-            })?;
-            render::text(&text).map(|()| exit::OK)
+        Command::Config(mut command) => {
+            let ConfigCommand::Show { overrides, .. } = &mut command;
+            overrides.said = said;
+            until_interrupted(config::run(&cli.url, cli.output, command))
         }
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -10,6 +10,7 @@ use flinkspark_proto::error::from_status;
 use flinkspark_proto::v1;
 use flinkspark_proto::v1::catalog_client::CatalogClient;
 use flinkspark_proto::v1::jobs_client::JobsClient;
+use flinkspark_proto::v1::server_client::ServerClient;
 use tonic::transport::Channel;
 
 /// A connection; clones share it.
@@ -19,6 +20,8 @@ pub struct Client {
     pub catalog: CatalogClient<Channel>,
     /// Jobs.
     pub jobs: JobsClient<Channel>,
+    /// The server itself.
+    pub server: ServerClient<Channel>,
     /// Rows.
     pub flight: Flight,
 }
@@ -32,6 +35,7 @@ impl Client {
                 .max_decoding_message_size(limits::MESSAGE_BYTES_MAX),
             jobs: JobsClient::new(channel.clone())
                 .max_decoding_message_size(limits::MESSAGE_BYTES_MAX),
+            server: ServerClient::new(channel.clone()),
             flight: Flight::over(channel),
         })
     }

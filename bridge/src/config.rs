@@ -5,6 +5,7 @@
 use crate::memory::Size;
 use flinkspark_model::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,8 @@ pub const GRPC_DEFAULT: &str = "127.0.0.1:7070";
 pub const HTTP_DEFAULT: &str = "127.0.0.1:7071";
 /// Where clients look for the bridge when nothing is said.
 pub const URL_DEFAULT: &str = "http://127.0.0.1:7070";
+/// The keys of every setting, in the order in which they are shown.
+pub const KEYS: [&str; 5] = ["data_dir", "grpc", "http", "log", "memory"];
 /// How long a shutdown may take, in milliseconds.
 pub const SHUTDOWN_MS: u64 = 22_000;
 
@@ -67,14 +70,90 @@ pub struct Overrides {
     /// The memory that jobs share: 4GiB, 512MiB or 60%
     #[arg(long, env = "FLINKSPARK_MEMORY", value_name = "SIZE")]
     pub memory: Option<Size>,
+    /// What of this flags say and what the environment does; a value of which nothing is known is a flag's.
+    #[arg(skip)]
+    pub said: BTreeMap<&'static str, Source>,
 }
 
-impl Config {
+impl Overrides {
+    /// What a command line says of where its values come from.
+    pub fn said(matches: &clap::ArgMatches) -> BTreeMap<&'static str, Source> {
+        let mut innermost = matches;
+        while let Some((_, below)) = innermost.subcommand() {
+            innermost = below;
+        }
+        let source = |key: &&'static str| {
+            // A command that takes no such flag says nothing of it.
+            innermost.try_contains_id(key).ok().filter(|said| *said)?;
+            match innermost.value_source(key)? {
+                clap::parser::ValueSource::CommandLine => Some((*key, Source::Flag)),
+                clap::parser::ValueSource::EnvVariable => Some((*key, Source::Environment)),
+                _ => None,
+            }
+        };
+        let keys = KEYS.iter().chain(["config"].iter());
+        keys.filter_map(source).collect()
+    }
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The command line.
+    Flag,
+    /// A variable of the environment.
+    Environment,
+    /// The configuration file.
+    File,
+    /// Nobody said anything.
+    Default,
+}
+
+impl Source {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flag => "flag",
+            Self::Environment => "environment",
+            Self::File => "file",
+            Self::Default => "default",
+        }
+    }
+}
+
+/// One setting as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The key, as a file has it.
+    pub name: &'static str,
+    /// The value, as text.
+    pub value: String,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// A configuration, and where its values come from.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The values.
+    pub config: Config,
+    sources: BTreeMap<&'static str, Source>,
+}
+
+impl From<Config> for Resolved {
+    /// Values that somebody made up: nothing is known of where they come from.
+    fn from(config: Config) -> Self {
+        let sources = BTreeMap::new();
+        Self { config, sources }
+    }
+}
+
+impl Resolved {
     /// Reads the file, where there is one, and applies the overrides.
     pub fn load(overrides: &Overrides) -> Result<Self> {
-        let mut config = match &overrides.config {
+        let (mut config, in_file) = match &overrides.config {
             Some(path) => read(path)?,
-            None => Self::default(),
+            None => (Config::default(), toml::Table::new()),
         };
         let Overrides {
             config: _,
@@ -83,14 +162,56 @@ impl Config {
             http,
             log,
             memory,
+            said,
         } = overrides.clone();
+        let given = [
+            data_dir.is_some(),
+            grpc.is_some(),
+            http.is_some(),
+            log.is_some(),
+            memory.is_some(),
+        ];
+        let source = |(key, given): (&'static str, bool)| {
+            let source = match given {
+                true => said.get(key).copied().unwrap_or(Source::Flag),
+                false if in_file.contains_key(key) => Source::File,
+                false => Source::Default,
+            };
+            (key, source)
+        };
+        let sources = KEYS.into_iter().zip(given).map(source).collect();
         config.data_dir = data_dir.unwrap_or(config.data_dir);
         config.grpc = grpc.unwrap_or(config.grpc);
         config.http = http.unwrap_or(config.http);
         config.log = log.unwrap_or(config.log);
         config.memory = memory.unwrap_or(config.memory);
         config.validate()?;
-        Ok(config)
+        Ok(Self { config, sources })
+    }
+
+    /// Every setting, in the order of [`KEYS`].
+    pub fn settings(&self) -> Result<Vec<Setting>> {
+        let table = toml::Table::try_from(&self.config).map_err(|cause| {
+            let what = "the configuration cannot be shown";
+            Error::new(Kind::Internal, "FS0007", what).with_source(cause)
+        })?;
+        let setting = |name: &'static str| Setting {
+            name,
+            value: match table.get(name) {
+                Some(toml::Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+                None => String::new(),
+            },
+            source: self.sources.get(name).copied().unwrap_or(Source::Default),
+        };
+        Ok(KEYS.into_iter().map(setting).collect())
+    }
+}
+
+impl Config {
+    /// Reads the file, where there is one, and applies the overrides.
+    pub fn load(overrides: &Overrides) -> Result<Self> {
+        Resolved::load(overrides).map(|resolved| resolved.config)
     }
 
     /// Refuses what must not be served: an address that others can reach, as long as there is no
@@ -113,7 +234,8 @@ impl Config {
     }
 }
 
-fn read(path: &Path) -> Result<Config> {
+/// A file's configuration, and the keys that stand in it.
+fn read(path: &Path) -> Result<(Config, toml::Table)> {
     let refuse = |cause: String| {
         Error::new(
             Kind::Invalid,
@@ -124,7 +246,9 @@ fn read(path: &Path) -> Result<Config> {
         .with_hint("`flinkspark config show` prints every key with its default")
     };
     let text = std::fs::read_to_string(path).map_err(|cause| refuse(cause.to_string()))?;
-    toml::from_str(&text).map_err(|cause| refuse(cause.to_string()))
+    let config = toml::from_str(&text).map_err(|cause| refuse(cause.to_string()))?;
+    let table = toml::from_str(&text).map_err(|cause| refuse(cause.to_string()))?;
+    Ok((config, table))
 }
 
 fn data_dir_default() -> PathBuf {
@@ -158,6 +282,39 @@ mod tests {
         let config = Config::load(&overrides).unwrap();
         assert_eq!((config.grpc.port(), config.http.port()), (1, 3));
         assert_eq!(config.log, Config::default().log);
+    }
+
+    #[test]
+    fn each_value_says_where_it_comes_from() {
+        let (_dir, mut overrides) = file("grpc = \"127.0.0.1:1\"\nhttp = \"127.0.0.1:2\"");
+        overrides.http = Some("127.0.0.1:3".parse().unwrap());
+        overrides.log = Some("info".into());
+        overrides.said = BTreeMap::from([("log", Source::Environment), ("http", Source::Flag)]);
+        let settings = Resolved::load(&overrides).unwrap().settings().unwrap();
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|setting| (setting.name, setting.value.as_str(), setting.source.name()))
+            .collect();
+        let data_dir = Config::default().data_dir;
+        let memory = Config::default().memory.to_string();
+        assert_eq!(
+            settings,
+            [
+                ("data_dir", data_dir.to_str().unwrap(), "default"),
+                ("grpc", "127.0.0.1:1", "file"),
+                ("http", "127.0.0.1:3", "flag"),
+                ("log", "info", "environment"),
+                ("memory", memory.as_str(), "default"),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_key_of_a_configuration_is_shown() {
+        let table = toml::Table::try_from(Config::default()).unwrap();
+        let keys: Vec<&str> = table.keys().map(String::as_str).collect();
+        assert_eq!(keys.len(), KEYS.len());
+        assert!(keys.iter().all(|key| KEYS.contains(key)), "{keys:?}");
     }
 
     #[test]

@@ -14,11 +14,12 @@ mod inspect;
 mod jobs;
 mod limits;
 mod readiness;
+mod settings;
 
 pub use datadir::DataDir;
 pub use inspect::inspect;
 
-use crate::config::{Config, SHUTDOWN_MS};
+use crate::config::{Resolved, SHUTDOWN_MS};
 use crate::damage::Damage;
 use crate::jobs::{Engines, Planner, Questions, Records, Supervisor, Turns, clear_scratch};
 use crate::memory;
@@ -36,6 +37,7 @@ use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy, Heads};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::v1::catalog_server::CatalogServer;
 use flinkspark_proto::v1::jobs_server::JobsServer;
+use flinkspark_proto::v1::server_server::ServerServer;
 use housekeeping::Housekeeping;
 use readiness::Readiness;
 use std::net::SocketAddr;
@@ -81,7 +83,9 @@ pub struct Server {
 
 impl Server {
     /// Opens the data directory, catches up, takes requests, and then goes on with jobs.
-    pub async fn start(config: Config) -> Result<Self> {
+    pub async fn start(resolved: impl Into<Resolved>) -> Result<Self> {
+        let resolved = resolved.into();
+        let config = &resolved.config;
         config.validate()?;
         let budget = Budget::new(config.memory.resolve(memory::machine_bytes())?);
         tracing::info!(bytes = budget.limit(), "memory budget");
@@ -96,6 +100,7 @@ impl Server {
         ));
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let settings = settings::Service::new(&resolved, grpc, http, clock.now_ms())?;
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let damage = Damage::default();
         let local = Local::open(data_dir.path()).await?;
@@ -198,6 +203,7 @@ impl Server {
             tokio::spawn(serve_grpc(
                 grpc_port,
                 parts.clone(),
+                settings,
                 components,
                 location,
                 health_service,
@@ -340,6 +346,7 @@ async fn closed(mut closing: watch::Receiver<bool>) {
 async fn serve_grpc<H: Health>(
     port: Port,
     parts: Parts,
+    settings: settings::Service,
     components: flight::Components,
     location: String,
     health_service: HealthServer<H>,
@@ -360,6 +367,7 @@ async fn serve_grpc<H: Health>(
         .add_service(flight::service(components))
         .add_service(flight::admitted(catalog, &memory))
         .add_service(flight::admitted(jobs, &memory))
+        .add_service(flight::admitted(ServerServer::new(settings), &memory))
         .add_service(health_service)
         .serve_with_incoming_shutdown(port.incoming(), closed(closing));
     served.await.map_err(|cause| {

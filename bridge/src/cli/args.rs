@@ -587,6 +587,12 @@ pub(crate) enum CatalogCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Print the configuration in force, in TOML
-    Show(Overrides),
+    /// Print the settings in force and where each comes from: the server's, where one answers at the URL and no flag is given
+    Show {
+        #[command(flatten)]
+        overrides: Overrides,
+        /// Ask no server: print what one that starts here would have
+        #[arg(long)]
+        offline: bool,
+    },
 }

@@ -1,6 +1,6 @@
 //! `flinkspark serve`: runs the server until it is told to stop.
 
-use crate::config::{Config, Overrides};
+use crate::config::{Overrides, Resolved};
 use crate::server::Server;
 use crate::workers::{STACK_BYTES, no_threads};
 use flinkspark_model::{Error, Kind, Result};
@@ -9,7 +9,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Serves until SIGTERM or Ctrl-C; jobs are suspended, not drained.
 pub(super) fn run(overrides: &Overrides) -> Result<()> {
-    let config = Config::load(overrides)?;
+    let resolved = Resolved::load(overrides)?;
+    let config = &resolved.config;
     let filter = EnvFilter::try_new(&config.log).map_err(|cause| {
         Error::new(
             Kind::Invalid,
@@ -30,7 +31,7 @@ pub(super) fn run(overrides: &Overrides) -> Result<()> {
         .map_err(no_threads)?;
     let served = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(no_threads)?;
-        let server = Server::start(config).await?;
+        let server = Server::start(resolved).await?;
         eprintln!(
             "flinkspark is ready: gRPC on {}, HTTP on {}",
             server.grpc(),

@@ -3,6 +3,7 @@
 use flinkspark_integration_tests::Step;
 use flinkspark_integration_tests::command::{Build, binary};
 use flinkspark_integration_tests::server::{Flights, Server, serve};
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
@@ -164,5 +165,44 @@ fn the_demo_tells_its_story_and_loses_nothing() -> Step {
     for text in ["336776 rows", "stream equals batch", "lost 0, doubled 0"] {
         assert!(said.out.contains(text), "{text} in {}", said.out);
     }
+    Ok(())
+}
+
+#[test]
+fn the_settings_in_force_are_the_servers_and_say_where_they_come_from() -> Step {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("data");
+    let server = Server::start(&data)?;
+    let show = |arguments: &[&str]| -> Step<BTreeMap<String, (String, String)>> {
+        let show = [&["config", "show", "-o", "json"], arguments].concat();
+        let rows = server.must(&show)?.json()?;
+        let rows = rows.as_array().ok_or("settings are a list")?.clone();
+        let text = |row: &serde_json::Value, key: &str| row[key].as_str().map(str::to_owned);
+        let setting = |row: &serde_json::Value| {
+            let pair = (text(row, "value")?, text(row, "source")?);
+            Some((text(row, "name")?, pair))
+        };
+        Ok(rows.iter().filter_map(setting).collect())
+    };
+    let of_server = show(&[])?;
+    let path = data.to_str().ok_or("the path is text")?;
+    assert_eq!(of_server["data_dir"], (path.into(), "flag".into()));
+    assert_eq!(of_server["grpc"], (server.grpc().into(), "flag".into()));
+    assert_eq!(of_server["memory"].1, "default");
+    let text = server.must(&["config", "show"])?.out;
+    assert!(text.starts_with("# the server at http://"), "{text}");
+
+    // Here nothing of it holds, and a flag asks for what would be.
+    let here = show(&["--offline"])?;
+    assert_eq!(here["grpc"], ("127.0.0.1:7070".into(), "default".into()));
+    let would_be = show(&["--http", "127.0.0.1:1"])?;
+    assert_eq!(would_be["http"], ("127.0.0.1:1".into(), "flag".into()));
+    assert_eq!(would_be["grpc"].1, "default");
+    let nobody = ["--url", "http://127.0.0.1:1", "config", "show"];
+    let said = flinkspark_integration_tests::command::run(&nobody)?;
+    assert!(
+        said.code == Some(0) && said.err.contains("no server answers"),
+        "{said:?}"
+    );
     Ok(())
 }
