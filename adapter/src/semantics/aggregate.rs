@@ -46,41 +46,36 @@ pub enum Aggregate {
 }
 
 impl Aggregate {
-    /// Every name in SQL.
-    pub const NAMES: [&str; 14] = [
-        "COUNT",
-        "SUM",
-        "AVG",
-        "MIN",
-        "MAX",
-        "FIRST_VALUE",
-        "LAST_VALUE",
-        "ARRAY_AGG",
-        "VAR_POP",
-        "VAR_SAMP",
-        "VARIANCE",
-        "STDDEV_POP",
-        "STDDEV_SAMP",
-        "STDDEV",
+    /// Every name in SQL, and what it stands for.
+    const NAMED: [(&str, Self); 14] = [
+        ("COUNT", Self::Count),
+        ("SUM", Self::Sum),
+        ("AVG", Self::Avg),
+        ("MIN", Self::Min),
+        ("MAX", Self::Max),
+        ("FIRST_VALUE", Self::First),
+        ("LAST_VALUE", Self::Last),
+        ("ARRAY_AGG", Self::ArrayAgg),
+        ("VAR_POP", Self::VarPop),
+        ("VAR_SAMP", Self::VarSamp),
+        ("VARIANCE", Self::VarSamp),
+        ("STDDEV_POP", Self::StddevPop),
+        ("STDDEV_SAMP", Self::StddevSamp),
+        ("STDDEV", Self::StddevSamp),
     ];
+
+    /// Every name in SQL.
+    pub fn names() -> Vec<&'static str> {
+        Self::NAMED.map(|(name, _)| name).to_vec()
+    }
 
     /// The function with this name, compared without case.
     pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name.to_ascii_uppercase().as_str() {
-            "COUNT" => Self::Count,
-            "SUM" => Self::Sum,
-            "AVG" => Self::Avg,
-            "MIN" => Self::Min,
-            "MAX" => Self::Max,
-            "FIRST_VALUE" => Self::First,
-            "LAST_VALUE" => Self::Last,
-            "ARRAY_AGG" => Self::ArrayAgg,
-            "VAR_POP" => Self::VarPop,
-            "VAR_SAMP" | "VARIANCE" => Self::VarSamp,
-            "STDDEV_POP" => Self::StddevPop,
-            "STDDEV_SAMP" | "STDDEV" => Self::StddevSamp,
-            _ => return None,
-        })
+        let named = |(known, _): &&(&str, Self)| known.eq_ignore_ascii_case(name);
+        Self::NAMED
+            .iter()
+            .find(named)
+            .map(|(_, aggregate)| *aggregate)
     }
 
     /// The name in SQL.

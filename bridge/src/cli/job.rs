@@ -2,6 +2,7 @@
 
 mod ended;
 mod follow;
+mod functions;
 mod logs;
 
 use super::args::{Format, JobOptions, OtherJobCommand, State, Target};
@@ -10,8 +11,6 @@ use super::rows::instant;
 use super::statements;
 use crate::client::{Client, answer};
 use crate::exit;
-use flinkspark_adapter::front::flink;
-use flinkspark_adapter::semantics::ledger;
 use flinkspark_model::port::Entropy;
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::v1;
@@ -29,7 +28,7 @@ pub(super) async fn run(url: &str, output: Format, command: OtherJobCommand) -> 
             options,
         } => {
             let Some(file) = file else {
-                return functions(output);
+                return functions::print(output);
             };
             let request = v1::ExplainRequest {
                 text: statements::substituted(&statements::read(&file)?, &var)?,
@@ -199,42 +198,6 @@ fn describe(job: &v1::Job) -> Value {
         "next_try_at": job.retry.as_ref().and_then(|retry| retry.next_at_ms).map(time),
         "error": job.error.as_ref().map(|error| of_wire(error).to_string()),
     })
-}
-
-/// Lists what a job may call, and the ledger of differences.
-fn functions(output: Format) -> Result<u8> {
-    let groups = flink::functions();
-    if output != Format::Table {
-        let functions = groups.iter().flat_map(|group| {
-            let named = group.names.iter();
-            named.map(|name| json!({"function": name, "kind": group.title}))
-        });
-        let differences = ledger::ENTRIES.iter().map(|entry| {
-            json!({"difference": entry.id, "text": entry.difference, "way_out": entry.way_out})
-        });
-        let all: Vec<_> = functions.chain(differences).collect();
-        let text = match output {
-            Format::Jsonl => all.iter().map(|one| format!("{one}\n")).collect(),
-            _ => format!("{}\n", json!(all)),
-        };
-        render::text(&text)?;
-        return Ok(exit::OK);
-    }
-    let mut text = String::new();
-    for group in groups {
-        text.push_str(&format!(
-            "{}:\n  {}\n\n",
-            group.title,
-            group.names.join(", ")
-        ));
-    }
-    text.push_str("known differences, by the entries that refusals name:\n");
-    for entry in ledger::ENTRIES {
-        let (id, difference, way_out) = (entry.id, entry.difference, entry.way_out);
-        text.push_str(&format!("  {id}: {difference}\n    instead: {way_out}\n"));
-    }
-    render::text(&text)?;
-    Ok(exit::OK)
 }
 
 pub(super) fn explain(output: Format, explained: v1::ExplainResponse) -> Result<u8> {

@@ -36,6 +36,11 @@ impl Listing {
     pub(crate) fn push(&mut self, row: Value) {
         self.rows.push(row);
     }
+
+    /// Adds the rows of another one, whose columns show in JSON only.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+    }
 }
 
 /// Prints a listing: a table, one array, or a line a row.

@@ -2,9 +2,12 @@
 //!
 //! Invariant: whatever is listed is known to the binder, at least with some arguments.
 
+mod signatures;
+
 use super::{call, over};
 use crate::semantics::aggregate::Aggregate;
 use crate::semantics::function;
+pub use signatures::signatures;
 
 /// Functions of one kind.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ pub fn functions() -> Vec<Group> {
     let others = [
         group("conditions", &call::CONDITIONAL),
         group("units of time", &call::WITH_UNITS),
-        group("aggregates", &Aggregate::NAMES),
+        group("aggregates", &Aggregate::names()),
         group("OVER alone", &over::ALONE),
     ];
     named.into_iter().chain(others).collect()

@@ -41,7 +41,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use functions::{Group, functions};
+pub use functions::{Group, functions, signatures};
 pub use types::arrow_type;
 
 use crate::plan::{Column, Home, Job};
