@@ -210,24 +210,8 @@ pub(crate) struct RegisterArgs {
     /// Take the schema from this file
     #[arg(long, value_name = "FILE")]
     pub like: PathBuf,
-    /// The column that carries event time
-    #[arg(long, value_name = "COLUMN", requires = "watermark_delay")]
-    pub time_attribute: Option<String>,
-    /// How late an event may be, such as 24h
-    #[arg(long, value_name = "DURATION", value_parser = super::duration::parse_ms, requires = "time_attribute")]
-    pub watermark_delay: Option<u64>,
-    /// What happens to event times finer than a millisecond
-    #[arg(long, value_enum, default_value = "exact")]
-    pub time_precision: Precision,
-    /// Flink's name: catalog.database.table
-    #[arg(long, value_name = "IDENTIFIER")]
-    pub flink: Option<String>,
-    /// Spark's name: catalog.namespace.table
-    #[arg(long, value_name = "IDENTIFIER")]
-    pub spark: Option<String>,
-    /// A column of the primary key; may be repeated
-    #[arg(long, value_name = "COLUMN")]
-    pub primary_key: Vec<String>,
+    #[command(flatten)]
+    pub traits: TraitArgs,
     /// More data may come for ever
     #[arg(long)]
     pub unbounded: bool,
@@ -235,19 +219,9 @@ pub(crate) struct RegisterArgs {
     pub files: FileArgs,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct AlterArgs {
-    /// An id, a name, or a handle
-    pub reference: String,
-    /// Flink's name: catalog.database.table
-    #[arg(long, value_name = "IDENTIFIER")]
-    pub flink: Option<String>,
-    /// Spark's name: catalog.namespace.table
-    #[arg(long, value_name = "IDENTIFIER")]
-    pub spark: Option<String>,
-    /// A column of the primary key; may be repeated
-    #[arg(long, value_name = "COLUMN")]
-    pub primary_key: Vec<String>,
+// What is said of a dataset when it is registered, and may be said otherwise later; no documentation comment here, too.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TraitArgs {
     /// The column that carries event time
     #[arg(long, value_name = "COLUMN", requires = "watermark_delay")]
     pub time_attribute: Option<String>,
@@ -257,6 +231,23 @@ pub(crate) struct AlterArgs {
     /// What happens to event times finer than a millisecond
     #[arg(long, value_enum, default_value = "exact")]
     pub time_precision: Precision,
+    /// Flink's name: catalog.database.table
+    #[arg(long, value_name = "IDENTIFIER")]
+    pub flink: Option<String>,
+    /// Spark's name: catalog.namespace.table
+    #[arg(long, value_name = "IDENTIFIER")]
+    pub spark: Option<String>,
+    /// A column of the primary key; may be repeated
+    #[arg(long, value_name = "COLUMN")]
+    pub primary_key: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AlterArgs {
+    /// An id, a name, or a handle
+    pub reference: String,
+    #[command(flatten)]
+    pub traits: TraitArgs,
     /// Whether more data may come for ever
     #[arg(long, value_enum, value_name = "WHETHER")]
     pub ends: Option<Ends>,
@@ -377,12 +368,19 @@ pub(crate) struct SqlArgs {
     /// Run these statements
     #[arg(short, long, value_name = "STATEMENTS", conflicts_with = "file")]
     pub execute: Option<String>,
+    /// The engine of INSERTs and of questions (default: batch, or what SET 'execution.runtime-mode' says)
+    #[arg(long, value_enum)]
+    pub on: Option<Target>,
+    #[command(flatten)]
+    pub run: Running,
+}
+
+// How the jobs of a script are run. No documentation comment: clap would take it for what the command is about.
+#[derive(Debug, Args)]
+pub(crate) struct Running {
     /// What ${NAME} stands for in the statements; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = super::statements::variable)]
     pub var: Vec<(String, String)>,
-    /// The engine of INSERTs (default: batch, or what SET 'execution.runtime-mode' says)
-    #[arg(long, value_enum)]
-    pub on: Option<Target>,
     /// The id of the INSERT's run, of several with -1, -2 ... behind it: the same id attaches to the run that exists
     #[arg(long)]
     pub id: Option<String>,
@@ -456,20 +454,11 @@ pub(crate) enum State {
 pub(crate) struct RunArgs {
     /// A file with the job's SQL: one statement or several; - for standard input
     pub file: PathBuf,
-    /// What ${NAME} stands for in it; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_parser = super::statements::variable)]
-    pub var: Vec<(String, String)>,
     /// The engine
     #[arg(long, value_enum)]
     pub on: Target,
-    /// The run's id, of several with -1, -2 ... behind it: the same id attaches to the run that exists
-    #[arg(long)]
-    pub id: Option<String>,
-    /// How long the bridge may be away
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::duration::parse_ms)]
-    pub reconnect: u64,
     #[command(flatten)]
-    pub options: JobOptions,
+    pub run: Running,
 }
 
 #[derive(Debug, Subcommand)]

@@ -114,15 +114,28 @@ fn registration(args: RegisterArgs) -> Result<Registration> {
         eprintln!("note: {notice}");
     }
     let mut handles = Vec::new();
-    handles.extend(args.flink.as_deref().map(Handle::flink_table).transpose()?);
-    handles.extend(args.spark.as_deref().map(Handle::spark_table).transpose()?);
+    handles.extend(
+        args.traits
+            .flink
+            .as_deref()
+            .map(Handle::flink_table)
+            .transpose()?,
+    );
+    handles.extend(
+        args.traits
+            .spark
+            .as_deref()
+            .map(Handle::spark_table)
+            .transpose()?,
+    );
     let time = args
+        .traits
         .time_attribute
-        .zip(args.watermark_delay)
+        .zip(args.traits.watermark_delay)
         .map(|(column, watermark_delay_ms)| TimeAttribute {
             column,
             watermark_delay_ms,
-            precision: TimePrecision::from(args.time_precision),
+            precision: TimePrecision::from(args.traits.time_precision),
         });
     let boundedness = if args.unbounded {
         Boundedness::Unbounded
@@ -135,7 +148,7 @@ fn registration(args: RegisterArgs) -> Result<Registration> {
         traits: Traits {
             boundedness,
             time,
-            primary_key: args.primary_key,
+            primary_key: args.traits.primary_key,
             ..Traits::default()
         },
         handles,

@@ -201,7 +201,6 @@ fn describe(job: &v1::Job) -> Value {
 }
 
 pub(super) fn explain(output: Format, explained: v1::ExplainResponse) -> Result<u8> {
-    let mut refused = None;
     for plan in &explained.plans {
         let target = render::target(plan.target());
         if output != Format::Table {
@@ -220,13 +219,14 @@ pub(super) fn explain(output: Format, explained: v1::ExplainResponse) -> Result<
             });
             render::text(&format!("{text}\n"))?;
         }
-        refused = refused.or(plan.refusal.as_ref());
     }
-    Ok(if refused.is_some() {
-        exit::FAILED
-    } else {
-        exit::OK
-    })
+    // It was explained where it runs and where it does not; only what runs nowhere is a failure.
+    Ok(
+        match explained.plans.iter().any(|plan| plan.refusal.is_none()) {
+            true => exit::OK,
+            false => exit::FAILED,
+        },
+    )
 }
 
 fn verify(output: Format, verified: v1::VerifyResponse) -> Result<u8> {

@@ -16,11 +16,10 @@ use session::{Flow, Session, Wanted};
 /// Runs a script, or the shell where there is none and somebody types.
 pub(super) async fn run(url: &str, output: Format, args: SqlArgs) -> Result<u8> {
     let is_shell = args.is_shell();
+    let var = args.run.var.clone();
     let wanted = Wanted {
         on: args.on,
-        id: args.id,
-        options: args.options,
-        reconnect: args.reconnect,
+        run: args.run,
     };
     let text = match (&args.execute, &args.file) {
         _ if is_shell => {
@@ -31,19 +30,18 @@ pub(super) async fn run(url: &str, output: Format, args: SqlArgs) -> Result<u8> 
         (None, Some(file)) => statements::read(file)?,
         (None, None) => statements::standard_input()?,
     };
-    script(url, output, wanted, &text, &args.var).await
+    script(url, output, wanted, &text, &var).await
 }
 
 /// Runs a job's file: the same, on an engine that is told.
 pub(super) async fn job(url: &str, output: Format, args: RunArgs) -> Result<u8> {
+    let var = args.run.var.clone();
     let wanted = Wanted {
         on: Some(args.on),
-        id: args.id,
-        options: args.options,
-        reconnect: args.reconnect,
+        run: args.run,
     };
     let text = statements::read(&args.file)?;
-    script(url, output, wanted, &text, &args.var).await
+    script(url, output, wanted, &text, &var).await
 }
 
 /// Runs the statements of a script up to the first that fails.

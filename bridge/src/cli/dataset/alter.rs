@@ -49,20 +49,29 @@ pub(super) async fn alter(client: &mut Client, output: Format, args: AlterArgs) 
 
 fn changes(args: &AlterArgs, before: &Traits) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
-    let flink = args.flink.as_deref().map(Handle::flink_table).transpose()?;
-    let spark = args.spark.as_deref().map(Handle::spark_table).transpose()?;
+    let flink = args
+        .traits
+        .flink
+        .as_deref()
+        .map(Handle::flink_table)
+        .transpose()?;
+    let spark = args
+        .traits
+        .spark
+        .as_deref()
+        .map(Handle::spark_table)
+        .transpose()?;
     changes.extend(flink.into_iter().chain(spark).map(Change::SetHandle));
     let mut traits = before.clone();
-    if !args.primary_key.is_empty() {
-        traits.primary_key.clone_from(&args.primary_key);
+    if !args.traits.primary_key.is_empty() {
+        traits.primary_key.clone_from(&args.traits.primary_key);
     }
-    if let Some((column, watermark_delay_ms)) =
-        args.time_attribute.clone().zip(args.watermark_delay)
-    {
+    let time = args.traits.time_attribute.clone();
+    if let Some((column, watermark_delay_ms)) = time.zip(args.traits.watermark_delay) {
         traits.time = Some(TimeAttribute {
             column,
             watermark_delay_ms,
-            precision: TimePrecision::from(args.time_precision),
+            precision: TimePrecision::from(args.traits.time_precision),
         });
     }
     match args.ends {
@@ -88,17 +97,20 @@ impl From<Precision> for TimePrecision {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::args::TraitArgs;
 
     #[test]
     fn only_what_is_given_is_changed() -> Result<()> {
         let none = AlterArgs {
             reference: "t".into(),
-            flink: None,
-            spark: None,
-            primary_key: Vec::new(),
-            time_attribute: None,
-            watermark_delay: None,
-            time_precision: Precision::Exact,
+            traits: TraitArgs {
+                flink: None,
+                spark: None,
+                primary_key: Vec::new(),
+                time_attribute: None,
+                watermark_delay: None,
+                time_precision: Precision::Exact,
+            },
             ends: None,
         };
         let before = Traits {

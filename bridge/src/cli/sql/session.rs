@@ -1,6 +1,6 @@
 //! A session: what was set, which views there are, and one statement after another.
 
-use super::super::args::{Format, JobOptions, Target};
+use super::super::args::{Format, Running, Target};
 use super::super::render::{self, Listing};
 use super::super::{job, query};
 use super::settings::Settings;
@@ -18,10 +18,7 @@ use std::time::Duration;
 /// What a command line says of the statements that follow.
 pub(super) struct Wanted {
     pub(super) on: Option<Target>,
-    pub(super) id: Option<String>,
-    pub(super) options: JobOptions,
-    /// How long the bridge may be away, in milliseconds.
-    pub(super) reconnect: u64,
+    pub(super) run: Running,
 }
 
 /// Whether another statement follows.
@@ -57,10 +54,10 @@ impl Session {
             url: url.into(),
             output,
             client: Client::connect(url).await?,
-            settings: Settings::new(wanted.on, wanted.options),
+            settings: Settings::new(wanted.on, wanted.run.options),
             views: Vec::new(),
-            id: wanted.id,
-            reconnect: Duration::from_millis(wanted.reconnect),
+            id: wanted.run.id,
+            reconnect: Duration::from_millis(wanted.run.reconnect),
             jobs,
             begun: 0,
         })
