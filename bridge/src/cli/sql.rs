@@ -5,6 +5,7 @@
 mod session;
 mod settings;
 mod shell;
+mod tables;
 
 use super::args::{Format, RunArgs, SqlArgs};
 use super::statements;

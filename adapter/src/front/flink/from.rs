@@ -134,11 +134,16 @@ impl Binder<'_> {
         {
             return Ok(rel);
         }
-        let dataset = dataset_name(name)?;
+        let called = dataset_name(name)?;
+        let declared = super::named(self.declared, &called);
+        let dataset = declared.map_or(called, |table| table.dataset.clone());
         let info = self
             .tables
             .table(&dataset)?
             .ok_or_else(|| unknown(&dataset))?;
+        if let Some(table) = declared {
+            table.check_columns(&info.schema)?;
+        }
         let mut columns = Vec::with_capacity(info.schema.fields().len());
         let mut time_attribute = None;
         for (index, field) in info.schema.fields().iter().enumerate() {

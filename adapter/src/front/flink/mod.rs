@@ -32,6 +32,7 @@ mod select;
 mod setop;
 mod state;
 mod subquery;
+pub mod table;
 mod trees;
 mod types;
 mod values;
@@ -50,7 +51,7 @@ use crate::semantics::{invalid, refuse};
 use arrow_schema::SchemaRef;
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
 use flinkspark_model::dataset::TimePrecision;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::{Error, Kind, Result};
@@ -67,6 +68,7 @@ pub const STATEMENT_DEPTH_MAX: usize = 60;
 pub struct Statement {
     /// What stands before it.
     views: Vec<view::View>,
+    tables: Vec<table::Table>,
     sink: Option<DatasetName>,
     /// The columns that are listed after it.
     sink_columns: Vec<String>,
@@ -124,18 +126,55 @@ impl Tables for NoTables {
     }
 }
 
-/// Parses one `INSERT INTO dataset query` or one query, after any `CREATE TEMPORARY VIEW name AS query`; a trailing
-/// semicolon and comments are allowed.
+/// Parses one `INSERT INTO dataset query` or one query, after any `CREATE TABLE` and `CREATE TEMPORARY VIEW name AS query`; a
+/// trailing semicolon and comments are allowed.
 ///
 /// `FS0801` where the text is not in the grammar, `FS0803` where the form is not supported.
 pub fn parse(sql: &str) -> Result<Statement> {
+    let supplementary = sql.chars().any(|c| c > '\u{ffff}');
+    let (tables, tokens) = without_tables(tokens(sql)?)?;
+    let statements = Parser::new(&dialect::FlinkDialect)
+        .with_recursion_limit(STATEMENT_DEPTH_MAX)
+        .with_tokens_with_locations(tokens)
+        .parse_statements()
+        .map_err(|error| syntax(error.to_string()))?;
+    let mut statements = statements;
+    let last = match (statements.pop(), tables.is_empty()) {
+        (Some(last), _) => last,
+        (None, true) => return Err(syntax("there is no statement".into())),
+        (None, false) => return Err(unsupported("CREATE TABLE alone is no job".into())),
+    };
+    let (sink, sink_columns, query) = match last {
+        ast::Statement::Query(query) => (None, Vec::new(), query),
+        ast::Statement::Insert(insert) => insertion(insert)?,
+        other => {
+            let message = format!("{} is not supported", first_words(&other.to_string()));
+            return Err(unsupported(message));
+        }
+    };
+    let sink = sink.map(|name| match named(&tables, &name) {
+        Some(table) => table.dataset.clone(),
+        None => name,
+    });
+    Ok(Statement {
+        views: view::View::all(statements)?,
+        tables,
+        sink,
+        sink_columns,
+        query,
+        supplementary,
+        any_rows: false,
+    })
+}
+
+/// The tokens of a text within the limits.
+fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>> {
     if sql.len() > STATEMENT_BYTES_MAX {
         return Err(syntax(format!(
             "the statement has {} bytes; the limit is {STATEMENT_BYTES_MAX}",
             sql.len()
         )));
     }
-    let supplementary = sql.chars().any(|c| c > '\u{ffff}');
     let tokens = Tokenizer::new(&dialect::FlinkDialect, sql)
         .tokenize_with_location()
         .map_err(|error| syntax(error.to_string()))?;
@@ -149,30 +188,31 @@ pub fn parse(sql: &str) -> Result<Statement> {
         let message = format!("the hint {hint} would not be obeyed");
         return Err(unsupported(message).with_hint("take it out"));
     }
-    let statements = Parser::new(&dialect::FlinkDialect)
-        .with_recursion_limit(STATEMENT_DEPTH_MAX)
-        .with_tokens_with_locations(tokens)
-        .parse_statements()
-        .map_err(|error| syntax(error.to_string()))?;
-    let mut statements = statements;
-    let last = statements.pop();
-    let last = last.ok_or_else(|| syntax("there is no statement".into()))?;
-    let (sink, sink_columns, query) = match last {
-        ast::Statement::Query(query) => (None, Vec::new(), query),
-        ast::Statement::Insert(insert) => insertion(insert)?,
-        other => {
-            let message = format!("{} is not supported", first_words(&other.to_string()));
-            return Err(unsupported(message));
+    Ok(tokens)
+}
+
+/// The tables that are declared, and the tokens of the other statements.
+fn without_tables(tokens: Vec<TokenWithSpan>) -> Result<(Vec<table::Table>, Vec<TokenWithSpan>)> {
+    let mut tables: Vec<table::Table> = Vec::new();
+    let mut others = Vec::with_capacity(tokens.len());
+    for statement in tokens.split_inclusive(|token| token.token == Token::SemiColon) {
+        if !table::is_table(statement) {
+            others.extend_from_slice(statement);
+            continue;
         }
-    };
-    Ok(Statement {
-        views: view::View::all(statements)?,
-        sink,
-        sink_columns,
-        query,
-        supplementary,
-        any_rows: false,
-    })
+        let table = table::Table::read(statement.to_vec())?;
+        if named(&tables, &table.name).is_some() {
+            let what = format!("the table `{}` is created twice", table.name);
+            return Err(invalid(what));
+        }
+        tables.push(table);
+    }
+    Ok((tables, others))
+}
+
+/// The declared table of this name.
+fn named<'t>(tables: &'t [table::Table], name: &DatasetName) -> Option<&'t table::Table> {
+    tables.iter().find(|table| table.name == *name)
 }
 
 /// A hint, which the parser would take for a comment.

@@ -27,6 +27,12 @@ pub enum Command {
     View(String),
     /// `DROP TEMPORARY VIEW`.
     DropView(String),
+    /// `CREATE [TEMPORARY] TABLE`.
+    Table,
+    /// `DROP TEMPORARY TABLE`, and whether it says `IF EXISTS`.
+    DropTable(String, bool),
+    /// `SHOW CREATE TABLE`.
+    ShowCreate(String),
     /// `SHOW TABLES`.
     ShowTables,
     /// `SHOW VIEWS`.
@@ -145,6 +151,18 @@ impl Piece {
             ["SET", ..] => Command::Set(Some(assignment(&rest_after(1))?)),
             ["RESET"] => Command::Reset(None),
             ["RESET", ..] => Command::Reset(Some(literal(&rest_after(1)))),
+            ["CREATE", "TABLE", ..] | ["CREATE", "TEMPORARY", "TABLE", ..] => Command::Table,
+            ["DROP", "TEMPORARY", "TABLE", "IF"] => {
+                let rest = rest_after(4);
+                let name = rest.split_once(char::is_whitespace).map(|(_, name)| name);
+                let name =
+                    name.ok_or_else(|| invalid("DROP TEMPORARY TABLE IF EXISTS wants a name"))?;
+                Command::DropTable(unquoted(name), true)
+            }
+            ["DROP", "TEMPORARY", "TABLE", _] => {
+                Command::DropTable(unquoted(&rest_after(3)), false)
+            }
+            ["SHOW", "CREATE", "TABLE", _] => Command::ShowCreate(unquoted(&rest_after(3))),
             ["SHOW", "TABLES"] => Command::ShowTables,
             ["SHOW", "VIEWS"] => Command::ShowViews,
             ["DESCRIBE" | "DESC", _, ..] => {
@@ -172,6 +190,15 @@ impl Piece {
             _ => Command::Query,
         })
     }
+}
+
+/// A name of one or several parts, without their back-ticks.
+fn unquoted(name: &str) -> String {
+    let parts = name
+        .trim()
+        .split('.')
+        .map(|part| part.trim().trim_matches('`'));
+    parts.collect::<Vec<_>>().join(".")
 }
 
 /// `'key' = 'value'`, or `key = value` as older clients have it.
@@ -389,6 +416,22 @@ mod tests {
             (
                 "create /* a */ temporary view v AS SELECT 1",
                 Command::View("v".into()),
+            ),
+            ("CREATE TABLE t (a INT)", Command::Table),
+            ("create /* a */ temporary table t", Command::Table),
+            ("CREATE TABLESPACE t", Command::Query),
+            (
+                "DROP TEMPORARY TABLE `a`.`b c`",
+                Command::DropTable("a.b c".into(), false),
+            ),
+            (
+                "drop temporary table if exists t",
+                Command::DropTable("t".into(), true),
+            ),
+            ("DROP TABLE t", Command::Query),
+            (
+                "SHOW CREATE TABLE web.clicks",
+                Command::ShowCreate("web.clicks".into()),
             ),
             ("DROP TEMPORARY VIEW v", Command::DropView("v".into())),
             (

@@ -5,6 +5,7 @@
 //! Invariant: what a query adds to the state for its own sake, it takes back.
 
 use super::scope::Scope;
+use super::table::Table;
 use super::view::View;
 use super::{Statement, Tables};
 use crate::plan::rel::{Frame, OverFunction, Rel, SortKey};
@@ -17,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The state of one statement being bound.
 pub(super) struct Binder<'t> {
     pub(super) tables: &'t dyn Tables,
+    /// The tables that the statement declares.
+    pub(super) declared: &'t [Table],
     /// The statement's views; those before `views_in_reach` may be named.
     pub(super) views: &'t [View],
     pub(super) views_in_reach: usize,
@@ -45,6 +48,7 @@ impl<'t> Binder<'t> {
     pub(super) fn new(tables: &'t dyn Tables, statement: &'t Statement) -> Self {
         Self {
             tables,
+            declared: &statement.tables,
             views: &statement.views,
             views_in_reach: statement.views.len(),
             views_bound: BTreeMap::new(),

@@ -7,6 +7,7 @@ use super::settings::Settings;
 use crate::client::{Client, answer, look_up};
 use crate::exit;
 use flinkspark_adapter::front::flink::script::{Command, Piece};
+use flinkspark_adapter::front::flink::table::Table;
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::port::{Answerer, Query};
 use flinkspark_model::schema::type_name;
@@ -29,13 +30,22 @@ pub(super) enum Flow {
     Failed(u8),
 }
 
+/// A table whose name is not its dataset's.
+pub(super) struct Alias {
+    pub(super) table: Table,
+    /// The statement, which a job's text begins with.
+    pub(super) text: String,
+}
+
 pub(super) struct Session {
     url: String,
     output: Format,
-    client: Client,
+    pub(super) client: Client,
     settings: Settings,
     /// Name and text, in the order of their creation.
     views: Vec<(String, String)>,
+    /// The tables that are called otherwise than their datasets.
+    pub(super) aliases: Vec<Alias>,
     id: Option<String>,
     reconnect: Duration,
     /// The jobs of the script, and how many of them were begun.
@@ -56,6 +66,7 @@ impl Session {
             client: Client::connect(url).await?,
             settings: Settings::new(wanted.on, wanted.run.options),
             views: Vec::new(),
+            aliases: Vec::new(),
             id: wanted.run.id,
             reconnect: Duration::from_millis(wanted.run.reconnect),
             jobs,
@@ -73,12 +84,30 @@ impl Session {
             Command::StatementSet => {}
             Command::View(name) => self.create_view(name, &piece.text).await?,
             Command::DropView(name) => self.drop_view(&name)?,
+            Command::Table => self.create_table(&piece.text).await?,
+            Command::DropTable(name, if_exists) => self.drop_table(&name, if_exists)?,
+            Command::ShowCreate(name) => {
+                let text = self.declaration(&name).await?;
+                match self.output {
+                    Format::Table => render::text(&format!("{text}\n"))?,
+                    Format::Json | Format::Jsonl => {
+                        let mut listing = Listing::new(&["result"]);
+                        listing.push(json!({ "result": text }));
+                        render::listing(self.output, &listing)?;
+                    }
+                }
+            }
             Command::ShowTables => {
                 let tables = self.tables().await?;
                 let mut listing = Listing::new(&["table"]);
                 let views = self.views.iter().map(|(name, _)| name);
                 let names = tables.iter().map(|table| table.name.as_str().to_owned());
+                let aliases = self
+                    .aliases
+                    .iter()
+                    .map(|alias| alias.table.name.to_string());
                 names
+                    .chain(aliases)
                     .chain(views.cloned())
                     .for_each(|name| listing.push(json!({ "table": name })));
                 render::listing(self.output, &listing)?;
@@ -113,6 +142,11 @@ impl Session {
     /// The names of everything that a statement may name, and of its columns.
     pub(super) async fn names(&mut self) -> Result<Vec<String>> {
         let mut names: Vec<String> = self.views.iter().map(|(name, _)| name.clone()).collect();
+        names.extend(
+            self.aliases
+                .iter()
+                .map(|alias| alias.table.name.to_string()),
+        );
         for table in self.tables().await? {
             names.push(table.name.as_str().to_owned());
             names.extend(
@@ -128,18 +162,24 @@ impl Session {
         Ok(names)
     }
 
-    /// The statement after the views that it may name.
+    /// The statement after the tables and views that it may name.
     fn with_views(&self, statement: &str) -> String {
-        let views = self.views.iter().map(|(_, text)| format!("{text};\n"));
-        views.chain([statement.to_owned()]).collect()
+        let tables = self.aliases.iter().map(|alias| &alias.text);
+        let views = self.views.iter().map(|(_, text)| text);
+        let before = tables.chain(views).map(|text| format!("{text};\n"));
+        before.chain([statement.to_owned()]).collect()
+    }
+
+    pub(super) fn has_view(&self, name: &str) -> bool {
+        self.views.iter().any(|(known, _)| known == name)
     }
 
     async fn create_view(&mut self, name: String, text: &str) -> Result<()> {
-        if self.views.iter().any(|(known, _)| *known == name) {
-            let message = format!("the view `{name}` exists");
+        if self.has_view(&name) || self.alias(&name).is_some() {
+            let message = format!("the table or view `{name}` exists");
             return Err(
                 Error::new(Kind::Invalid, "FS0802", message).with_hint(format!(
-                    "DROP TEMPORARY VIEW {name} first, or choose another name"
+                    "DROP TEMPORARY VIEW {name} or DROP TEMPORARY TABLE {name} first, or choose another name"
                 )),
             );
         }
@@ -177,11 +217,11 @@ impl Session {
     }
 
     async fn describe(&mut self, name: &str) -> Result<()> {
-        let is_view = self.views.iter().any(|(known, _)| known == name);
-        let (schema, dataset) = match is_view {
+        let (schema, dataset) = match self.has_view(name) {
             true => (self.schema_of(name).await?, None),
             false => {
-                let view = look_up(&mut self.client, name).await?;
+                let called = self.called(name);
+                let view = look_up(&mut self.client, &called).await?;
                 let dataset = Dataset::try_from(view.dataset.unwrap_or_default())?;
                 (dataset.schema.clone(), Some(dataset))
             }
