@@ -556,3 +556,90 @@ fn folders_patterns_and_pipes_are_moved_by_the_names_of_their_columns() -> Step 
     }
     Ok(())
 }
+
+#[test]
+fn a_table_makes_its_dataset_or_agrees_with_it_and_is_a_name_for_it() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    let tables = "\
+CREATE TABLE web.clicks (
+  id BIGINT, ts TIMESTAMP(3), tags ARRAY<STRING>, price DECIMAL(2, 1) NOT NULL,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND, PRIMARY KEY (id) NOT ENFORCED
+) WITH ('connector' = 'flinkspark');
+CREATE TEMPORARY TABLE c (
+  id BIGINT NOT NULL, ts TIMESTAMP(3), tags ARRAY<STRING>, price DECIMAL(2, 1) NOT NULL
+) WITH ('connector' = 'flinkspark', 'dataset' = 'web.clicks');
+CREATE TABLE IF NOT EXISTS copied (n BIGINT, ts TIMESTAMP(3))
+  WITH ('connector' = 'flinkspark', 'dataset' = 'web.copy');
+";
+    let file = |name: &str, statements: &str| -> Step<String> {
+        let path = dir.path().join(name);
+        std::fs::write(&path, format!("{tables}{statements}"))?;
+        Ok(path.to_str().ok_or("the path is text")?.into())
+    };
+    let copy = "INSERT INTO copied SELECT c.id, c.ts FROM c WHERE c.price > 2;\n";
+    let count = "SELECT COUNT(*) AS n FROM copied;\n";
+    let rows = "INSERT INTO c (id, ts, price) VALUES (1, TIMESTAMP '2024-02-29 12:00:00.500', 1.5),
+  (2, TIMESTAMP '2024-02-29 12:00:01.000', 2.5);\n";
+    let both = file("both.sql", &format!("{rows}{copy}{count}"))?;
+    let one = file("one.sql", &format!("{copy}{count}"))?;
+    // The second run is the first one; the third one finds the datasets, and writes again.
+    for (file, on, id, is_made, n) in [
+        (&both, "batch", "first", true, 1),
+        (&both, "batch", "first", false, 1),
+        (&one, "stream", "second", false, 2),
+    ] {
+        let said = server.must(&["sql", file, "--on", on, "--id", id, "-o", "jsonl"])?;
+        assert_eq!(said.err.contains("was made"), is_made, "{said:?}");
+        let last = said.out.lines().last().unwrap_or_default();
+        assert_eq!(last, format!("{{\"n\":{n}}}"), "{said:?}");
+    }
+    let shown = server
+        .must(&["sql", "-e", "SHOW CREATE TABLE web.clicks"])?
+        .out;
+    for said in [
+        "`price` DECIMAL(2, 1) NOT NULL",
+        "WATERMARK FOR `ts` AS `ts` - INTERVAL '5' SECOND",
+        "PRIMARY KEY (`id`) NOT ENFORCED",
+    ] {
+        assert!(shown.contains(said), "{shown}");
+    }
+    // What it shows agrees with the dataset.
+    server.must(&["sql", "-e", &shown])?;
+    let with = "WITH ('connector' = 'flinkspark', 'dataset' = 'web.copy')";
+    for (statements, code) in [
+        (format!("CREATE TABLE t (n INT) {with}"), "FS0813"),
+        (format!("CREATE TABLE web.clicks {with}"), "FS0802"),
+        (
+            format!("CREATE TABLE t {with}; CREATE TABLE t {with}"),
+            "FS0802",
+        ),
+        (
+            format!("CREATE TABLE t {with}; DROP TEMPORARY TABLE t; SELECT n FROM t"),
+            "FS0804",
+        ),
+        (
+            format!("CREATE TABLE t {with}; CREATE TEMPORARY VIEW t AS SELECT 1 AS n"),
+            "FS0802",
+        ),
+        (
+            "CREATE TABLE fresh WITH ('connector' = 'flinkspark')".into(),
+            "FS0804",
+        ),
+        (
+            "CREATE TABLE fresh (n INT) WITH ('connector' = 'kafka')".into(),
+            "FS0814",
+        ),
+        ("DROP TEMPORARY TABLE t".into(), "FS0804"),
+    ] {
+        let said = server.run(&["sql", "-e", &statements])?;
+        let code = format!("error[{code}]");
+        assert!(said.err.contains(&code), "{statements}: {said:?}");
+    }
+    assert!(!server.must(&["dataset", "list"])?.out.contains("fresh"));
+    let named = format!("CREATE TEMPORARY TABLE t {with}; DESCRIBE t; SHOW TABLES");
+    let said = server.must(&["sql", "-e", &named, "-o", "jsonl"])?.out;
+    assert!(said.contains("\"table\":\"t\""), "{said}");
+    assert!(said.contains("\"name\":\"n\""), "{said}");
+    Ok(())
+}
