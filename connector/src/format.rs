@@ -51,7 +51,7 @@ mod units;
 mod written;
 
 pub use aside::{Aside, BadRow};
-pub use avro::AvroCodec;
+pub use avro::{AvroCodec, AvroOptions};
 pub(crate) use chosen::chosen;
 pub(crate) use civil::per_second;
 pub use conform::stored_schema;
@@ -131,6 +131,8 @@ pub struct ReadOptions {
     pub format: Option<Format>,
     /// Where records go that cannot be read: they are errors without it. Only CSV and JSON have such records (`FS0322`).
     pub aside: Option<Aside>,
+    /// What only Avro needs.
+    pub avro: AvroOptions,
     /// What only CSV needs.
     pub csv: CsvOptions,
     /// What only JSON needs.
@@ -148,6 +150,7 @@ impl Default for ReadOptions {
             columns: None,
             format: None,
             aside: None,
+            avro: AvroOptions::default(),
             csv: CsvOptions::default(),
             json: JsonOptions::default(),
             thrift: ThriftOptions::default(),

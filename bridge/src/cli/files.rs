@@ -5,8 +5,8 @@
 
 use clap::Args;
 use flinkspark_connector::format::{
-    AvroCodec, CsvOptions, Format, JsonOptions, ReadOptions, ThriftOptions, ThriftProtocol,
-    WriteOptions,
+    AvroCodec, AvroOptions, CsvOptions, Format, JsonOptions, ReadOptions, ThriftOptions,
+    ThriftProtocol, WriteOptions,
 };
 use flinkspark_model::{Error, Kind, Result};
 use std::path::PathBuf;
@@ -59,6 +59,9 @@ pub(crate) struct FileArgs {
     /// How an Avro file is packed: null, deflate, snappy, zstandard, bzip2 or xz (default: zstandard)
     #[arg(long, value_name = "NAME")]
     pub codec: Option<AvroCodec>,
+    /// An Avro schema that Avro files are read at: what is promoted, renamed or has a default (default: the file's own)
+    #[arg(long, value_name = "FILE")]
+    pub avro_schema: Option<PathBuf>,
     /// A Thrift file is in the compact protocol (default: the binary one)
     #[arg(long)]
     pub compact: bool,
@@ -73,6 +76,7 @@ impl FileArgs {
     pub(crate) fn read(&self) -> Result<ReadOptions> {
         Ok(ReadOptions {
             format: self.format,
+            avro: self.avro()?,
             csv: self.csv()?,
             json: self.json(),
             thrift: self.thrift()?,
@@ -111,22 +115,19 @@ impl FileArgs {
     }
 
     fn thrift(&self) -> Result<ThriftOptions> {
-        let read = |path: &PathBuf| {
-            std::fs::read_to_string(path).map_err(|cause| {
-                let what = format!("the IDL {} cannot be read", path.display());
-                Error::new(Kind::Invalid, "FS0302", what)
-                    .with_source(cause)
-                    .with_hint("name a file that can be read, in UTF-8")
-            })
-        };
         Ok(ThriftOptions {
             protocol: match self.compact {
                 true => ThriftProtocol::Compact,
                 false => ThriftProtocol::Binary,
             },
-            idl: self.idl.as_ref().map(read).transpose()?,
+            idl: text("the IDL", self.idl.as_ref())?,
             structure: self.idl_struct.clone(),
         })
+    }
+
+    fn avro(&self) -> Result<AvroOptions> {
+        let schema = text("the Avro schema", self.avro_schema.as_ref())?;
+        Ok(AvroOptions { schema })
     }
 
     fn json(&self) -> JsonOptions {
@@ -137,6 +138,19 @@ impl FileArgs {
             instant: self.instant_pattern.clone(),
         }
     }
+}
+
+/// The text of a file that an option names, `what` it is.
+fn text(what: &str, path: Option<&PathBuf>) -> Result<Option<String>> {
+    let read = |path: &PathBuf| {
+        std::fs::read_to_string(path).map_err(|cause| {
+            let what = format!("{what} {} cannot be read", path.display());
+            Error::new(Kind::Invalid, "FS0302", what)
+                .with_source(cause)
+                .with_hint("name a file that can be read, in UTF-8")
+        })
+    };
+    path.map(read).transpose()
 }
 
 fn delimiter(text: &str) -> Result<u8, String> {

@@ -3,8 +3,8 @@
 //! The encoding is Avro's own and small, and this is its reader and writer: `arrow-avro` unpacks without a limit, takes
 //! its sync marker from ambient randomness, and says of a fault neither block nor row; `apache-avro` makes a tree of
 //! values of each row, and is the oracle of the tests. A file of our own holds the schema of its columns beside Avro's,
-//! and reads back with their exact types; any other reads with the types of its Avro schema. A schema to read at is
-//! no business of this module: what widens and what has a default is decided for datasets, the same for every format.
+//! and reads back with their exact types; any other reads with the types of its Avro schema, or of the one that is passed
+//! to read it at (`resolve`), whose columns it has then.
 //! Invariant: nothing that a file says of itself is believed before it was held against what there is, and a value that
 //! would come out as another is an error.
 
@@ -15,6 +15,7 @@ mod container;
 mod cursor;
 mod print;
 mod read;
+mod resolve;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,14 @@ use super::{BatchReader, BatchWriter, FileKind, Format, Input, ReadOptions, Writ
 use arrow_schema::SchemaRef;
 use flinkspark_model::{Error, Result};
 use std::io::Write;
+
+/// What is needed to read Avro only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AvroOptions {
+    /// An Avro schema, as JSON, that files are read at: the reader's schema of the specification. Without one it is the
+    /// file's own.
+    pub schema: Option<String>,
+}
 
 /// The kind of file.
 pub(super) struct Avro;

@@ -208,6 +208,14 @@ pub(super) fn unread_idl(why: String) -> Error {
         .with_hint("correct the IDL, or pass one that has only the structs of the file's records")
 }
 
+/// An Avro file cannot be read at the schema that was passed: `why` says what is between them.
+pub(super) fn unresolved_schema(name: &str, why: String, hint: &str) -> Error {
+    let message = format!("\"{name}\" cannot be read at the Avro schema that was passed");
+    Error::new(Kind::Invalid, "FS0324", message)
+        .with_detail(why)
+        .with_hint(hint)
+}
+
 /// Records cannot be set aside of a file of this format.
 pub(super) fn no_aside(format: Format, name: &str) -> Error {
     let (article, name_of_format) = (format.article(), format.name());

@@ -6,14 +6,17 @@ use super::codec::Codec;
 use super::column::{Column, column};
 use super::container::{self, CODEC, Container, OWN_SCHEMA, Place, SCHEMA};
 use super::cursor::{Cursor, Fault, IDLE_MAX};
+use super::resolve::{Node, Step, resolve};
 use super::schema::Wire;
-use super::{print, schema};
+use super::{Refusal, print, schema};
 use crate::format::conform::stored_schema;
-use crate::format::error::{damaged, foreign_calendar, guarded, unread_codec, unreadable_value};
+use crate::format::error::{
+    damaged, foreign_calendar, guarded, unread_codec, unreadable_value, unresolved_schema,
+};
 use crate::format::ordered::Pieces;
 use crate::format::{BatchReader, Format, Input, ReadOptions, ipc, parquet};
 use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{Fields, Schema, SchemaRef};
 use flinkspark_model::{Error, Result};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -47,6 +50,8 @@ struct Plan {
     codec: Codec,
     schema: SchemaRef,
     wires: Arc<[Wire]>,
+    /// What makes of the rows those of another schema, at which the columns are.
+    resolved: Option<Step>,
     rows_max: usize,
     bytes_max: usize,
 }
@@ -75,21 +80,31 @@ impl Block {
     fn read(
         &mut self,
         columns: &mut [Box<dyn Column>],
+        resolved: Option<&Step>,
         rows_max: usize,
         bytes_max: usize,
     ) -> std::result::Result<(usize, usize), Wrong> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let mut cursor = Cursor::new(rest, self.idle);
         let (mut rows, mut bytes) = (0, 0);
+        let mut rewritten = Vec::new();
         while self.rows > 0 && rows < rows_max && bytes < bytes_max {
             let mut at = 0;
-            let taken = cursor.row(|cursor| {
+            let mut read = |cursor: &mut Cursor<'_>| {
                 for column in &mut *columns {
                     column.read(cursor)?;
                     at += 1;
                 }
                 Ok(())
-            });
+            };
+            let taken = match resolved {
+                None => cursor.row(read),
+                Some(step) => {
+                    rewritten.clear();
+                    let written = cursor.row(|cursor| step.rewrite(cursor, &mut rewritten));
+                    written.and_then(|_| Cursor::new(&rewritten, IDLE_MAX).row(&mut read))
+                }
+            };
             bytes += taken.map_err(|fault| Wrong {
                 fault,
                 row: rows,
@@ -112,9 +127,15 @@ impl Reader {
             let text = text.ok_or_else(|| container.damaged("its header has no schema"))?;
             let avro: Value = serde_json::from_slice(text)
                 .map_err(|cause| container.damaged(format!("its schema is no JSON: {cause}")))?;
-            let (fields, wires) =
+            let (mut fields, mut wires) =
                 schema::columns(&avro).map_err(|refusal| refusal.as_error(name))?;
-            let schema = own_schema(&container.metadata, &avro).unwrap_or(Schema::new(fields));
+            let (mut own, mut resolved) = (own_schema(&container.metadata, &avro), None);
+            if let Some(wanted) = &options.avro.schema {
+                let (step, at) = resolution(name, &avro, wanted)?;
+                (own, resolved) = (None, Some(step));
+                (fields, wires) = at;
+            }
+            let schema = own.unwrap_or(Schema::new(fields));
             let schema = stored_schema(&schema)?;
             check_calendar(&container, &schema)?;
             let plan = Plan {
@@ -122,6 +143,7 @@ impl Reader {
                 codec: codec(&container)?,
                 schema: SchemaRef::clone(&schema),
                 wires,
+                resolved,
                 rows_max: options.batch_rows.max(1),
                 bytes_max: options.batch_bytes.clamp(1, BATCH_BYTES_MAX),
             };
@@ -141,6 +163,31 @@ impl Reader {
         let (container, rows) = (&mut self.container, &mut self.rows);
         self.pieces.next(|| piece(container, rows))
     }
+}
+
+/// How rows of the one schema become rows of the one that was passed, and what the columns of that are.
+fn resolution(name: &str, avro: &Value, wanted: &str) -> Result<(Step, (Fields, Arc<[Wire]>))> {
+    let unusable = |why: String| {
+        let why = format!("it cannot be used itself: {why}");
+        unresolved_schema(name, why, "correct the schema that --avro-schema names")
+    };
+    let wanted: Value = serde_json::from_str(wanted)
+        .map_err(|cause| unusable(format!("it is no JSON: {cause}")))?;
+    let columns = schema::columns(&wanted).map_err(|refusal| match refusal {
+        Refusal::Damaged(why) | Refusal::Unheld { why, .. } => unusable(why),
+        Refusal::Unread { what, why, .. } => unusable(format!("it {what}: {why}")),
+    })?;
+    let (Some(theirs), Some(ours)) = (Node::of(avro), Node::of(&wanted)) else {
+        return Err(unusable("a type of it is incomplete".into()));
+    };
+    let step = resolve(&theirs, &ours).map_err(|cause| {
+        let place = match cause.path.as_str() {
+            "" => "its records".into(),
+            path => format!("field \"{path}\""),
+        };
+        unresolved_schema(name, format!("{place}: {}", cause.why), cause.hint)
+    })?;
+    Ok((step, columns))
 }
 
 /// The next blocks; none at the end of the file.
@@ -176,7 +223,7 @@ impl Plan {
             };
             while block.rows > 0 {
                 let (rows_max, bytes_max) = (self.rows_max - rows, self.bytes_max - bytes);
-                let read = block.read(&mut columns, rows_max, bytes_max);
+                let read = block.read(&mut columns, self.resolved.as_ref(), rows_max, bytes_max);
                 let (more_rows, more_bytes) =
                     read.map_err(|wrong| self.error(place, rows_before, wrong))?;
                 rows_before += more_rows as u64;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 mod hostile;
 mod oracle;
+mod resolution;
 mod types;
 
 fn write(batches: &[RecordBatch]) -> Result<Vec<u8>> {
