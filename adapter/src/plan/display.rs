@@ -14,7 +14,8 @@ impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "home {}", self.home.name())?;
         if let Some(sink) = &self.sink {
-            writeln!(f, "into {sink}")?;
+            let how = if self.overwrites { "overwrite" } else { "into" };
+            writeln!(f, "{how} {sink}")?;
         }
         write!(f, "{}", self.root)
     }

@@ -45,6 +45,8 @@ pub struct Job {
     pub home: Home,
     /// Where the rows go; none for a bare query.
     pub sink: Option<DatasetName>,
+    /// Whether its rows take the place of those that are there.
+    pub overwrites: bool,
     /// The columns that the statement lists after it; none where it lists none.
     pub sink_columns: Vec<String>,
     /// What is computed.

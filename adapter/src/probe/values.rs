@@ -50,6 +50,7 @@ pub fn materialise(job: &Job) -> Result<Materialised> {
         Job {
             home: Home::FlinkBatch,
             sink: None,
+            overwrites: false,
             sink_columns: Vec::new(),
             root: std::mem::replace(leaf, scan),
             columns,

@@ -56,6 +56,12 @@ pub struct Binding<'a> {
 /// `FS0601` and `FS0602` where a key or an argument has a type that the engine does not take, `FS0810`
 /// where a dataset changed its columns.
 pub fn lower(job: &Job, binding: &Binding<'_>) -> Result<Program> {
+    if job.overwrites {
+        return Err(unsupported(
+            "INSERT OVERWRITE",
+            "a stream has no end at which its rows could take the place of others, in Flink as here",
+        ));
+    }
     let lowering = Lowering {
         home: job.home,
         binding,

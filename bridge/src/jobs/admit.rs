@@ -30,7 +30,7 @@ impl Planner {
             None => (sink, bound.without_sink()?),
         };
         let late = late_dataset(&bound, &submission)?;
-        let pins = self.pin(&bound).await?;
+        let mut pins = self.pin(&bound).await?;
         self.check_target(&bound, &pins, &submission, late.as_ref())
             .await?;
         if let Some((name, schema)) = &late {
@@ -44,11 +44,15 @@ impl Planner {
                 "a batch run has no rate and no checkpoints: those options do nothing".into(),
             );
         }
+        let schema = output_schema(&bound.job.columns);
         let output = self
-            .ensure(&sink, &output_schema(&bound.job.columns), &mut notes)
+            .ensure(&sink, &schema, bound.job.overwrites, &mut notes)
             .await?;
+        if bound.job.overwrites && pins.iter().all(|pin| pin.dataset != output.id) {
+            pins.push(self.pin_one(output.name.clone(), &output).await?);
+        }
         let late = match late {
-            Some((name, schema)) => Some(self.ensure(&name, &schema, &mut notes).await?.id),
+            Some((name, schema)) => Some(self.ensure(&name, &schema, false, &mut notes).await?.id),
             None => None,
         };
         let output = (output.id, output.name.clone());
@@ -90,6 +94,7 @@ impl Planner {
         &self,
         name: &DatasetName,
         wanted: &SchemaRef,
+        overwrites: bool,
         notes: &mut Vec<String>,
     ) -> Result<Arc<Dataset>> {
         if let Some(dataset) = self.existing(name, wanted).await? {
@@ -99,7 +104,10 @@ impl Planner {
                 .await?;
             let (rows, _, _) = log.refresh().await?.totals();
             if rows > 0 {
-                notes.push(format!("appends to dataset {name}, which has {rows} rows"));
+                notes.push(match overwrites {
+                    true => format!("replaces the {rows} rows of dataset {name}"),
+                    false => format!("appends to dataset {name}, which has {rows} rows"),
+                });
             }
             return Ok(dataset);
         }

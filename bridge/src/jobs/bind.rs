@@ -139,18 +139,22 @@ impl Planner {
     pub(super) async fn pin(&self, bound: &Bound) -> Result<Vec<Pinned>> {
         let mut pins = Vec::new();
         for (name, dataset) in &bound.inputs {
-            let log = self
-                .datasets
-                .dataset(dataset.id, Arc::clone(&dataset.schema))
-                .await?;
-            let through = log.refresh().await?.head();
-            pins.push(Pinned {
-                dataset: dataset.id,
-                name: name.clone(),
-                through,
-            });
+            pins.push(self.pin_one(name.clone(), dataset).await?);
         }
         Ok(pins)
+    }
+
+    /// One dataset as it is committed now, under a name.
+    pub(super) async fn pin_one(&self, name: DatasetName, dataset: &Dataset) -> Result<Pinned> {
+        let log = self
+            .datasets
+            .dataset(dataset.id, Arc::clone(&dataset.schema))
+            .await?;
+        Ok(Pinned {
+            dataset: dataset.id,
+            name,
+            through: log.refresh().await?.head(),
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use flinkspark_model::dataset::{Dataset, Traits};
 use flinkspark_model::lineage::SlotRange;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{Pinned, Reference};
+use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ pub(super) enum Built {
         plan: target::batch::Plan,
         /// What it reads.
         inputs: Vec<SlotRange>,
+        /// The last slot of the output that its rows take the place of.
+        overwrites: Option<SlotNo>,
     },
 }
 
@@ -51,7 +54,15 @@ impl Planner {
         let output = self.catalog.lookup(&Reference::Id(record.output)).await?;
         let bound = bound.into_sink(&output)?;
         match record.target {
-            Target::Batch => self.batch(&bound, &record.inputs, &record.options).await,
+            Target::Batch => {
+                let mut built = self.batch(&bound, &record.inputs, &record.options).await?;
+                if let Built::Batch { overwrites, .. } = &mut built
+                    && bound.job.overwrites
+                {
+                    *overwrites = Some(through(&output, &record.inputs)?);
+                }
+                Ok(built)
+            }
             Target::Stream => {
                 let late = match record.late {
                     Some(id) => Some(self.catalog.lookup(&Reference::Id(id)).await?),
@@ -151,6 +162,7 @@ impl Planner {
             session,
             plan,
             inputs,
+            overwrites: None,
         })
     }
 }

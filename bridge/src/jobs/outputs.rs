@@ -7,7 +7,7 @@ use super::record::JobRecord;
 use flinkspark_model::Result;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::lineage::{Edge, SlotRange};
-use flinkspark_model::log::{Slot, View, WriterName};
+use flinkspark_model::log::{Replacement, Slot, View, WriterName};
 use flinkspark_model::port::{Dataset, Reference};
 use flinkspark_model::position::SlotNo;
 use std::sync::Arc;
@@ -41,8 +41,13 @@ pub(super) async fn trace(engines: &Engines, record: &JobRecord) -> Result<()> {
         let (Some(first), Some(last)) = (slots.iter().min(), slots.iter().max()) else {
             continue;
         };
-        let Slot::Epoch(commit) = log.slot(*last).await?.body else {
-            continue;
+        let commit = match log.slot(*last).await?.body {
+            Slot::Epoch(commit) => commit,
+            Slot::Replace {
+                with: Replacement::Overwrite(commit),
+                ..
+            } => commit,
+            _ => continue,
         };
         for from in commit.lineage {
             let to = SlotRange {

@@ -199,7 +199,7 @@ pub struct JobRecord {
     pub target: Target,
     /// How it runs.
     pub options: Options,
-    /// What it reads.
+    /// What it reads; and the dataset that it overwrites, up to the slot whose rows it takes out.
     pub inputs: Vec<Pinned>,
     /// The dataset that it writes.
     pub output: DatasetId,

@@ -103,6 +103,7 @@ impl Incarnation<'_> {
                 session,
                 plan,
                 inputs,
+                overwrites,
             }) => {
                 let run = batch::Run {
                     id: self.record.id.to_string(),
@@ -110,6 +111,7 @@ impl Incarnation<'_> {
                     plan: plan.logical,
                     rows_late: plan.rows_late,
                     inputs,
+                    overwrites,
                     rows_out: Arc::new(AtomicU64::new(0)),
                 };
                 self.batch(&workers, session, run, report).await

@@ -236,6 +236,7 @@ impl Scratch {
                 session,
                 plan,
                 inputs,
+                overwrites: _,
             } => {
                 let rows_out = Arc::new(AtomicU64::new(0));
                 let run = batch::Run {
@@ -244,6 +245,7 @@ impl Scratch {
                     plan: plan.logical,
                     rows_late: plan.rows_late.clone(),
                     inputs,
+                    overwrites: None,
                     rows_out,
                 };
                 let target = self

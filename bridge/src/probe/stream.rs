@@ -102,6 +102,7 @@ async fn write(values: &Job, into: &Arc<dyn port::Dataset>) -> Result<()> {
         plan: plan.logical,
         rows_late: plan.rows_late,
         inputs: Vec::new(),
+        overwrites: None,
         rows_out: Arc::new(AtomicU64::new(0)),
     };
     let session = batch::session(&batch::Options {

@@ -245,6 +245,7 @@ impl Sums {
             incarnation: incarnation.into(),
             plan: self.plan.clone(),
             inputs: self.inputs.clone(),
+            overwrites: None,
             rows_out: Arc::new(AtomicU64::new(0)),
             rows_late: RowsLate::default(),
         }
@@ -266,6 +267,48 @@ async fn a_run_commits_once_however_often_it_is_tried() {
     assert_eq!(rows(&handle(&output).await, 0).await, [10]);
     let view = output.refresh().await.unwrap();
     assert_eq!(view.live().count(), 1);
+}
+
+#[tokio::test]
+async fn a_run_that_overwrites_takes_out_what_was_pinned_once_and_nothing_else() {
+    let logs = logs().await;
+    let input = dataset(&logs, 1, &[&[1, 2, 3], &[4]]).await;
+    let sums = Sums::of(&input).await;
+    let output = dataset(&logs, 2, &[&[7, 8]]).await;
+    let pinned = output.refresh().await.unwrap().head();
+    let over = |id: &str, incarnation: &str| Run {
+        id: id.into(),
+        overwrites: Some(pinned),
+        ..sums.run(incarnation)
+    };
+    let count = async || {
+        let view = output.refresh().await.unwrap();
+        (view.totals().0, view.live().count())
+    };
+    // What somebody adds after the pin stays.
+    let added = sums.run("a").execute(&sums.session, &output).await.unwrap();
+    assert_eq!((added.rows, count().await.0), (1, 3));
+    let first = over("over", "a").execute(&sums.session, &output).await;
+    let first = first.unwrap();
+    assert_eq!((first.rows, first.replayed), (1, false));
+    assert_eq!(count().await, (2, 2));
+    let second = over("over", "b").execute(&sums.session, &output).await;
+    let second = second.unwrap();
+    assert_eq!((second.slot, second.replayed), (first.slot, true));
+    assert_eq!(count().await, (2, 2));
+    // Another one that was pinned before is not written over what it has not seen.
+    let late = over("late", "a").execute(&sums.session, &output).await;
+    let error = late.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (Kind::Conflict, "FS0219"));
+    assert_eq!(count().await, (2, 2));
+    // A dataset without slots has nothing to take out, and is written all the same.
+    let empty = logs.dataset(id(3), schema()).await.unwrap();
+    let run = Run {
+        overwrites: Some(0),
+        ..sums.run("a")
+    };
+    run.execute(&sums.session, &empty).await.unwrap();
+    assert_eq!(rows(&handle(&empty).await, 0).await, [10]);
 }
 
 /// A dataset that cannot stage a first attempt's partition 1, and notes what it stages.
@@ -344,6 +387,7 @@ async fn a_run_that_is_tried_again_computes_every_partition_again() {
         incarnation: "a".into(),
         plan: table.logical_plan().clone(),
         inputs,
+        overwrites: None,
         rows_out: Arc::new(AtomicU64::new(0)),
         rows_late: RowsLate::default(),
     };
@@ -447,6 +491,7 @@ async fn rows_that_do_not_fit_the_target_commit_nothing() {
         incarnation: "a".into(),
         plan,
         inputs,
+        overwrites: None,
         rows_out,
         rows_late: RowsLate::default(),
     };

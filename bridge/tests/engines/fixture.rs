@@ -236,6 +236,7 @@ impl Fixture {
             incarnation: "run".into(),
             plan: plan.logical,
             inputs,
+            overwrites: None,
             rows_out: Arc::new(AtomicU64::new(0)),
             rows_late: plan.rows_late.clone(),
         };

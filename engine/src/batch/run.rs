@@ -16,8 +16,8 @@ use datafusion::prelude::SessionContext;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::lineage::SlotRange;
 use flinkspark_model::log::{
-    Commit, Generation, Intent, LogId, Ordinal, SegmentFormat, SegmentRef, SourceOffsets, View,
-    WriterName,
+    Commit, Generation, Intent, LogId, Ordinal, Replacement, SegmentFormat, SegmentRef,
+    SourceOffsets, View, WriterName,
 };
 use flinkspark_model::port::{Dataset, SegmentSpec};
 use flinkspark_model::position::SlotNo;
@@ -44,6 +44,8 @@ pub struct Run {
     pub plan: LogicalPlan,
     /// The slots that the plan reads.
     pub inputs: Vec<SlotRange>,
+    /// The last slot of the target whose rows these take the place of; none where they are added.
+    pub overwrites: Option<SlotNo>,
     /// How far it has come: rows written so far, over all attempts.
     pub rows_out: Arc<AtomicU64>,
     /// The rows that the plan sets aside as late.
@@ -96,7 +98,17 @@ impl Run {
         };
         let digest = commit.digest();
         fault::reach("checkpoint.commit.before").map_err(injected)?;
-        let appended = target.append(Intent::Commit(commit)).await?;
+        let first = view.horizon() + 1;
+        let intent = match self.overwrites.filter(|last| first <= *last) {
+            Some(last) => Intent::Replace {
+                read_at: last,
+                first,
+                last,
+                with: Replacement::Overwrite(commit),
+            },
+            None => Intent::Commit(commit),
+        };
+        let appended = target.append(intent).await?;
         fault::reach("checkpoint.commit.done").map_err(injected)?;
         Ok(Outcome {
             slot: appended.slot,

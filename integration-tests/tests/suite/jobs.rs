@@ -426,6 +426,56 @@ fn a_job_keeps_to_its_input_through_an_overwrite_and_a_kill() -> Step {
 }
 
 #[test]
+fn an_overwrite_is_made_once_by_servers_that_die_around_its_commit() -> Step {
+    for (step, committed) in [
+        ("recover.output.fenced", false),
+        ("checkpoint.commit.before", false),
+        ("checkpoint.commit.done", true),
+    ] {
+        let dir = tempfile::tempdir()?;
+        let data = dir.path().join("data");
+        let file = dir.path().join("rows.csv");
+        std::fs::write(&file, "n\n1\n2\n3\n")?;
+        let file = file.to_str().ok_or("the path is text")?;
+        let server = Server::start(&data)?;
+        server.must(&["transfer", file, "dataset://t"])?;
+        server.kill()?;
+        let mut server = Server::start_with_faults(&data, &format!("kill={step}:1"))?.ready()?;
+        let run = [
+            "sql",
+            "-e",
+            "INSERT OVERWRITE t SELECT n + 1 FROM t",
+            "--id",
+            "over",
+        ];
+        let said = server.run(&[&run[..], &["--reconnect", "0s"]].concat())?;
+        assert_eq!(said.code, Some(4), "{step}: {said:?}");
+        server
+            .ended_within(Duration::from_secs(20))?
+            .ok_or("the server was killed")?;
+        let server = Server::start(&data)?;
+        if committed {
+            // What is in the log was in it when the server died.
+            let epochs = server.must(&["dataset", "epochs", "t", "-o", "jsonl"])?.out;
+            assert_eq!(epochs.matches("\"writer\":\"over\"").count(), 1, "{epochs}");
+        }
+        for _ in 0..2 {
+            server.must(&run)?;
+            let rows = server.must(&["query", "SELECT n FROM t ORDER BY n", "-o", "jsonl"])?;
+            assert_eq!(rows.out, "{\"n\":2}\n{\"n\":3}\n{\"n\":4}\n", "{step}");
+        }
+        let epochs = server.must(&["dataset", "epochs", "t", "-o", "jsonl"])?.out;
+        assert_eq!(
+            epochs.matches("\"writer\":\"over\"").count(),
+            1,
+            "{step}: {epochs}"
+        );
+        server.must(&["dataset", "verify", "t"])?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_job_whose_inputs_name_became_another_datasets_does_not_read_that() -> Step {
     let flights = Flights::start("24h")?;
     let file = job(&flights, "renamed")?;

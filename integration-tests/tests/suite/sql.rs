@@ -131,6 +131,75 @@ fn an_insert_goes_by_position_or_by_the_columns_that_it_lists() -> Step {
 }
 
 #[test]
+fn an_overwrite_replaces_what_was_there_once_and_may_read_it() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    let like = dir.path().join("like.csv");
+    std::fs::write(&like, "n,name\n1,a\n2,b\n3,\n")?;
+    let like = like.to_str().ok_or("the path is text")?;
+    server.must(&["transfer", like, "dataset://t"])?;
+    let all = |dataset: &str| -> Step<String> {
+        let question = format!("SELECT n, name FROM {dataset} ORDER BY n");
+        Ok(server.must(&["query", &question, "-o", "jsonl"])?.out)
+    };
+    // It reads what it takes out; the same id again is the same run.
+    let itself = "INSERT OVERWRITE t SELECT n + 10, name FROM t WHERE n > 1";
+    let expected = "{\"n\":12,\"name\":\"b\"}\n{\"n\":13,\"name\":null}\n";
+    for _ in 0..2 {
+        let said = server.must(&["sql", "-e", itself, "--id", "itself"])?;
+        assert!(
+            said.err.contains("replaces the 3 rows of dataset t"),
+            "{said:?}"
+        );
+        assert_eq!(all("t")?, expected);
+    }
+    let lineage = server
+        .must(&["dataset", "lineage", "t", "-o", "json"])?
+        .json()?;
+    assert_eq!(lineage.as_array().map(Vec::len), Some(1), "{lineage}");
+    // What others added after it is theirs to keep, and the run that is asked for again is over.
+    server.must(&[
+        "sql",
+        "-e",
+        "INSERT INTO t VALUES (CAST(20 AS BIGINT), 'c')",
+    ])?;
+    server.must(&["sql", "-e", itself, "--id", "itself"])?;
+    assert_eq!(all("t")?.lines().count(), 3);
+    // By the columns that it lists; into a dataset that it makes; by no rows.
+    server.must(&[
+        "sql",
+        "-e",
+        "INSERT OVERWRITE t (n) SELECT n FROM t WHERE n = 20",
+    ])?;
+    assert_eq!(all("t")?, "{\"n\":20,\"name\":null}\n");
+    server.must(&["sql", "-e", "INSERT OVERWRITE fresh SELECT n, name FROM t"])?;
+    assert_eq!(all("fresh")?, all("t")?);
+    server.must(&[
+        "sql",
+        "-e",
+        "INSERT OVERWRITE fresh SELECT n, name FROM t WHERE n < 0",
+    ])?;
+    assert_eq!(all("fresh")?, "");
+    // A stream has no end at which it could.
+    let said = server.run(&[
+        "sql",
+        "-e",
+        "INSERT OVERWRITE t SELECT n, name FROM t",
+        "--on",
+        "stream",
+    ])?;
+    assert!(
+        said.err
+            .contains("error[FS0617]: the stream target does not run INSERT OVERWRITE"),
+        "{said:?}"
+    );
+    let said = server.run(&["sql", "-e", "INSERT OVERWRITE t SELECT name, n FROM t"])?;
+    assert!(said.err.contains("error[FS0913]"), "{said:?}");
+    assert_eq!(all("t")?, "{\"n\":20,\"name\":null}\n");
+    Ok(())
+}
+
+#[test]
 fn a_dataset_with_a_time_attribute_can_be_copied_and_narrower_numbers_go_into_wider_columns() -> Step
 {
     let dir = tempfile::tempdir()?;

@@ -70,6 +70,8 @@ pub struct Statement {
     views: Vec<view::View>,
     tables: Vec<table::Table>,
     sink: Option<DatasetName>,
+    /// Whether it is `INSERT OVERWRITE`.
+    overwrites: bool,
     /// The columns that are listed after it.
     sink_columns: Vec<String>,
     query: Box<ast::Query>,
@@ -126,7 +128,7 @@ impl Tables for NoTables {
     }
 }
 
-/// Parses one `INSERT INTO dataset query` or one query, after any `CREATE TABLE` and `CREATE TEMPORARY VIEW name AS query`; a
+/// Parses one `INSERT INTO dataset query`, the same with `OVERWRITE`, or one query, after any `CREATE TABLE` and `CREATE TEMPORARY VIEW name AS query`; a
 /// trailing semicolon and comments are allowed.
 ///
 /// `FS0801` where the text is not in the grammar, `FS0803` where the form is not supported.
@@ -144,9 +146,13 @@ pub fn parse(sql: &str) -> Result<Statement> {
         (None, true) => return Err(syntax("there is no statement".into())),
         (None, false) => return Err(unsupported("CREATE TABLE alone is no job".into())),
     };
-    let (sink, sink_columns, query) = match last {
-        ast::Statement::Query(query) => (None, Vec::new(), query),
-        ast::Statement::Insert(insert) => insertion(insert)?,
+    let (sink, overwrites, sink_columns, query) = match last {
+        ast::Statement::Query(query) => (None, false, Vec::new(), query),
+        ast::Statement::Insert(insert) => {
+            let overwrites = insert.overwrite;
+            let (sink, columns, query) = insertion(insert)?;
+            (sink, overwrites, columns, query)
+        }
         other => {
             let message = format!("{} is not supported", first_words(&other.to_string()));
             return Err(unsupported(message));
@@ -160,6 +166,7 @@ pub fn parse(sql: &str) -> Result<Statement> {
         views: view::View::all(statements)?,
         tables,
         sink,
+        overwrites,
         sink_columns,
         query,
         supplementary,
@@ -237,7 +244,7 @@ fn syntax(detail: String) -> Error {
 fn unsupported(message: String) -> Error {
     Error::new(Kind::Invalid, "FS0803", message)
         .with_detail(
-            "a job is one INSERT INTO dataset [(columns)] query, or one query, after any CREATE TEMPORARY VIEW",
+            "a job is one INSERT INTO or OVERWRITE dataset [(columns)] query, or one query, after any CREATE TEMPORARY VIEW",
         )
         .with_hint("docs/sql.md has the statements that `flinkspark sql` takes beside them")
 }
@@ -249,12 +256,12 @@ fn first_words(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Accepts `INSERT INTO name query` and nothing beside it.
+/// Accepts `INSERT INTO name query`, `INSERT OVERWRITE name query` and nothing beside it.
 type Insertion = (Option<DatasetName>, Vec<String>, Box<ast::Query>);
 
 fn insertion(insert: ast::Insert) -> Result<Insertion> {
-    let plain = insert.into
-        && !insert.overwrite
+    // Flink's grammar has either word, and never both.
+    let plain = insert.into != insert.overwrite
         && insert.partitioned.is_none()
         && insert.assignments.is_empty()
         && insert.on.is_none()
@@ -327,6 +334,7 @@ pub fn bind(statement: &Statement, tables: &dyn Tables) -> Result<Job> {
     Ok(Job {
         home: Home::FlinkBatch,
         sink: statement.sink.clone(),
+        overwrites: statement.overwrites,
         sink_columns: statement.sink_columns.clone(),
         root,
         columns,

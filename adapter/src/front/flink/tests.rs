@@ -98,6 +98,30 @@ fn views_stand_for_their_queries() {
 }
 
 #[test]
+fn an_insert_adds_or_overwrites_and_never_both() {
+    let job = |sql: &str| {
+        let job = parse(sql).and_then(|statement| bind(&statement, &NoTables));
+        job.unwrap()
+    };
+    let plain = job("INSERT INTO t SELECT 1 AS n");
+    assert!(!plain.overwrites && plain.to_string().contains("into t\n"));
+    let over = job("INSERT OVERWRITE t (n) SELECT 1 AS n");
+    assert!(over.overwrites && over.to_string().contains("overwrite t\n"));
+    assert_eq!(
+        (over.sink.unwrap().as_str(), over.sink_columns),
+        ("t", vec!["n".to_owned()])
+    );
+    for sql in [
+        "INSERT OVERWRITE INTO t SELECT 1 AS n",
+        "INSERT OVERWRITE t PARTITION (n = 1) SELECT 1 AS m",
+        "INSERT OVERWRITE DIRECTORY '/tmp/t' SELECT 1 AS n",
+        "INSERT OR REPLACE INTO t SELECT 1 AS n",
+    ] {
+        assert!(["FS0801", "FS0803"].contains(&refusal(sql).code()), "{sql}");
+    }
+}
+
+#[test]
 fn what_is_not_known_to_agree_is_refused_by_name() {
     let cases = [
         (

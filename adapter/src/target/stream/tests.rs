@@ -191,6 +191,7 @@ fn what_the_stream_does_not_run_is_refused_by_name() {
         "SELECT origin FROM flights UNION ALL SELECT origin FROM flights",
         "SELECT COUNT(DISTINCT origin) AS n FROM flights",
         "SELECT 1 AS number1",
+        "INSERT OVERWRITE somewhere SELECT origin FROM flights",
     ] {
         assert_eq!(code(sql), "FS0617", "{sql}");
     }

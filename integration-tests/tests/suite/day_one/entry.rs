@@ -54,7 +54,7 @@ impl Entry {
     pub(super) fn written(&self) -> Vec<&str> {
         let words: Vec<&str> = self.text.split_whitespace().collect();
         let into = words.windows(3).filter_map(|words| match words {
-            ["INSERT", "INTO", name] => Some(*name),
+            ["INSERT", "INTO" | "OVERWRITE", name] => Some(*name),
             _ => None,
         });
         into.collect()
