@@ -158,14 +158,14 @@ fn other_names_of_a_type_are_that_type() {
 
 #[test]
 fn a_declaration_has_columns_a_key_a_watermark_and_a_dataset() {
-    let sql = "CREATE TEMPORARY TABLE IF NOT EXISTS `my clicks` (
+    let sql = "CREATE TEMPORARY TABLE IF NOT EXISTS `my-clicks` (
         `user id` BIGINT COMMENT 'who; and why', -- a comment
         ts TIMESTAMP(3), url STRING NOT NULL,
         WATERMARK FOR ts AS ts - INTERVAL '5' SECOND,
         CONSTRAINT k PRIMARY KEY (`user id`, url) NOT ENFORCED
     ) COMMENT 'all' WITH ('dataset' = 'web.clicks', 'connector' = 'flinkspark')";
     let read = Table::parse(sql).unwrap();
-    assert_eq!(read.name.as_str(), "my clicks");
+    assert_eq!(read.name.as_str(), "my-clicks");
     assert_eq!(read.dataset.as_str(), "web.clicks");
     assert!(read.temporary && read.if_not_exists && read.has_comments && read.is_alias());
     assert_eq!(read.primary_key, ["user id", "url"]);
