@@ -16,6 +16,7 @@ pub(super) use self::step::Step;
 use self::model::{Field, Kind, Named};
 use self::step::{Part, Reader};
 use super::cursor::put_number;
+use std::sync::Arc;
 
 /// Why two schemas do not resolve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +107,7 @@ fn other_type<T>(writer: &Node, reader: &Node, path: &str) -> Result<T> {
 }
 
 /// A writer's union: what a value's branch is, the value says. At least one that is more than null must resolve.
-fn from_union(branches: &[Node], reader: &Node, path: &str) -> Result<Step> {
+fn from_union(branches: &[Arc<Node>], reader: &Node, path: &str) -> Result<Step> {
     let steps = branches.iter().map(|branch| between(branch, reader, path));
     let steps = steps.collect::<Vec<_>>();
     let of_values = branches.iter().zip(&steps);
@@ -120,7 +121,7 @@ fn from_union(branches: &[Node], reader: &Node, path: &str) -> Result<Step> {
 }
 
 /// A reader's union: the first branch that the writer's type resolves to.
-fn to_union(writer: &Node, reader: &Node, branches: &[Node], path: &str) -> Result<Step> {
+fn to_union(writer: &Node, reader: &Node, branches: &[Arc<Node>], path: &str) -> Result<Step> {
     let mut refused = None;
     for (at, branch) in branches.iter().enumerate() {
         match between(writer, branch, path) {
@@ -180,11 +181,35 @@ fn record(fields: &[Field], wanted: &[Field], path: &str) -> Result<Step> {
     for (field, taken) in fields.iter().zip(taken) {
         readers.push(match taken {
             Some((slot, step)) => Reader::Take(slot, step),
-            // What is not wanted is read at its own type, which always resolves.
-            None => Reader::Skip(between(&field.node, &field.node, &field.name)?),
+            None => Reader::Skip(skipped(&field.node)),
         });
     }
     Ok(Step::Record(readers, parts))
+}
+
+/// How a value is read that nobody wants.
+fn skipped(node: &Node) -> Step {
+    match &node.kind {
+        Kind::Null => Step::Null,
+        Kind::Boolean => Step::Fixed(1),
+        Kind::Int | Kind::Long | Kind::Enum(..) => Step::Long,
+        Kind::Float => Step::Fixed(4),
+        Kind::Double => Step::Fixed(8),
+        Kind::Bytes | Kind::String => Step::Bytes,
+        Kind::Fixed(_, size) => Step::Fixed(*size),
+        Kind::Array(item) => Step::Items(false, skipped(item).into()),
+        Kind::Map(value) => Step::Items(true, skipped(value).into()),
+        Kind::Record(_, fields) => {
+            let fields = fields
+                .iter()
+                .map(|field| Reader::Skip(skipped(&field.node)));
+            Step::Record(fields.collect(), Vec::new())
+        }
+        Kind::Union(branches) => {
+            let branches = branches.iter().map(|branch| Ok(skipped(branch)));
+            Step::FromUnion(branches.collect())
+        }
+    }
 }
 
 impl Named {

@@ -1,10 +1,12 @@
 //! A schema as it is resolved: every name in its place.
 //!
-//! Of schemas that were read as columns only, which says that all there is has a form. Invariant: no type holds itself.
+//! Of schemas that were read as columns only, which says that all there is has a form. Invariant: no type holds itself, and what a
+//! named type says is kept once, however often it is referred to.
 
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(in super::super) struct Node {
@@ -26,10 +28,10 @@ pub(super) enum Kind {
     Fixed(Named, usize),
     /// Its words, and the one that stands for unknown ones.
     Enum(Named, Vec<String>, Option<String>),
-    Array(Box<Node>),
-    Map(Box<Node>),
+    Array(Arc<Node>),
+    Map(Arc<Node>),
     Record(Named, Vec<Field>),
-    Union(Vec<Node>),
+    Union(Vec<Arc<Node>>),
 }
 
 /// What a type is called.
@@ -43,43 +45,42 @@ pub(super) struct Named {
 pub(super) struct Field {
     pub(super) name: String,
     pub(super) aliases: Vec<String>,
-    pub(super) node: Node,
+    pub(super) node: Arc<Node>,
     pub(super) default: Option<Value>,
 }
 
 impl Node {
     /// Of a schema that was read as columns; none where it is no schema after all.
-    pub(in super::super) fn of(schema: &Value) -> Option<Self> {
+    pub(in super::super) fn of(schema: &Value) -> Option<Arc<Self>> {
         node(schema, "", &mut HashMap::new())
     }
 }
 
-type Known = HashMap<String, Node>;
+type Known = HashMap<String, Arc<Node>>;
 
-fn node(schema: &Value, space: &str, known: &mut Known) -> Option<Node> {
+fn node(schema: &Value, space: &str, known: &mut Known) -> Option<Arc<Node>> {
     match schema {
         Value::String(name) => by_name(name, space, known),
         Value::Array(branches) => {
             let branches = branches.iter().map(|branch| node(branch, space, known));
             let kind = Kind::Union(branches.collect::<Option<_>>()?);
-            Some(Node {
-                kind,
-                logical: None,
-            })
+            Some(
+                Node {
+                    kind,
+                    logical: None,
+                }
+                .into(),
+            )
         }
         Value::Object(object) => match object.get("type")? {
-            Value::String(kind) => {
-                let mut node = object_node(kind, object, space, known)?;
-                node.logical = logical(object, &node.kind);
-                Some(node)
-            }
+            Value::String(kind) => object_node(kind, object, space, known),
             inner => node(inner, space, known),
         },
         _ => None,
     }
 }
 
-fn by_name(name: &str, space: &str, known: &Known) -> Option<Node> {
+fn by_name(name: &str, space: &str, known: &Known) -> Option<Arc<Node>> {
     let kind = match name {
         "null" => Kind::Null,
         "boolean" => Kind::Boolean,
@@ -94,10 +95,13 @@ fn by_name(name: &str, space: &str, known: &Known) -> Option<Node> {
             return found.or_else(|| known.get(name)).cloned();
         }
     };
-    Some(Node {
-        kind,
-        logical: None,
-    })
+    Some(
+        Node {
+            kind,
+            logical: None,
+        }
+        .into(),
+    )
 }
 
 fn object_node(
@@ -105,21 +109,30 @@ fn object_node(
     object: &Map<String, Value>,
     space: &str,
     known: &mut Known,
-) -> Option<Node> {
-    let mut child = |key| node(object.get(key)?, space, known).map(Box::new);
+) -> Option<Arc<Node>> {
+    let mut child = |key| node(object.get(key)?, space, known);
     let kind = match kind {
         "array" => Kind::Array(child("items")?),
         "map" => Kind::Map(child("values")?),
         "record" | "error" | "enum" | "fixed" => return named(kind, object, space, known),
-        name => return by_name(name, space, known),
+        name => {
+            let found = by_name(name, space, known)?;
+            let (Kind::Int | Kind::Long | Kind::Bytes) = &found.kind else {
+                return Some(found);
+            };
+            found.kind.clone()
+        }
     };
-    Some(Node {
-        kind,
-        logical: None,
-    })
+    let logical = logical(object, &kind);
+    Some(Node { kind, logical }.into())
 }
 
-fn named(kind: &str, object: &Map<String, Value>, space: &str, known: &mut Known) -> Option<Node> {
+fn named(
+    kind: &str,
+    object: &Map<String, Value>,
+    space: &str,
+    known: &mut Known,
+) -> Option<Arc<Node>> {
     let name = object.get("name")?.as_str()?;
     let own = object.get("namespace").and_then(Value::as_str);
     let space = match name.rsplit_once('.') {
@@ -151,8 +164,8 @@ fn named(kind: &str, object: &Map<String, Value>, space: &str, known: &mut Known
         }
     };
     let logical = logical(object, &kind);
-    let node = Node { kind, logical };
-    known.insert(key, node.clone());
+    let node = Arc::new(Node { kind, logical });
+    known.insert(key, Arc::clone(&node));
     Some(node)
 }
 
