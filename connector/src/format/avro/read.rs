@@ -90,19 +90,27 @@ impl Block {
         let mut rewritten = Vec::new();
         while self.rows > 0 && rows < rows_max && bytes < bytes_max {
             let mut at = 0;
-            let mut read = |cursor: &mut Cursor<'_>| {
+            let mut read = |cursor: &mut Cursor<'_>, at: &mut usize| {
                 for column in &mut *columns {
                     column.read(cursor)?;
-                    at += 1;
+                    *at += 1;
                 }
                 Ok(())
             };
             let taken = match resolved {
-                None => cursor.row(read),
+                None => cursor.row(|cursor| read(cursor, &mut at)),
                 Some(step) => {
                     rewritten.clear();
-                    let written = cursor.row(|cursor| step.rewrite(cursor, &mut rewritten));
-                    written.and_then(|_| Cursor::new(&rewritten, IDLE_MAX).row(&mut read))
+                    let written = cursor.row(|cursor| {
+                        let written = step.rewrite_row(cursor, &mut rewritten);
+                        written.map_err(|(column, fault)| {
+                            at = column;
+                            fault
+                        })
+                    });
+                    written.and_then(|_| {
+                        Cursor::new(&rewritten, IDLE_MAX).row(|cursor| read(cursor, &mut at))
+                    })
                 }
             };
             bytes += taken.map_err(|fault| Wrong {
@@ -165,8 +173,11 @@ impl Reader {
     }
 }
 
+/// A schema's columns, and how each is written.
+type Columns = (Fields, Arc<[Wire]>);
+
 /// How rows of the one schema become rows of the one that was passed, and what the columns of that are.
-fn resolution(name: &str, avro: &Value, wanted: &str) -> Result<(Step, (Fields, Arc<[Wire]>))> {
+fn resolution(name: &str, avro: &Value, wanted: &str) -> Result<(Step, Columns)> {
     let unusable = |why: String| {
         let why = format!("it cannot be used itself: {why}");
         unresolved_schema(name, why, "correct the schema that --avro-schema names")

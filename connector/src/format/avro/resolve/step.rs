@@ -46,8 +46,23 @@ pub(in super::super) enum Part {
 }
 
 impl Step {
+    /// Appends the next row, rewritten.
+    ///
+    /// Errors: besides the fault, the reader's field in whose value it lies; one more than there are where nobody
+    /// wants the value.
+    pub(in super::super) fn rewrite_row(
+        &self,
+        from: &mut Cursor<'_>,
+        out: &mut Vec<u8>,
+    ) -> std::result::Result<(), (usize, Fault)> {
+        match self {
+            Self::Record(readers, parts) => record(readers, parts, from, out),
+            step => step.rewrite(from, out).map_err(|fault| (0, fault)),
+        }
+    }
+
     /// Appends the next value, rewritten.
-    pub(in super::super) fn rewrite(&self, from: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<()> {
+    fn rewrite(&self, from: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<()> {
         match self {
             Self::Null => {}
             Self::Fixed(size) => out.extend(from.take(*size)?),
@@ -83,7 +98,9 @@ impl Step {
                 })?;
                 put_number(0, out);
             }
-            Self::Record(readers, parts) => record(readers, parts, from, out)?,
+            Self::Record(readers, parts) => {
+                record(readers, parts, from, out).map_err(|(_, fault)| fault)?;
+            }
             Self::FromUnion(branches) => {
                 let number = from.long()?;
                 let branch = usize::try_from(number).ok();
@@ -98,35 +115,48 @@ impl Step {
                 step.rewrite(from, out)?;
             }
         }
-        if out.len() > BYTES_MAX {
-            return damaged(format!("a row takes more than {BYTES_MAX} bytes"));
-        }
-        Ok(())
+        check(out.len())
     }
 }
 
+fn check(bytes: usize) -> Result<()> {
+    match bytes > BYTES_MAX {
+        true => damaged(format!("a row takes more than {BYTES_MAX} bytes")),
+        false => Ok(()),
+    }
+}
+
+/// Appends a record; a fault with the number of the reader's field.
 fn record(
     readers: &[Reader],
     parts: &[Part],
     from: &mut Cursor<'_>,
     out: &mut Vec<u8>,
-) -> Result<()> {
+) -> std::result::Result<(), (usize, Fault)> {
     let mut read = vec![Vec::new(); parts.len()];
+    let mut bytes = out.len();
     for reader in readers {
         match reader {
             Reader::Take(slot, step) => {
-                if let Some(bytes) = read.get_mut(*slot) {
-                    step.rewrite(from, bytes)?;
+                let of_slot = |fault| (*slot, fault);
+                if let Some(taken) = read.get_mut(*slot) {
+                    step.rewrite(from, taken).map_err(of_slot)?;
+                    bytes += taken.len();
+                    check(bytes).map_err(of_slot)?;
                 }
             }
-            Reader::Skip(step) => step.rewrite(from, &mut Vec::new())?,
+            Reader::Skip(step) => {
+                let of_none = |fault| (parts.len(), fault);
+                step.rewrite(from, &mut Vec::new()).map_err(of_none)?;
+            }
         }
     }
-    for (part, bytes) in parts.iter().zip(&read) {
+    for (slot, (part, bytes)) in parts.iter().zip(&read).enumerate() {
         out.extend(match part {
             Part::Read => bytes,
             Part::Default(bytes) => bytes,
         });
+        check(out.len()).map_err(|fault| (slot, fault))?;
     }
     Ok(())
 }

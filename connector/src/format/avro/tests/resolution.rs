@@ -182,6 +182,13 @@ fn a_value_without_a_place_is_refused_with_its_row() {
         assert_eq!(error.code(), "FS0310", "{error}");
         assert!(error.message().contains("row 1"), "{error}");
     }
+    // The second of the reader's columns is the first of the writer's.
+    let writer = fields(&format!(
+        r#"{{"name":"v","type":{nullable}}},{{"name":"n","type":"int"}}"#
+    ));
+    let reader = fields(r#"{"name":"n","type":"int"},{"name":"v","type":"int"}"#);
+    let error = at(&writer, &[0, 2], &reader).unwrap_err();
+    assert!(error.message().contains("column \"v\""), "{error}");
 }
 
 #[test]
