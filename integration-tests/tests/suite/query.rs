@@ -251,7 +251,7 @@ fn an_answer_of_the_streaming_engine_counts_what_came_too_late() -> Step {
     let late = |on: &str| -> Step<String> {
         let said = server.must(&["query", &hourly[select..], "--on", on, "-o", "jsonl"])?;
         let late = said.err.lines().find(|line| line.contains("came too late"));
-        Ok(late.ok_or_else(|| format!("{}", said.err))?.to_owned())
+        Ok(late.ok_or_else(|| said.err.clone())?.to_owned())
     };
     assert_eq!(late("stream")?, late("batch")?);
     Ok(())

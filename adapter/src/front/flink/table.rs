@@ -239,7 +239,7 @@ fn interval(ms: u64) -> String {
         ("MINUTE", 60_000),
         ("SECOND", 1000),
     ] {
-        if ms % length == 0 {
+        if ms.is_multiple_of(length) {
             return format!("{}' {unit}", ms / length);
         }
     }

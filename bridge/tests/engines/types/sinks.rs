@@ -26,10 +26,10 @@ fn renamed(data_type: &DataType) -> DataType {
             DataType::FixedSizeList(field(item, "of"), *length)
         }
         DataType::Map(entries, sorted) => {
-            let DataType::Struct(pair) = entries.data_type() else {
-                panic!("entries are pairs");
+            let pair = match entries.data_type() {
+                DataType::Struct(pair) => vec![field(&pair[0], "k"), field(&pair[1], "v")],
+                other => unreachable!("entries are {other}"),
             };
-            let pair = vec![field(&pair[0], "k"), field(&pair[1], "v")];
             let entries = Field::new("pairs", DataType::Struct(pair.into()), false);
             DataType::Map(Arc::new(entries), *sorted)
         }

@@ -15,11 +15,11 @@ const WAYS_OUT: [(&str, &str); 8] = [
     ),
     (
         "kafka",
-        "read the topic in Flink, and write it into a dataset by the connector of docs/peers.md",
+        "write the topic into files, and `flinkspark transfer FOLDER dataset://NAME`",
     ),
     (
         "upsert-kafka",
-        "read the topic in Flink, and write it into a dataset by the connector of docs/peers.md",
+        "write the topic into files, and `flinkspark transfer FOLDER dataset://NAME`",
     ),
     (
         "jdbc",
@@ -39,7 +39,7 @@ const WAYS_OUT: [(&str, &str); 8] = [
     ),
     (
         "hive",
-        "read the table in Spark, and write it into a dataset by the connector of docs/peers.md",
+        "write the table as Parquet, and `flinkspark transfer FOLDER dataset://NAME`",
     ),
 ];
 
