@@ -256,12 +256,23 @@ fn first_words(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Accepts `INSERT INTO name query`, `INSERT OVERWRITE name query` and nothing beside it.
+/// What an INSERT writes to, the columns that it lists, and its query.
 type Insertion = (Option<DatasetName>, Vec<String>, Box<ast::Query>);
 
+/// Accepts `INSERT INTO name query`, `INSERT OVERWRITE name query` and nothing beside it.
 fn insertion(insert: ast::Insert) -> Result<Insertion> {
     // Flink's grammar has either word, and never both.
     let plain = insert.into != insert.overwrite
+        && insert.or.is_none()
+        && !insert.ignore
+        && !insert.replace_into
+        && insert.priority.is_none()
+        && insert.table_alias.is_none()
+        && insert.insert_alias.is_none()
+        && insert.after_columns.is_empty()
+        && insert.output.is_none()
+        && insert.settings.is_none()
+        && insert.format_clause.is_none()
         && insert.partitioned.is_none()
         && insert.assignments.is_empty()
         && insert.on.is_none()

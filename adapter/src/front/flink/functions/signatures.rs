@@ -35,8 +35,17 @@ const KINDS: [(&str, &str); 10] = [
 /// The kinds that are numbers, by their places.
 const NUMBERS: [usize; 4] = [1, 2, 3, 4];
 
-/// A constant of another form, for functions that want one: a pattern, a format.
-const TEXTS: [&str; 4] = ["'a'", "'yyyy-MM-dd'", "'$.a'", "'UTC'"];
+/// A constant of another form, for functions that want one: a pattern, a format, a moment.
+const TEXTS: [&str; 5] = [
+    "'a'",
+    "'yyyy-MM-dd'",
+    "'$.a'",
+    "'UTC'",
+    "'2024-02-29 12:00:00'",
+];
+
+/// The function that stands between its arguments.
+const BETWEEN: &str = "||";
 
 /// How a function may be called, such as `ABS(number) -> as argument 1`.
 pub fn signatures(name: &str) -> Vec<String> {
@@ -78,6 +87,9 @@ impl Around {
 
     fn call(&self, name: &str, arguments: &[String]) -> String {
         let Self { before, after } = self;
+        if name == BETWEEN {
+            return format!("SELECT {} AS q FROM t", arguments.join(" || "));
+        }
         format!(
             "SELECT {name}({before}{}){after} AS q FROM t",
             arguments.join(", ")
@@ -162,7 +174,10 @@ impl Taken {
             Given::Type(_) => None,
         });
         let result = fixed.or(as_argument).unwrap_or_default();
-        format!("{name}({}){over} -> {result}", arguments.join(", "))
+        match name {
+            BETWEEN => format!("{} -> {result}", arguments.join(" || ")),
+            _ => format!("{name}({}){over} -> {result}", arguments.join(", ")),
+        }
     }
 }
 
@@ -346,6 +361,11 @@ mod tests {
             ("ABS", "ABS(number) -> as argument 1"),
             ("UPPER", "UPPER(STRING) -> STRING"),
             ("COUNT", "COUNT(any) -> BIGINT"),
+            ("||", "STRING || STRING -> STRING"),
+            (
+                "UNIX_TIMESTAMP",
+                "UNIX_TIMESTAMP(constant STRING) -> BIGINT",
+            ),
             ("ROW_NUMBER", "ROW_NUMBER() OVER (...) -> BIGINT"),
         ] {
             let all = signatures(name);
