@@ -5,6 +5,7 @@
 //! take.
 
 use super::super::{TableInfo, Tables, bind, call, over, parse};
+use crate::plan::rel::Node;
 use crate::semantics::expr::Expr;
 use crate::semantics::function;
 use crate::semantics::types::{FlinkType, Root};
@@ -221,28 +222,44 @@ fn over_columns(name: &str, around: &Around, kinds: Vec<usize>) -> Option<Taken>
     Some(Taken::new(&kinds, &result))
 }
 
-/// The calls with constants behind a column or alone: each place in turn.
+/// The calls with constants behind a column or alone: each place in turn. The table of functions is asked first, which is
+/// quick.
 fn with_constants(name: &str, around: &Around) -> Vec<Taken> {
+    let function = function::find(name);
+    let kinds: Vec<Option<Expr>> = KINDS.iter().map(|(_, text)| constant(text)).collect();
+    let texts: Vec<Option<Expr>> = TEXTS.iter().map(|text| constant(text)).collect();
     let mut taken = Vec::new();
     for count in 1..=ARGUMENTS_MAX {
-        for kinds in combinations(count, KINDS.len()) {
+        for combination in combinations(count, KINDS.len()) {
             for constants in 1..=count {
                 let columns = count - constants;
+                let is_text =
+                    |kind: usize| KINDS.get(kind).is_some_and(|(name, _)| *name == "STRING");
+                let expr = |text: &Option<Expr>, place: usize, kind: usize| match kinds.get(kind) {
+                    _ if place < columns => Some(Expr::column(place, ty(kind))),
+                    _ if is_text(kind) => text.clone(),
+                    Some(constant) => constant.clone(),
+                    None => None,
+                };
                 let argument = |text: &str, place: usize, kind: usize| match KINDS.get(kind) {
                     _ if place < columns => format!("c{kind}"),
-                    Some(("STRING", _)) => text.to_owned(),
+                    _ if is_text(kind) => text.to_owned(),
                     Some((_, constant)) => (*constant).to_owned(),
                     None => String::new(),
                 };
-                let result = TEXTS.iter().find_map(|text| {
-                    let places = kinds.iter().enumerate();
-                    let arguments: Vec<String> = places
+                let result = TEXTS.iter().zip(&texts).find_map(|(text, bound)| {
+                    let places = || combination.iter().enumerate();
+                    if let Some(function) = function {
+                        let exprs = places().map(|(place, kind)| expr(bound, place, *kind));
+                        (function.bind)(exprs.collect::<Option<Vec<_>>>()?).ok()?;
+                    }
+                    let arguments: Vec<String> = places()
                         .map(|(place, kind)| argument(text, place, *kind))
                         .collect();
                     asked(&around.call(name, &arguments))
                 });
                 if let Some(result) = result {
-                    let kinds = kinds.iter().enumerate();
+                    let kinds = combination.iter().enumerate();
                     let kinds: Vec<(usize, bool)> = kinds
                         .map(|(place, kind)| (*kind, place >= columns))
                         .collect();
@@ -253,6 +270,17 @@ fn with_constants(name: &str, around: &Around) -> Vec<Taken> {
         }
     }
     taken
+}
+
+/// A constant as the binder reads it.
+fn constant(text: &str) -> Option<Expr> {
+    let job = parse(&format!("SELECT {text} AS q"))
+        .and_then(|statement| bind(&statement, &Columns))
+        .ok()?;
+    match job.root.node {
+        Node::Project(_, exprs) => exprs.into_iter().next(),
+        _ => None,
+    }
 }
 
 /// The type of the only column of a statement that binds.
