@@ -44,6 +44,8 @@ pub const DEFECTS: &[&str] = &[
     "in-doubt-is-done",
     "xor-digest",
     "doubled-commit",
+    "open-whatever-was-read",
+    "replay-by-number-alone",
 ];
 
 /// A failure that a hook asked for at a fail point.

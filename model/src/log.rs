@@ -13,7 +13,7 @@
 mod decide;
 mod garbage;
 mod intent;
-mod parts;
+mod opening;
 mod proposer;
 mod refusal;
 mod slot;
@@ -26,14 +26,14 @@ mod tests;
 
 pub use garbage::{JobFacts, Owner, Staged, Verdict, spent, verdict};
 pub use intent::{Appended, Attempt, Decision, Intent};
-pub use parts::{Assembly, Part, assemble};
+pub use opening::{Opened, Opening, Rewind};
 pub use proposer::{Proposer, Step};
 pub use refusal::Refusal;
 pub use slot::{
     Commit, Generation, LogId, Manifest, Ordinal, Pending, Receipt, Replacement, SLOT_BYTES_MAX,
     SLOT_FORMAT_VERSION, SegmentFormat, SegmentName, SegmentRef, Slot, SlotRecord, SourceOffsets,
-    WriterName,
+    Token, WriterName,
 };
 pub use snapshot::{SNAPSHOT_FORMAT_VERSION, Snapshot};
 pub use tail::{FoundTail, KnownHead, Tail, judge_tail};
-pub use view::{Committed, LiveEpoch, Rewrite, View, WriterState};
+pub use view::{COMMITS_REMEMBERED_MAX, Committed, LiveEpoch, Rewrite, View, WriterState};

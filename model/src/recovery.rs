@@ -36,6 +36,7 @@ impl TakeOver {
             generation: self.generation,
             restored: self.restored,
             rewind: false,
+            drops: false,
             incarnation: incarnation.to_owned(),
         }
     }
@@ -90,6 +91,7 @@ mod tests {
             writer: "run".into(),
             generation: 3,
             n: 7,
+            token: None,
             run: "run".into(),
             source_offsets: SourceOffsets::of("s/0", "1.0.5"),
             schema_version: 1,

@@ -185,6 +185,7 @@ pub(super) mod tests {
             generation: 1,
             restored: 0,
             rewind: false,
+            drops: false,
             incarnation: "test".into(),
         };
         output.append(fence).await.unwrap();
@@ -202,6 +203,7 @@ pub(super) mod tests {
             writer: "w".into(),
             generation: 1,
             n: 1,
+            token: None,
             run: "test".into(),
             source_offsets: SourceOffsets::default(),
             schema_version: 1,

@@ -60,6 +60,7 @@ async fn dataset(logs: &Logs, number: u64, partitions: &[&[i64]]) -> Arc<dyn Dat
         generation: 1,
         restored: 0,
         rewind: false,
+        drops: false,
         incarnation: "test".into(),
     };
     dataset.append(fence).await.unwrap();
@@ -84,6 +85,7 @@ async fn dataset(logs: &Logs, number: u64, partitions: &[&[i64]]) -> Arc<dyn Dat
         writer: "input".into(),
         generation: 1,
         n: 1,
+        token: None,
         run: "input".into(),
         source_offsets: SourceOffsets::default(),
         schema_version: 1,
@@ -436,6 +438,7 @@ async fn a_handle_keeps_to_its_slots_through_an_overwrite() {
         generation: 1,
         restored: 0,
         rewind: false,
+        drops: false,
         incarnation: "test".into(),
     };
     input.append(fence).await.unwrap();
@@ -443,6 +446,7 @@ async fn a_handle_keeps_to_its_slots_through_an_overwrite() {
         writer: "other".into(),
         generation: 1,
         n: 1,
+        token: None,
         run: "other".into(),
         source_offsets: SourceOffsets::default(),
         schema_version: 1,

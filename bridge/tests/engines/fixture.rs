@@ -112,6 +112,7 @@ impl Fixture {
             generation: 1,
             restored: 0,
             rewind: false,
+            drops: false,
             incarnation: "test".into(),
         };
         log.append(fence).await.unwrap();
@@ -124,6 +125,7 @@ impl Fixture {
                 writer: writer.clone(),
                 generation: 1,
                 n,
+                token: None,
                 run: "input".into(),
                 source_offsets: SourceOffsets::default(),
                 schema_version: 1,

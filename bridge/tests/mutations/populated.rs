@@ -108,6 +108,7 @@ async fn put(server: &Server, name: &str, batches: &[RecordBatch]) -> Result<()>
         generation: 1,
         restored: 0,
         rewind: false,
+        drops: false,
         incarnation: "test".into(),
     };
     log.append(fence).await?;
@@ -126,6 +127,7 @@ async fn put(server: &Server, name: &str, batches: &[RecordBatch]) -> Result<()>
             writer: "w".into(),
             generation: 1,
             n,
+            token: None,
             run: "test".into(),
             source_offsets: SourceOffsets::of("in", n),
             schema_version: 1,

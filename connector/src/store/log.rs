@@ -12,8 +12,8 @@ use super::{Created, Key};
 use bytes::Bytes;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{
-    Appended, Attempt, FoundTail, Intent, LogId, Proposer, SegmentFormat, SegmentName, Slot,
-    SlotRecord, Step, Tail, View, judge_tail,
+    Appended, Attempt, FoundTail, Intent, LogId, Proposer, SLOT_FORMAT_VERSION, SegmentFormat,
+    SegmentName, Slot, SlotRecord, Step, Tail, View, judge_tail,
 };
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result};
@@ -27,8 +27,6 @@ pub const DOUBT_ATTEMPTS_MAX: u32 = 8;
 pub const RACES_MAX: u32 = 1000;
 /// Slots that are read at once when a log is opened.
 const READ_AHEAD_SLOTS: usize = 16;
-
-const SLOT_FORMAT: u32 = 1;
 
 /// One log in a store.
 pub(super) struct Driver {
@@ -256,10 +254,11 @@ impl Driver {
     /// Carries one create to its end; its bytes are fixed before the first try.
     async fn carry_out(&self, proposer: &mut Proposer, attempt: Attempt) -> Result<Step> {
         let record = SlotRecord {
-            format: SLOT_FORMAT,
+            format: SLOT_FORMAT_VERSION,
             log: self.id,
             slot: attempt.slot,
             committed_at_ms: self.shared.clock.now_ms(),
+            principal: None,
             body: attempt.body,
         };
         let bytes = Bytes::from(record.encode()?);

@@ -74,6 +74,7 @@ impl Engine {
                 generation: highest + 1,
                 restored: last,
                 rewind: false,
+                drops: false,
                 incarnation: format!("{}", self.incarnations),
             };
             match dataset.append(fence).await {

@@ -174,6 +174,7 @@ impl Transactions {
             writer: Txn::from(txn).writer(),
             generation: id::GENERATION,
             n: txn.n,
+            token: None,
             run: txn.to_string(),
             source_offsets: request
                 .source_offsets

@@ -87,6 +87,7 @@ impl Run {
             writer,
             generation,
             n: COMMIT,
+            token: None,
             run: self.id.clone(),
             source_offsets: offsets(&self.inputs),
             schema_version: view.schema_version(),
@@ -285,6 +286,7 @@ async fn fence(
         generation,
         restored: 0,
         rewind: false,
+        drops: false,
         incarnation: incarnation.to_owned(),
     };
     target.append(fence).await?;

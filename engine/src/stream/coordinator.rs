@@ -272,6 +272,7 @@ impl Coordinator {
             writer: self.facts.writer.clone(),
             generation: self.facts.generation,
             n,
+            token: None,
             run: self.facts.run.clone(),
             source_offsets: body.offsets(source),
             schema_version: 1,

@@ -101,6 +101,7 @@ mod tests {
             writer: "run".into(),
             generation: 3,
             n: 7,
+            token: None,
             run: "run".into(),
             source_offsets: SourceOffsets::of("s/0", "1.0.5"),
             schema_version: 1,

@@ -57,10 +57,15 @@ impl View {
                 generation,
                 restored,
                 rewind,
+                drops,
                 ..
-            } => self
-                .judge_fence(writer, *generation, *restored, *rewind)
-                .map(|()| None),
+            } => {
+                self.judge_fence(writer, *generation, *restored, *rewind)?;
+                if *drops {
+                    self.judge_drop(writer, *restored)?;
+                }
+                Ok(None)
+            }
             Intent::Commit(commit) => self.judge_commit(commit),
             Intent::Abort {
                 writer,
@@ -127,6 +132,31 @@ impl View {
         Ok(())
     }
 
+    /// Whether what the writer committed above `restored` can still be told from everything else.
+    fn judge_drop(&self, writer: &WriterName, restored: Ordinal) -> Result<(), Refusal> {
+        let Some(state) = self.writer(writer) else {
+            return Ok(());
+        };
+        if restored < state.forgotten {
+            return Err(Refusal::Forgotten {
+                writer: writer.clone(),
+                n: restored,
+                forgotten: state.forgotten,
+            });
+        }
+        let slots = state.above(restored);
+        let merged = self.rewrites.iter().find(|rewrite| {
+            rewrite.compacts && slots.iter().any(|slot| (rewrite.first..=rewrite.last).contains(slot))
+        });
+        merged.map_or(Ok(()), |rewrite| {
+            Err(Refusal::Range {
+                first: rewrite.first,
+                last: rewrite.last,
+                why: "a compaction has joined its epochs with others",
+            })
+        })
+    }
+
     /// Whether the generation owns the writer now.
     fn judge_owner(
         &self,
@@ -153,8 +183,44 @@ impl View {
         Ok(state)
     }
 
+    /// A commit with a token is known again from any generation: who repeats it may have been taken over
+    /// meanwhile, and is told what stands. `None` where its number is free.
+    fn judge_token(&self, commit: &Commit) -> Result<Option<Appended>, Refusal> {
+        let (Some(ours), Some(state)) = (&commit.token, self.writer(&commit.writer)) else {
+            return Ok(None);
+        };
+        let (writer, n) = (|| commit.writer.clone(), commit.n);
+        let Some(there) = state.commits.get(&n) else {
+            if n > state.forgotten {
+                return Ok(None);
+            }
+            return Err(Refusal::Forgotten {
+                writer: writer(),
+                n,
+                forgotten: state.forgotten,
+            });
+        };
+        if fault::planted("replay-by-number-alone") || there.token.as_ref() == Some(ours) {
+            return Ok(Some(Appended {
+                slot: there.slot,
+                replayed: true,
+                same_rows: there.digest == commit.digest(),
+            }));
+        }
+        Err(Refusal::OtherToken {
+            writer: writer(),
+            n,
+            slot: there.slot,
+            theirs: there.token.clone().unwrap_or_else(|| "".into()),
+            ours: ours.clone(),
+        })
+    }
+
     fn judge_commit(&self, commit: &Commit) -> Result<Option<Appended>, Refusal> {
         let writer = || commit.writer.clone();
+        if let Some(done) = self.judge_token(commit)? {
+            return Ok(Some(done));
+        }
         // Planted: checkpoints complete in a store that knows no fence.
         let unfenced = fault::planted("manifest-outside-fenced-log") && commit.manifest.is_some();
         let state = if unfenced {

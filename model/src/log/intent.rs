@@ -19,6 +19,8 @@ pub enum Intent {
         restored: Ordinal,
         /// Whether the user asked to restore below what is committed.
         rewind: bool,
+        /// Whether what the writer committed above `restored` goes with it.
+        drops: bool,
         /// Unique to the process.
         incarnation: String,
     },
@@ -71,12 +73,14 @@ impl Intent {
                 generation,
                 restored,
                 rewind,
+                drops,
                 incarnation,
             } => Slot::Fence {
                 writer,
                 generation,
                 restored,
                 rewind,
+                drops,
                 incarnation,
             },
             Intent::Commit(commit) => Slot::Epoch(commit),

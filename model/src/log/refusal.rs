@@ -2,7 +2,7 @@
 //!
 //! Invariant: every refusal names the slot or the writer's state that forbids it.
 
-use super::slot::{Generation, Ordinal, WriterName};
+use super::slot::{Generation, Ordinal, Token, WriterName};
 use crate::digest::Digest;
 use crate::error::{Error, Kind};
 use crate::position::SlotNo;
@@ -98,6 +98,48 @@ pub enum Refusal {
         /// The digest of what was asked for.
         ours: Digest,
     },
+    /// The number is committed with another token: by another history of the same engine.
+    #[error(
+        "commit {n} of writer \"{writer}\" is in slot {slot} with another token: \"{theirs}\" there, \"{ours}\" here"
+    )]
+    OtherToken {
+        /// The writer.
+        writer: WriterName,
+        /// The number.
+        n: Ordinal,
+        /// Where.
+        slot: SlotNo,
+        /// What is committed; empty where it has none.
+        theirs: Token,
+        /// What was asked for.
+        ours: Token,
+    },
+    /// The number is committed, or was passed over, so long ago that nobody knows its token.
+    #[error(
+        "commit {n} of writer \"{writer}\" is forgotten: its commits up to {forgotten} are not remembered"
+    )]
+    Forgotten {
+        /// The writer.
+        writer: WriterName,
+        /// The number.
+        n: Ordinal,
+        /// The last number that is not remembered.
+        forgotten: Ordinal,
+    },
+    /// Another incarnation has opened the writer since its owner was read.
+    #[error(
+        "writer \"{writer}\" is open in generation {by} by incarnation \"{incarnation}\"; generation {after} was read"
+    )]
+    OpenedSince {
+        /// The writer.
+        writer: WriterName,
+        /// The generation that the caller read; 0 where it read none.
+        after: Generation,
+        /// The generation that owns the writer.
+        by: Generation,
+        /// Who has it.
+        incarnation: String,
+    },
     /// The number lies below what is committed.
     #[error("commit {n} of writer \"{writer}\" is not above its last, {last}")]
     NotAbove {
@@ -152,6 +194,9 @@ impl Refusal {
             Self::Segment { .. } => "FS0218",
             Self::Range { .. } => "FS0219",
             Self::Schema { .. } => "FS0220",
+            Self::OtherToken { .. } => "FS0227",
+            Self::Forgotten { .. } => "FS0228",
+            Self::OpenedSince { .. } => "FS0229",
         }
     }
 
@@ -167,6 +212,15 @@ impl Refusal {
             Self::OtherRows { .. } => {
                 "what is committed stays; take a new id or key for other rows"
             }
+            Self::OtherToken { .. } => {
+                "the engine restored another history: restore the checkpoint after that commit, or rewind"
+            }
+            Self::Forgotten { .. } => {
+                "an engine that was away for so long asks for the writer's status and goes on above its last"
+            }
+            Self::OpenedSince { .. } => {
+                "stop where that incarnation lives; a successor reads the writer's status first and opens after that generation"
+            }
             Self::NotAbove { .. } => "take a number above the writer's last",
             Self::Segment { .. } => "stage the rows again under a new segment",
             Self::Range { .. } => "read the log again and choose the range anew",
@@ -178,7 +232,7 @@ impl Refusal {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let kind = match &refusal {
-            Refusal::Fenced { .. } => Kind::Fenced,
+            Refusal::Fenced { .. } | Refusal::OpenedSince { .. } => Kind::Fenced,
             Refusal::NotFenced { .. } => Kind::Invalid,
             _ => Kind::Conflict,
         };

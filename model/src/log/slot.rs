@@ -14,7 +14,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// The version of the slot format that this build writes and the newest that it reads.
-pub const SLOT_FORMAT_VERSION: u32 = 1;
+///
+/// Version 2 has commits with a token, fences that drop, and principals.
+pub const SLOT_FORMAT_VERSION: u32 = 2;
 
 /// The largest encoded slot, in bytes.
 pub const SLOT_BYTES_MAX: usize = 16 << 20;
@@ -100,9 +102,15 @@ shared_text! {
     SegmentName
 }
 
+shared_text! {
+    /// Tells two commits of one number apart: random, made once where the set is known and kept in the
+    /// engine's durable state, or the engine's own durable identity of the epoch.
+    Token
+}
+
 /// Where the writer's sources stood after a commit: source partition to position, as text.
 ///
-/// Two commits of one `n` are the same commit exactly when their offsets are equal.
+/// Two commits of one `n` without a [`Token`] are the same commit exactly when their offsets are equal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SourceOffsets(pub BTreeMap<String, String>);
@@ -196,6 +204,9 @@ pub struct Commit {
     pub generation: Generation,
     /// The writer's number of this commit, from 1.
     pub n: Ordinal,
+    /// Its identity beside writer and number, where a foreign engine commits; ours have their offsets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Token>,
     /// The run, for people: a job run's id, a transfer's id.
     pub run: String,
     /// Where the sources stood.
@@ -256,6 +267,9 @@ pub enum Slot {
         restored: Ordinal,
         /// Whether the user asked to restore below what is committed.
         rewind: bool,
+        /// Whether the writer's epochs above `restored` go with it, so that their numbers are free again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        drops: bool,
         /// Unique to the process that fences: two may choose one generation, one of them wins.
         incarnation: String,
     },
@@ -323,6 +337,9 @@ pub struct SlotRecord {
     pub slot: SlotNo,
     /// When it was first attempted, in milliseconds since the epoch; nothing is ordered by it.
     pub committed_at_ms: u64,
+    /// Who asked for it, where callers have names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
     /// What it says.
     pub body: Slot,
 }

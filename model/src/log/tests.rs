@@ -2,12 +2,13 @@
 //!
 //! Invariant: every refusal has a test that provokes it.
 
-mod assembly;
 mod bytes;
 mod carrying;
 mod collecting;
+mod opening;
 mod property;
 mod refusals;
+mod tokens;
 
 use super::*;
 use crate::digest::Digest;
@@ -33,6 +34,7 @@ fn commit(generation: Generation, n: Ordinal, to: u64, segments: &[&str]) -> Com
         writer: writer(),
         generation,
         n,
+        token: None,
         run: "run".into(),
         source_offsets: SourceOffsets::of("in", to),
         schema_version: 1,
@@ -51,6 +53,7 @@ fn fence(generation: Generation, restored: Ordinal) -> Intent {
         generation,
         restored,
         rewind: false,
+        drops: false,
         incarnation,
     }
 }

@@ -6,7 +6,7 @@
 //! [`Snapshot`]: super::Snapshot
 
 use super::slot::{
-    Commit, Generation, Ordinal, Replacement, SegmentName, SegmentRef, Slot, SourceOffsets,
+    Commit, Generation, Ordinal, Replacement, SegmentName, SegmentRef, Slot, SourceOffsets, Token,
     WriterName,
 };
 use crate::digest::Digest;
@@ -14,7 +14,11 @@ use crate::error::{Error, Kind, Result};
 use crate::position::SlotNo;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
+
+/// The commits of a writer that a view remembers; a repetition of an older one is refused as forgotten.
+pub const COMMITS_REMEMBERED_MAX: usize = 1024;
 
 /// What is known of one commit of a writer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -22,6 +26,9 @@ use std::sync::Arc;
 pub struct Committed {
     /// Where it stands.
     pub slot: SlotNo,
+    /// Its token, where a foreign engine made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Token>,
     /// Where the sources stood.
     pub offsets: SourceOffsets,
     /// Of its rows.
@@ -36,8 +43,17 @@ pub struct WriterState {
     pub generation: Generation,
     /// Its last fence's incarnation.
     pub incarnation: String,
-    /// Its commits by number.
+    /// Where that fence stands; 0 for none.
+    #[serde(default)]
+    pub fenced_at: SlotNo,
+    /// The number that it came back from.
+    #[serde(default)]
+    pub restored: Ordinal,
+    /// Its latest commits by number, at most [`COMMITS_REMEMBERED_MAX`].
     pub commits: BTreeMap<Ordinal, Committed>,
+    /// The last number whose commit is not remembered any more; 0 while all are.
+    #[serde(default)]
+    pub forgotten: Ordinal,
     /// The numbers that it gave up, and where.
     pub aborted: BTreeMap<Ordinal, SlotNo>,
 }
@@ -45,7 +61,15 @@ pub struct WriterState {
 impl WriterState {
     /// The last committed number; 0 for none.
     pub fn last(&self) -> Ordinal {
-        self.commits.last_key_value().map_or(0, |(n, _)| *n)
+        self.commits
+            .last_key_value()
+            .map_or(self.forgotten, |(n, _)| *n)
+    }
+
+    /// The commits above `n` that are remembered, where they stand.
+    pub(super) fn above(&self, n: Ordinal) -> Vec<SlotNo> {
+        let above = self.commits.range((Excluded(n), Unbounded));
+        above.map(|(_, there)| there.slot).collect()
     }
 }
 
@@ -77,6 +101,9 @@ pub struct Rewrite {
     pub first: SlotNo,
     /// The last slot rewritten.
     pub last: SlotNo,
+    /// Whether the rows stayed, in other segments.
+    #[serde(default)]
+    pub compacts: bool,
 }
 
 /// An epoch that was live.
@@ -249,11 +276,18 @@ impl View {
             Slot::Fence {
                 writer,
                 generation,
+                restored,
+                drops,
                 incarnation,
                 ..
             } => {
+                if *drops {
+                    self.drop_above(writer, *restored);
+                }
                 let state = self.writer_mut(writer);
                 state.generation = *generation;
+                state.restored = *restored;
+                state.fenced_at = slot;
                 state.incarnation.clone_from(incarnation);
             }
             Slot::Abort {
@@ -277,6 +311,7 @@ impl View {
                     at: slot,
                     first: after,
                     last: *through,
+                    compacts: false,
                 });
                 self.remove_live(after, *through);
                 self.horizon = *through;
@@ -304,6 +339,7 @@ impl View {
             at: slot,
             first,
             last,
+            compacts: matches!(with, Replacement::Compaction { .. }),
         });
         self.remove_live(first, last);
         match with {
@@ -335,15 +371,39 @@ impl View {
         Arc::make_mut(self.writers.entry(writer.clone()).or_default())
     }
 
+    /// Takes the writer's epochs above `n` out; what an overwrite among them replaced does not come back.
+    fn drop_above(&mut self, writer: &WriterName, n: Ordinal) {
+        let state = self.writer_mut(writer);
+        let slots = state.above(n);
+        state.commits.retain(|number, _| *number <= n);
+        let (Some(first), Some(last)) = (slots.iter().min(), slots.iter().max()) else {
+            return;
+        };
+        self.rewrites.push(Rewrite {
+            at: self.head,
+            first: *first,
+            last: *last,
+            compacts: false,
+        });
+        for slot in slots {
+            self.retire(slot);
+        }
+    }
+
     fn record(&mut self, slot: SlotNo, commit: &Commit) {
         let committed = Committed {
             slot,
+            token: commit.token.clone(),
             offsets: commit.source_offsets.clone(),
             digest: commit.digest(),
         };
-        self.writer_mut(&commit.writer)
-            .commits
-            .insert(commit.n, committed);
+        let state = self.writer_mut(&commit.writer);
+        state.commits.insert(commit.n, committed);
+        while state.commits.len() > COMMITS_REMEMBERED_MAX {
+            if let Some((n, _)) = state.commits.pop_first() {
+                state.forgotten = n;
+            }
+        }
     }
 
     fn add_live(&mut self, slot: SlotNo, commit: &Commit) {
@@ -361,17 +421,25 @@ impl View {
     }
 
     fn remove_live(&mut self, first: SlotNo, last: SlotNo) {
-        let until = self.head;
         let slots: Vec<SlotNo> = self
             .live_between(first, last)
             .map(|epoch| epoch.slot)
             .collect();
-        for epoch in slots.iter().filter_map(|slot| self.live.remove(slot)) {
-            for segment in &epoch.segments {
-                self.committed.remove(&segment.name);
-                self.retired_names.insert(segment.name.clone());
-            }
-            self.retired.push(RetiredEpoch { until, epoch });
+        for slot in slots {
+            self.retire(slot);
         }
+    }
+
+    /// Takes the epoch of a slot out, where it has one.
+    fn retire(&mut self, slot: SlotNo) {
+        let Some(epoch) = self.live.remove(&slot) else {
+            return;
+        };
+        for segment in &epoch.segments {
+            self.committed.remove(&segment.name);
+            self.retired_names.insert(segment.name.clone());
+        }
+        let until = self.head;
+        self.retired.push(RetiredEpoch { until, epoch });
     }
 }

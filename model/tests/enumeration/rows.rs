@@ -52,6 +52,7 @@ pub(crate) fn commit(
         writer,
         generation: u64::from(generation),
         n,
+        token: None,
         run: String::new(),
         source_offsets: SourceOffsets::of("in", to),
         schema_version: 1,
@@ -80,6 +81,7 @@ pub(crate) fn other_fence() -> Slot {
         generation: 1,
         restored: 0,
         rewind: false,
+        drops: false,
         incarnation: "other".into(),
     }
 }

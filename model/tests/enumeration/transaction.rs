@@ -236,6 +236,7 @@ impl Model for Transaction {
             generation: 1,
             restored: 0,
             rewind: false,
+            drops: false,
             incarnation: "server".into(),
         };
         let mut log = 0;

@@ -181,6 +181,7 @@ impl World {
             log: LogId(Uuid::nil()),
             slot: 1,
             committed_at_ms: 0,
+            principal: None,
             body: self.slots.value(number).clone(),
         };
         let bytes = record.encode().expect("a slot encodes");

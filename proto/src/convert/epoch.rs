@@ -77,6 +77,7 @@ pub fn commit_from(wire: v1::Epoch) -> Result<(SlotNo, u64, Commit)> {
         writer: wire.writer.into(),
         generation: wire.generation,
         n: wire.n,
+        token: None,
         run: wire.run,
         source_offsets: SourceOffsets(wire.source_offsets),
         schema_version: wire.schema_version,

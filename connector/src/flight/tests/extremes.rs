@@ -135,6 +135,7 @@ async fn many_segments(bridge: &Bridge, name: &str, count: u32) {
         generation: 1,
         restored: 0,
         rewind: false,
+        drops: false,
         incarnation: "one".into(),
     };
     log.append(fence).await.unwrap();
@@ -155,6 +156,7 @@ async fn many_segments(bridge: &Bridge, name: &str, count: u32) {
         writer: "w".into(),
         generation: 1,
         n: 1,
+        token: None,
         run: "test".into(),
         source_offsets: SourceOffsets::of("in", 1),
         schema_version: 1,

@@ -150,6 +150,7 @@ pub(crate) fn fence(generation: Generation, restored: Ordinal) -> Intent {
         generation,
         restored,
         rewind: false,
+        drops: false,
         incarnation: format!("process {generation}"),
     }
 }
@@ -159,6 +160,7 @@ pub(crate) fn commit(generation: Generation, n: Ordinal, receipts: &[Receipt]) -
         writer: "w".into(),
         generation,
         n,
+        token: None,
         run: "test".into(),
         source_offsets: SourceOffsets::of("in", n),
         schema_version: 1,

@@ -112,6 +112,7 @@ async fn writers_that_race_all_commit_once() {
                         generation: 1,
                         restored: 0,
                         rewind: false,
+                        drops: false,
                         incarnation: name.clone(),
                     },
                     n => {

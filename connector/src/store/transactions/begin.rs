@@ -140,6 +140,7 @@ impl Transactions {
             generation: id::GENERATION,
             restored: 0,
             rewind: false,
+            drops: false,
         };
         match driver.append(fence).await {
             Err(cause) if driver.view().writer(&writer).is_none() => Err(cause),

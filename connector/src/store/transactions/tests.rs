@@ -587,6 +587,7 @@ async fn a_key_of_an_older_build_does_not_commit_again() {
         generation: 1,
         restored: 0,
         rewind: false,
+        drops: false,
         incarnation: writer.to_string(),
     };
     ours.append(fenced).await.unwrap();

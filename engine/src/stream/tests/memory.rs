@@ -163,6 +163,7 @@ impl Store {
                     generation: 1,
                     restored: 0,
                     rewind: false,
+                    drops: false,
                     incarnation: String::new(),
                 };
                 push(log, fence);
@@ -173,6 +174,7 @@ impl Store {
                     writer: "input".into(),
                     generation: 1,
                     n,
+                    token: None,
                     run: "input".into(),
                     source_offsets: Default::default(),
                     schema_version: 1,
@@ -299,6 +301,7 @@ impl Log for MemoryLog {
             log: self.id,
             slot,
             committed_at_ms: 0,
+            principal: None,
             body,
         })
     }

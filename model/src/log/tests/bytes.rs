@@ -15,6 +15,7 @@ fn record() -> SlotRecord {
         log: LogId(uuid::Uuid::from_u128(5)),
         slot: 4,
         committed_at_ms: 1_700_000_000_000,
+        principal: None,
         body: Slot::Epoch(commit),
     }
 }
@@ -56,7 +57,7 @@ fn every_shorter_length_is_noticed() {
 
 #[test]
 fn a_newer_format_is_refused_by_name_even_if_nothing_else_is_understood() {
-    let json = "{\"format\":2,\"what\":\"ever\"}";
+    let json = "{\"format\":3,\"what\":\"ever\"}";
     let bytes = format!("{json}\ncrc32c {:08x}\n", checksum::crc32c(json.as_bytes()));
     let error = SlotRecord::decode(bytes.as_bytes()).unwrap_err();
     assert_eq!((error.kind(), error.code()), (Kind::Invalid, "FS0204"));

@@ -51,6 +51,7 @@ fn a_race_lost_to_a_fence_is_fenced() {
         generation: 2,
         restored: 0,
         rewind: false,
+        drops: false,
         incarnation: "incarnation 2".into(),
     });
     assert!(matches!(
@@ -94,6 +95,7 @@ fn two_that_fence_one_generation_are_told_apart() {
         generation: 1,
         restored: 0,
         rewind: false,
+        drops: false,
         incarnation: "somebody else".into(),
     };
     assert_eq!(ours.exists(&theirs), Step::CatchUp);

@@ -8,13 +8,14 @@ fn intents() -> impl Strategy<Value = Vec<Intent>> {
     let n = 1..6_u64;
     let slot = 1..10_u64;
     let one = prop_oneof![
-        (generation.clone(), 0..6_u64, any::<bool>()).prop_map(|(generation, restored, rewind)| {
+        (generation.clone(), 0..6_u64, any::<bool>(), any::<bool>()).prop_map(|(generation, restored, rewind, drops)| {
             let incarnation = format!("{generation}");
             Intent::Fence {
                 writer: writer(),
                 generation,
                 restored,
                 rewind,
+                drops,
                 incarnation,
             }
         }),
@@ -98,6 +99,7 @@ proptest! {
                 log: LogId(uuid::Uuid::nil()),
                 slot: index as u64 + 1,
                 committed_at_ms: 0,
+                principal: None,
                 body,
             };
             prop_assert_eq!(SlotRecord::decode(&record.encode().unwrap()).unwrap(), record);

@@ -46,6 +46,7 @@ fn a_restore_below_what_is_committed_is_refused_unless_it_is_asked_for() {
         generation: 2,
         restored: 1,
         rewind: true,
+        drops: false,
         incarnation: "i".into(),
     };
     assert!(matches!(view.decide(&rewind), Decision::Create(_)));
@@ -166,6 +167,7 @@ fn another_writer_is_not_concerned() {
         generation: 1,
         restored: 0,
         rewind: false,
+        drops: false,
         incarnation: "o".into(),
     };
     append(&mut view, &intent);
