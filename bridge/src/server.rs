@@ -29,7 +29,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use connections::Port;
 use flinkspark_connector::flight;
-use flinkspark_connector::store::{Logs, Settings, Store, Transactions, local::Local};
+use flinkspark_connector::store::{Logs, Settings, Store, Transactions, Writers, local::Local};
 use flinkspark_engine::batch;
 use flinkspark_metadata::Catalogue;
 use flinkspark_model::budget::Budget;
@@ -158,6 +158,7 @@ impl Server {
 
         let (closing, closed) = watch::channel(false);
         let transactions = Arc::new(Transactions::new(logs.clone()));
+        let writers = Arc::new(Writers::new(logs.clone()));
         let key = ticket_key(&logs)?;
         let housekeeping = Housekeeping {
             catalog: Arc::clone(&catalog),
@@ -171,6 +172,7 @@ impl Server {
             catalog,
             datasets,
             transactions,
+            writers,
             queries: Arc::new(questions),
             clock,
             key,

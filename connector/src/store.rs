@@ -30,12 +30,14 @@ mod logs;
 mod names;
 pub mod object;
 mod read;
+mod receipt;
 mod record;
 mod recounted;
 mod segment;
 mod shared;
 mod signer;
 pub mod transactions;
+pub mod writers;
 
 #[cfg(test)]
 mod conformance;
@@ -62,6 +64,7 @@ pub use segment::STORED_BATCH_ROWS_MAX;
 pub use shared::{Compression, Settings};
 pub use signer::Signer;
 pub use transactions::{TRANSACTIONS_OPEN_MAX, TRANSACTIONS_OPEN_PEER_MAX, Transactions};
+pub use writers::Writers;
 
 use async_trait::async_trait;
 use bytes::Bytes;

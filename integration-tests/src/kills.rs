@@ -5,13 +5,12 @@
 //! and not reached does not count as a kill at that step.
 
 mod campaign;
-mod random;
 
 use crate::Step;
+use crate::random::Random;
 use crate::server::{Server, load};
 use campaign::Campaign;
 use flinkspark_bridge::parts::model::fault;
-use random::Random;
 use std::collections::BTreeMap;
 use std::path::Path;
 

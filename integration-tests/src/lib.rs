@@ -9,6 +9,7 @@ pub mod command;
 pub mod crowd;
 pub mod flights;
 pub mod kills;
+pub mod random;
 pub mod server;
 pub mod surface;
 

@@ -13,6 +13,7 @@
 mod decide;
 mod garbage;
 mod intent;
+mod listed;
 mod opening;
 mod proposer;
 mod refusal;
@@ -24,8 +25,9 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use garbage::{JobFacts, Owner, Staged, Verdict, spent, verdict};
+pub use garbage::{JobFacts, Owner, Staged, Verdict, WriterTimes, spent, verdict};
 pub use intent::{Appended, Attempt, Decision, Intent};
+pub use listed::{COMMIT_SEGMENTS_MAX, LIST_SEGMENTS_MAX, ListRef, SLOT_SEGMENTS_MAX};
 pub use opening::{Opened, Opening, Rewind};
 pub use proposer::{Proposer, Step};
 pub use refusal::Refusal;

@@ -7,6 +7,7 @@ mod catalog;
 mod log;
 mod queries;
 mod transactions;
+mod writers;
 
 pub use catalog::{
     Catalog, Change, ChangeEvent, Damaged, EventKind, Page, Reference, Registration, Update,
@@ -19,6 +20,11 @@ pub use queries::{Answer, Answerer, Pinned, Planned, Queries, Query};
 pub use transactions::{
     Begin, IdempotencyKey, KEY_BYTES_MAX, KeyScope, Mode, OpenTransaction, State, Transaction,
     Transactions, TxnCommit, TxnId, check_key,
+};
+pub use writers::{
+    DatasetWriter, OpenWriter, OpenedWriter, PartStored, RETENTION_MS_DEFAULT, RETENTION_MS_MAX,
+    Released, WRITER_TEXT_BYTES_MAX, WriterCommit, WriterCommitted, WriterPart, WriterStatus,
+    Writers, check_writer_text,
 };
 
 /// Remembers how far a dataset's log was known to reach, apart from the log itself.

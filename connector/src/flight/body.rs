@@ -4,6 +4,14 @@
 //! them with nothing of ours installed. Invariant: a field that is not known is refused, so that a
 //! misspelt option never means its default.
 
+mod writers;
+
+pub(super) use writers::names_writer;
+pub use writers::{
+    OpenWriterRequest, PartRequest, ReleaseRequest, WriterCommitRequest, WriterPutCommand,
+    WriterRequest,
+};
+
 use super::limits;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::log::{Receipt, SegmentName};
@@ -76,6 +84,16 @@ pub struct Closing {
     pub digest: Option<Digest>,
 }
 
+/// A receipt as it is given out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Given {
+    /// Of a put into a transaction.
+    Transaction(Receipt),
+    /// Of a put under a named writer.
+    Writer(String),
+}
+
 /// An acknowledgement of a put: the app metadata of a `PutResult`.
 ///
 /// Acknowledgements are cumulative and may be merged; the last one has a receipt or a commit.
@@ -86,7 +104,7 @@ pub struct Ack {
     pub rows: u64,
     /// The segment is durable: `commit` takes this as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub receipt: Option<Receipt>,
+    pub receipt: Option<Given>,
     /// A plain put was committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed: Option<Transaction>,
@@ -273,4 +291,9 @@ pub(crate) fn decode_all(json: &[u8]) -> usize {
         + is::<CommitRequest>(json)
         + is::<TransactionRequest>(json)
         + is::<Renewal>(json)
+        + is::<WriterPutCommand>(json)
+        + is::<OpenWriterRequest>(json)
+        + is::<WriterCommitRequest>(json)
+        + is::<PartRequest>(json)
+        + is::<WriterRequest>(json)
 }

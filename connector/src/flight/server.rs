@@ -10,6 +10,7 @@ mod incoming;
 mod put;
 mod query;
 mod read;
+mod writers;
 
 use super::limits;
 use super::ticket::{self, Key};
@@ -21,7 +22,9 @@ use arrow_flight::{
 };
 use flinkspark_model::budget::Share;
 use flinkspark_model::dataset::Dataset;
-use flinkspark_model::port::{self, Catalog, Clock, Datasets, Queries, Reference, Transactions};
+use flinkspark_model::port::{
+    self, Catalog, Clock, Datasets, Queries, Reference, Transactions, Writers,
+};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
 use futures::stream::BoxStream;
@@ -41,8 +44,10 @@ pub struct Components {
     pub catalog: Arc<dyn Catalog>,
     /// Opens their logs.
     pub datasets: Arc<dyn Datasets>,
-    /// Writes them.
+    /// Writes them, a set at a time.
     pub transactions: Arc<dyn Transactions>,
+    /// Writes them, checkpoint after checkpoint.
+    pub writers: Arc<dyn Writers>,
     /// Answers questions over them.
     pub queries: Arc<dyn Queries>,
     /// Says when tickets expire.

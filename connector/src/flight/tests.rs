@@ -9,6 +9,7 @@ mod put;
 mod query;
 mod read;
 mod schema;
+mod writers;
 
 use super::body::{BeginRequest, PutCommand, ReadCommand};
 use super::encode::{self, Encoder};
@@ -56,6 +57,7 @@ pub(crate) async fn bridge_within(budget: &Budget) -> Bridge {
         catalog: fake.clone(),
         datasets: fake.clone(),
         transactions: Arc::new(fake.transactions.clone()),
+        writers: Arc::new(fake.writers.clone()),
         clock: fake.clock.clone(),
         key: Key::new([9; 32]),
     };

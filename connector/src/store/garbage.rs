@@ -10,16 +10,18 @@
 
 use super::log::Driver;
 use super::logs::Logs;
-use super::names::{self, Owner as Named};
+use super::names::{self, Owner as Named, WriterId};
 use super::transactions::{Standing, standing};
+use super::writers::{WriterHeard, sweep_parts, writer_heard, writer_of};
 use super::{Key, Listed};
 use async_trait::async_trait;
 use flinkspark_model::Result;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{
     Generation, JobFacts, LogId, Manifest, Owner, SegmentName, Slot, Staged, Verdict, View,
-    WriterName, spent, verdict,
+    WriterName, WriterTimes, spent, verdict,
 };
+use flinkspark_model::port::RETENTION_MS_DEFAULT;
 use flinkspark_model::position::SlotNo;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,6 +82,7 @@ impl Logs {
             )
             .await?;
         let pins = holders.pins(dataset).await?;
+        let writers = self.writers_of(&driver, &listed, &before).await?;
         let view = driver.refresh().await?;
         let waiting = self.taken_out(&driver, &view, &listed).await?;
         let now_ms = self.shared().clock.now_ms();
@@ -89,9 +92,53 @@ impl Logs {
             runs: runs(&view),
             view: &view,
             jobs,
+            writers,
+            now_ms,
             ended_before_ms: now_ms.saturating_sub(self.shared().settings.grace_ms),
         };
-        self.sweep(&root, listed, |name| facts.fate(name)).await
+        let there = listed.iter();
+        let there = there.filter_map(|file| names::from_file(&file.name));
+        let there: BTreeSet<SegmentName> = there.filter(|name| writer_of(name).is_some()).collect();
+        let collected = self.sweep(&root, listed, |name| facts.fate(name)).await?;
+        sweep_parts(&driver, &view, |name| there.contains(name)).await?;
+        Ok(collected)
+    }
+
+    /// What is known of the named writers that put what no slot names, read before the log is: a commit between
+    /// makes their segments data.
+    async fn writers_of(
+        &self,
+        driver: &Driver,
+        listed: &[Listed],
+        view: &View,
+    ) -> Result<BTreeMap<WriterId, Heard>> {
+        let names = listed
+            .iter()
+            .filter_map(|file| names::from_file(&file.name));
+        let staged = names.filter(|name| !view.is_live(name) && !view.is_retired(name));
+        let ids: BTreeSet<WriterId> = staged.filter_map(|name| writer_of(&name)).collect();
+        let states = view.writers();
+        let states: BTreeMap<WriterId, _> = states
+            .map(|(name, state)| (WriterId::from(name), state))
+            .collect();
+        let mut writers = BTreeMap::new();
+        for id in ids {
+            let durable = writer_heard(&*self.shared().store, driver.root(), id).await?;
+            let state = states.get(&id);
+            let own = state.filter(|state| state.last() > state.restored);
+            let own_since_ms = match own {
+                Some(state) => Some(driver.slot(state.fenced_at).await?.committed_at_ms),
+                None => None,
+            };
+            writers.insert(
+                id,
+                Heard {
+                    durable,
+                    own_since_ms,
+                },
+            );
+        }
+        Ok(writers)
     }
 
     /// When the graces of the slots end that took listed segments out.
@@ -243,6 +290,27 @@ struct JobState {
     ended: bool,
 }
 
+/// What is known of a named writer.
+struct Heard {
+    durable: Option<WriterHeard>,
+    /// When the incarnation opened it that has committed above what it came back from.
+    own_since_ms: Option<u64>,
+}
+
+impl Heard {
+    /// Whether nobody will commit a segment of the writer that was put then.
+    fn is_over(&self, put_at_ms: u64, now_ms: u64) -> bool {
+        let durable = self.durable.as_ref();
+        let times = WriterTimes {
+            put_at_ms,
+            heard_at_ms: durable.map(WriterHeard::until_ms),
+            retention_ms: durable.map_or(RETENTION_MS_DEFAULT, |durable| durable.retention_ms),
+            left_behind: self.own_since_ms.is_some_and(|own| own > put_at_ms),
+        };
+        times.are_over(now_ms)
+    }
+}
+
 /// The writers of a log by the job's log that their names stand for.
 fn runs(view: &View) -> BTreeMap<LogId, WriterName> {
     let writers = view.writers().map(|(name, _)| name);
@@ -266,6 +334,8 @@ struct Facts<'a> {
     spent: BTreeSet<SegmentName>,
     runs: BTreeMap<LogId, WriterName>,
     jobs: BTreeMap<LogId, JobState>,
+    writers: BTreeMap<WriterId, Heard>,
+    now_ms: u64,
     /// What an ended job staged before that goes, in milliseconds since the epoch.
     ended_before_ms: u64,
 }
@@ -294,6 +364,13 @@ impl Facts<'_> {
                 // No receipt can be committed any more: what its commit named is live or retired.
                 Standing::Aborted(_) | Standing::Committed(_) => (Owner::Elsewhere, false),
             },
+            Some(Named::Writer(id)) => {
+                let heard = self.writers.get(&id);
+                let put_at_ms = names::named_at_ms(name);
+                let over = heard.zip(put_at_ms);
+                let over = over.is_some_and(|(heard, at_ms)| heard.is_over(at_ms, self.now_ms));
+                (Owner::Writer { over }, true)
+            }
             Some(Named::Job(id, generation)) => match (self.jobs.get(&id), self.runs.get(&id)) {
                 // A job without a fence in a log of its own is a batch run: the dataset's log has its fences.
                 (Some(state), Some(writer)) if state.generation == 0 => {

@@ -12,12 +12,13 @@ use super::{Created, Key};
 use bytes::Bytes;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{
-    Appended, Attempt, FoundTail, Intent, LogId, Proposer, SLOT_FORMAT_VERSION, SegmentFormat,
-    SegmentName, Slot, SlotRecord, Step, Tail, View, judge_tail,
+    Appended, Attempt, FoundTail, Intent, ListRef, LogId, Proposer, Refusal, SLOT_FORMAT_VERSION,
+    SegmentFormat, SegmentName, Slot, SlotRecord, Step, Tail, View, judge_tail,
 };
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::{Error, Kind, Result};
 use futures::{StreamExt, TryStreamExt, stream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
 
@@ -39,6 +40,10 @@ pub(super) struct Driver {
     /// Whether the log was listed since it was opened; held while slots are read.
     reading: Mutex<bool>,
     appending: Mutex<()>,
+    /// Whether a create ended in doubt: it may land later, and what it names must be there then.
+    doubtful: AtomicBool,
+    /// Held for reading while staged segments are committed, for writing while some are given up.
+    staged: tokio::sync::RwLock<()>,
     recounted: Recounted,
 }
 
@@ -58,6 +63,8 @@ impl Driver {
             view,
             reading: Mutex::new(false),
             appending: Mutex::new(()),
+            doubtful: AtomicBool::new(false),
+            staged: tokio::sync::RwLock::new(()),
             recounted: Recounted::default(),
         }
     }
@@ -72,6 +79,16 @@ impl Driver {
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Held for reading while staged segments are committed, for writing while some are given up.
+    pub(super) fn staged(&self) -> &tokio::sync::RwLock<()> {
+        &self.staged
+    }
+
+    /// Whether a create of this process may still land that nobody waits for.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.doubtful.load(Ordering::Acquire)
     }
 
     /// Digests at later schemas that were computed before.
@@ -173,27 +190,39 @@ impl Driver {
 
     async fn read_slot(&self, slot: SlotNo) -> Result<Option<SlotRecord>> {
         match self.shared.store.read(&self.slot_key(slot)?).await? {
-            Some(bytes) => self.decode(slot, &bytes).map(Some),
+            Some(bytes) => self.decode(slot, &bytes).await.map(Some),
             None => Ok(None),
         }
     }
 
-    fn decode(&self, slot: SlotNo, bytes: &[u8]) -> Result<SlotRecord> {
-        let record = SlotRecord::decode(bytes).map_err(|cause| {
+    async fn decode(&self, slot: SlotNo, bytes: &[u8]) -> Result<SlotRecord> {
+        let here = |cause: Error| {
             let detail = format!(
                 "slot {slot} of log {}: {}",
                 self.id,
                 cause.detail().unwrap_or_default()
             );
             cause.with_detail(detail)
-        })?;
+        };
+        let record = SlotRecord::decode(bytes).map_err(here)?;
         if record.log != self.id || record.slot != slot {
             return Err(self.foreign(
                 slot,
                 &format!("it holds slot {} of log {}", record.slot, record.log),
             ));
         }
-        Ok(record)
+        let mut lists = Vec::with_capacity(record.lists.len());
+        for list in &record.lists {
+            let found = self.shared.store.read(&self.list_key(list)?).await?;
+            let gone =
+                || self.foreign(slot, &format!("its list of segments {} is gone", list.name));
+            lists.push(found.ok_or_else(gone)?);
+        }
+        record.inlined(&lists).map_err(here)
+    }
+
+    fn list_key(&self, list: &ListRef) -> Result<Key> {
+        self.root.join(format_args!("lists/{}.json", list.name))
     }
 
     fn foreign(&self, slot: SlotNo, why: &str) -> Error {
@@ -225,19 +254,24 @@ impl Driver {
     }
 
     pub(super) async fn append(&self, intent: Intent) -> Result<Appended> {
+        Ok(self.propose(intent).await??)
+    }
+
+    /// Like [`append`](Self::append), with the machine's refusal as it said it.
+    pub(super) async fn propose(&self, intent: Intent) -> Result<Result<Appended, Refusal>> {
         let _turn = self.appending.lock().await;
         let mut proposer = Proposer::new(intent);
         for _ in 0..RACES_MAX {
             let step = proposer.next(&*self.refresh().await?);
             let attempt = match step {
                 Step::Create(attempt) => attempt,
-                Step::Done(appended) => return Ok(appended),
-                Step::Refuse(refusal) => return Err(refusal.into()),
+                Step::Done(appended) => return Ok(Ok(appended)),
+                Step::Refuse(refusal) => return Ok(Err(refusal)),
                 Step::CatchUp => continue,
             };
             match self.carry_out(&mut proposer, attempt).await? {
-                Step::Done(appended) => return Ok(appended),
-                Step::Refuse(refusal) => return Err(refusal.into()),
+                Step::Done(appended) => return Ok(Ok(appended)),
+                Step::Refuse(refusal) => return Ok(Err(refusal)),
                 Step::CatchUp | Step::Create(_) => {}
             }
         }
@@ -259,9 +293,17 @@ impl Driver {
             slot: attempt.slot,
             committed_at_ms: self.shared.clock.now_ms(),
             principal: None,
+            lists: Vec::new(),
             body: attempt.body,
         };
-        let bytes = Bytes::from(record.encode()?);
+        let (stored, lists) = record.outlined()?;
+        for (list, bytes) in lists {
+            self.shared
+                .store
+                .create(&self.list_key(&list)?, bytes.into())
+                .await?;
+        }
+        let bytes = Bytes::from(stored.encode()?);
         let key = self.slot_key(record.slot)?;
         let settings = &self.shared.settings;
         let mut pause = settings.backoff_min;
@@ -273,7 +315,7 @@ impl Driver {
                     proposer.created()
                 }
                 Ok(Created::Exists(winner)) => {
-                    proposer.exists(&self.decode(record.slot, &winner)?.body)
+                    proposer.exists(&self.decode(record.slot, &winner).await?.body)
                 }
                 Err(cause) if cause.kind() == Kind::InDoubt => {
                     doubt = Some(cause);
@@ -281,7 +323,7 @@ impl Driver {
                 }
                 // This try did nothing; an earlier one may have.
                 Err(cause) => match doubt {
-                    Some(_) => return Err(error::in_doubt(&key, cause)),
+                    Some(_) => return Err(self.left_in_doubt(error::in_doubt(&key, cause))),
                     None => return Err(cause),
                 },
             };
@@ -291,7 +333,13 @@ impl Driver {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(settings.backoff_max);
         }
-        Err(doubt.unwrap_or_else(|| error::in_doubt(&key, "no answer")))
+        let doubt = doubt.unwrap_or_else(|| error::in_doubt(&key, "no answer"));
+        Err(self.left_in_doubt(doubt))
+    }
+
+    fn left_in_doubt(&self, doubt: Error) -> Error {
+        self.doubtful.store(true, Ordering::Release);
+        doubt
     }
 
     /// Takes a slot that was just created into the view, where nothing lies between.

@@ -1,7 +1,8 @@
 //! Segment names: unique, and they say who may commit the segment.
 //!
 //! A name is `OWNER-UNIQUE`, where the owner is `s` (anybody who holds the receipt), `t` and a
-//! transaction's id with its number, or `j` and a job's log with its generation. Invariant: what
+//! transaction's id with its number, `j` and a job's log with its generation, or `w` and a named
+//! writer's id. Invariant: what
 //! garbage needs to know of a segment can be read from its name and from logs, at any time.
 
 use super::Key;
@@ -41,6 +42,25 @@ pub(super) enum Owner {
     Transaction(Txn),
     /// A job, in the generation that staged it.
     Job(LogId, Generation),
+    /// A named writer of the same log, whatever its generation: who puts does not know it.
+    Writer(WriterId),
+}
+
+/// A named writer in names and keys: its name may have any characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct WriterId(pub(super) Uuid);
+
+impl From<&WriterName> for WriterId {
+    fn from(writer: &WriterName) -> Self {
+        let hash = xxhash_rust::xxh3::xxh3_128(writer.as_str().as_bytes());
+        Self(Builder::from_custom_bytes(hash.to_be_bytes()).into_uuid())
+    }
+}
+
+impl std::fmt::Display for WriterId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.simple().fmt(f)
+    }
 }
 
 impl Owner {
@@ -51,6 +71,7 @@ impl Owner {
             Self::Anybody => format!("s-{unique}"),
             Self::Transaction(txn) => format!("t{}.{}-{unique}", txn.id.simple(), txn.n),
             Self::Job(log, generation) => format!("j{}.{generation}-{unique}", log.0.simple()),
+            Self::Writer(writer) => format!("w{writer}-{unique}"),
         }
         .into()
     }
@@ -67,6 +88,7 @@ impl Owner {
             "s" if rest.is_empty() => Some(Self::Anybody),
             "t" => numbered().map(|(id, n)| Self::Transaction(Txn { id, n })),
             "j" => numbered().map(|(id, generation)| Self::Job(LogId(id), generation)),
+            "w" => Uuid::try_parse(rest).ok().map(WriterId).map(Self::Writer),
             _ => None,
         }
     }
@@ -79,10 +101,15 @@ pub(super) fn unique(clock: &dyn Clock, entropy: &dyn Entropy) -> Uuid {
     Builder::from_unix_timestamp_millis(clock.now_ms(), &random).into_uuid()
 }
 
+/// The part of a name that is unique; `None` where it is no name of this store's.
+pub(super) fn unique_of(name: &SegmentName) -> Option<Uuid> {
+    let (_, unique) = name.as_str().split_once('-')?;
+    Uuid::try_parse(unique).ok()
+}
+
 /// When a segment was named, in milliseconds since the epoch; `None` where its name does not say.
 pub(super) fn named_at_ms(name: &SegmentName) -> Option<u64> {
-    let (_, unique) = name.as_str().split_once('-')?;
-    let time = Uuid::try_parse(unique).ok()?.get_timestamp()?;
+    let time = unique_of(name)?.get_timestamp()?;
     let (seconds, nanos) = time.to_unix();
     seconds
         .checked_mul(1000)?
@@ -123,6 +150,7 @@ mod tests {
             Owner::Anybody,
             Owner::Transaction(Txn { id, n: 3 }),
             Owner::Job(LogId(id), 12),
+            Owner::Writer(WriterId(id)),
         ] {
             let name = owner.name(Uuid::from_u128(9));
             assert_eq!(Owner::of(&name), Some(owner));
@@ -137,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_foreign_name_has_no_owner() {
-        for name in ["", "x", "x-1", "t-1", "t1.x-1", "j00.1-1"] {
+        for name in ["", "x", "x-1", "t-1", "t1.x-1", "j00.1-1", "w-1", "wx-1"] {
             assert_eq!(Owner::of(&name.into()), None, "{name}");
         }
     }

@@ -97,7 +97,14 @@ impl Signer {
         self.damage.as_ref()
     }
 
-    fn whole(&self) -> Result<()> {
+    /// A whole key, for tests.
+    #[cfg(test)]
+    pub(super) fn of(key: [u8; KEY_BYTES]) -> Self {
+        Self { key, damage: None }
+    }
+
+    /// Refuses where the key is damaged.
+    pub(super) fn whole(&self) -> Result<()> {
         self.damage.clone().map_or(Ok(()), Err)
     }
 
@@ -117,6 +124,12 @@ impl Signer {
     /// The signature as 32 bytes.
     pub(super) fn mac_of(&self, purpose: &'static str, content: &[u8]) -> [u8; 32] {
         self.mac(purpose, content).finalize().into_bytes().into()
+    }
+
+    /// Whether `given` is the beginning of the signature of `content`; compared in constant time.
+    pub(super) fn verify_cut(&self, purpose: &'static str, content: &[u8], given: &[u8]) -> bool {
+        let mac = self.mac(purpose, content);
+        mac.verify_truncated_left(given).is_ok()
     }
 
     fn mac(&self, purpose: &'static str, content: &[u8]) -> Hmac<Sha256> {

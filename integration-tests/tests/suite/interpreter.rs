@@ -6,7 +6,12 @@ use std::process::Command;
 
 /// Runs a script with pyarrow to its end, which must be 0, and shows what it prints.
 pub(crate) fn python(script: &str, arguments: &[&str]) -> Step {
-    run(&set("FLINKSPARK_PYTHON")?, script, arguments)
+    run(&interpreter()?, script, arguments)
+}
+
+/// The interpreter that has pyarrow.
+pub(crate) fn interpreter() -> Step<PathBuf> {
+    set("FLINKSPARK_PYTHON")
 }
 
 /// Runs a script in the environment of a peer to its end, which must be 0, and shows what it prints.

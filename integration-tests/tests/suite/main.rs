@@ -19,6 +19,7 @@ mod sql;
 mod surface;
 mod transactions;
 mod trouble;
+mod writers;
 
 use flinkspark_integration_tests::{Step, path};
 

@@ -6,7 +6,7 @@
 use super::intent::{Appended, Attempt, Decision, Intent};
 use super::refusal::Refusal;
 use super::slot::{Commit, Generation, Ordinal, Replacement, SegmentName, SegmentRef, WriterName};
-use super::view::{View, WriterState};
+use super::view::{Rewrite, View, WriterState};
 use crate::digest::Digest;
 use crate::fault;
 use crate::position::SlotNo;
@@ -91,7 +91,8 @@ impl View {
                 {
                     return Ok(Some(done));
                 }
-                self.judge_range(*read_at, *first, *last)?;
+                let overwrites = matches!(with, Replacement::Overwrite(_));
+                self.judge_range(*read_at, *first, *last, overwrites)?;
                 match with {
                     Replacement::Compaction { segments } => {
                         self.judge_compaction(*first, *last, segments)
@@ -100,7 +101,7 @@ impl View {
                 }
             }
             Intent::Expire { read_at, through } => self
-                .judge_range(*read_at, self.horizon + 1, *through)
+                .judge_range(*read_at, self.horizon + 1, *through, false)
                 .map(|()| None),
         }
     }
@@ -146,7 +147,10 @@ impl View {
         }
         let slots = state.above(restored);
         let merged = self.rewrites.iter().find(|rewrite| {
-            rewrite.compacts && slots.iter().any(|slot| (rewrite.first..=rewrite.last).contains(slot))
+            rewrite.compacts
+                && slots
+                    .iter()
+                    .any(|slot| (rewrite.first..=rewrite.last).contains(slot))
         });
         merged.map_or(Ok(()), |rewrite| {
             Err(Refusal::Range {
@@ -320,7 +324,13 @@ impl View {
         }))
     }
 
-    fn judge_range(&self, read_at: SlotNo, first: SlotNo, last: SlotNo) -> Result<(), Refusal> {
+    fn judge_range(
+        &self,
+        read_at: SlotNo,
+        first: SlotNo,
+        last: SlotNo,
+        overwrites: bool,
+    ) -> Result<(), Refusal> {
         let refuse = |why| Err(Refusal::Range { first, last, why });
         if first > last {
             return refuse("the range is empty");
@@ -331,10 +341,12 @@ impl View {
         if last > read_at || read_at > self.head {
             return refuse("it reaches beyond what was read");
         }
+        // A compaction keeps the rows: what replaces all of them never loses to it.
+        let same = |r: &Rewrite| overwrites && r.compacts && first <= r.first && r.last <= last;
         let touched = self
             .rewrites
             .iter()
-            .any(|r| r.at > read_at && r.first <= last && first <= r.last);
+            .any(|r| r.at > read_at && r.first <= last && first <= r.last && !same(r));
         // An overwrite stands at its own slot: a range that was read before it cannot reach it.
         if touched {
             refuse("it was rewritten since it was read")

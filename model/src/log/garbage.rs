@@ -22,6 +22,11 @@ pub enum Owner {
     Run(WriterName, Generation),
     /// A transaction that is still open.
     OpenTransaction,
+    /// A named writer, and whether nobody will commit the segment any more: [`WriterTimes::are_over`].
+    Writer {
+        /// Whether its time is over.
+        over: bool,
+    },
     /// A transaction that ended, or an engine that keeps its own checkpoints.
     Elsewhere,
 }
@@ -85,10 +90,37 @@ pub fn verdict(staged: &Staged, view: &View, job: Option<JobFacts<'_>>) -> Verdi
             }
         }
         (Owner::Job(_), _) => Verdict::Keep,
+        (Owner::Writer { over: true }, _) => Verdict::Garbage,
+        (Owner::Writer { over: false }, _) => Verdict::Keep,
         // Without a receipt nobody can carry it in a commit, and the put that wrote it is over.
         (Owner::Elsewhere, _) if !staged.receipted => Verdict::Garbage,
         (Owner::Elsewhere, _) if fault::planted("garbage-forgets-receipts") => Verdict::Garbage,
         (Owner::Elsewhere, _) => Verdict::Keep,
+    }
+}
+
+/// When things happened to a named writer, as far as one of its segments is concerned; in milliseconds since
+/// the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriterTimes {
+    /// When the segment was put.
+    pub put_at_ms: u64,
+    /// When the writer was last heard; `None` where nothing is known of it.
+    pub heard_at_ms: Option<u64>,
+    /// How long what was put stays after that.
+    pub retention_ms: u64,
+    /// Whether an incarnation that opened the writer after the put has committed above what it came back from: it
+    /// has a history of its own.
+    pub left_behind: bool,
+}
+
+impl WriterTimes {
+    /// Whether nobody will commit the segment any more. A generation alone is no reason: a savepoint may sleep
+    /// for as long as the writer declared.
+    pub fn are_over(&self, now_ms: u64) -> bool {
+        let over = |since: u64| since.saturating_add(self.retention_ms) <= now_ms;
+        let silent = over(self.heard_at_ms.unwrap_or(self.put_at_ms));
+        over(self.put_at_ms) && (silent || self.left_behind)
     }
 }
 

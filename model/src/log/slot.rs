@@ -2,6 +2,7 @@
 //!
 //! Invariant: equal records have equal bytes, so that a repeated create can be told from a lost race.
 
+use super::listed::ListRef;
 use crate::checksum;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
@@ -15,7 +16,7 @@ use uuid::Uuid;
 
 /// The version of the slot format that this build writes and the newest that it reads.
 ///
-/// Version 2 has commits with a token, fences that drop, and principals.
+/// Version 2 has commits with a token, fences that drop, principals, and lists of segments.
 pub const SLOT_FORMAT_VERSION: u32 = 2;
 
 /// The largest encoded slot, in bytes.
@@ -340,6 +341,9 @@ pub struct SlotRecord {
     /// Who asked for it, where callers have names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<String>,
+    /// In its bytes: where the body's segments are, if they are too many for a slot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<ListRef>,
     /// What it says.
     pub body: Slot,
 }

@@ -5,6 +5,7 @@
 mod bytes;
 mod carrying;
 mod collecting;
+mod listed;
 mod opening;
 mod property;
 mod refusals;

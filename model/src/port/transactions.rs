@@ -160,7 +160,7 @@ pub fn check_key(what: &str, bytes: &[u8]) -> Result<()> {
 }
 
 /// Spaces, controls, and the marks without width.
-fn invisible(c: char) -> bool {
+pub(super) fn invisible(c: char) -> bool {
     c.is_whitespace()
         || c.is_control()
         || matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -182,6 +182,7 @@ impl World {
             slot: 1,
             committed_at_ms: 0,
             principal: None,
+            lists: Vec::new(),
             body: self.slots.value(number).clone(),
         };
         let bytes = record.encode().expect("a slot encodes");

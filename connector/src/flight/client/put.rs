@@ -1,7 +1,7 @@
 //! Writing: one partition's rows, acknowledged, closed by their count and digest.
 
 use super::Client;
-use crate::flight::body::{self, Ack, Closing, PutCommand};
+use crate::flight::body::{self, Ack, Closing, Given, PutCommand};
 use crate::flight::encode::{self, Encoder};
 use crate::flight::{limits, wire};
 use arrow_array::RecordBatch;
@@ -55,7 +55,7 @@ impl Client {
         {
             let ack: Ack = body::parse("acknowledgement", &result.app_metadata)?;
             acked(ack.rows);
-            if let Some(receipt) = ack.receipt {
+            if let Some(Given::Transaction(receipt)) = ack.receipt {
                 return Ok(receipt);
             }
         }

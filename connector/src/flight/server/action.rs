@@ -3,7 +3,7 @@
 //! Invariant: each action but `begin` without an id can be repeated with the same effect and the
 //! same answer.
 
-use super::{Answers, Components, to_its_end};
+use super::{Answers, Components, to_its_end, writers};
 use crate::flight::body::{
     self, BeginRequest, CommitRequest, OpenTransactions, Renewal, TransactionRequest,
     TransactionsRequest,
@@ -19,20 +19,31 @@ use flinkspark_model::{Error, Kind, Result};
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
 
-const ACTIONS: [(&str, &str); 6] = [
+const ACTIONS: [(&str, &str); 8] = [
     (
         "begin",
         "{dataset, id?, mode?} opens a transaction, or returns the one with that id",
     ),
     (
         "commit",
-        "{txn, receipts} publishes exactly these receipts, once",
+        "{txn, receipts} publishes exactly these receipts, once; {dataset, writer, generation, n, token, receipts} likewise",
     ),
     (
         "abort",
-        "{txn} makes sure that the transaction never commits",
+        "{txn} makes sure that the transaction never commits; {dataset, writer, receipts} lets puts go",
     ),
-    ("status", "{txn} says how the transaction stands"),
+    (
+        "status",
+        "{txn} says how the transaction stands, {dataset, writer} how the writer does",
+    ),
+    (
+        "open_writer",
+        "{dataset, writer, incarnation, after?, restored_n?, rewind?} gives the generation in which to commit",
+    ),
+    (
+        "part",
+        "{dataset, writer, key, receipts} keeps receipts that a commit names by the key",
+    ),
     (
         "transactions",
         "{dataset} lists the dataset's open transactions, the oldest first",
@@ -62,6 +73,17 @@ pub(super) async fn run(
 ) -> Result<Answers<arrow_flight::Result>> {
     let body = match action.r#type.as_str() {
         "begin" => begin(components, &action.body, peer).await?,
+        "open_writer" => writers::open(components, &action.body).await?,
+        "part" => writers::part(components, &action.body).await?,
+        "commit" if body::names_writer(&action.body) => {
+            writers::commit(components, &action.body).await?
+        }
+        "abort" if body::names_writer(&action.body) => {
+            writers::release(components, &action.body).await?
+        }
+        "status" if body::names_writer(&action.body) => {
+            writers::status(components, &action.body).await?
+        }
         "commit" => commit(components, &action.body).await?,
         "abort" => abort(components, &action.body).await?,
         "status" => {

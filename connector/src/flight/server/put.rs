@@ -1,6 +1,6 @@
 //! `DoPut`: rows into a segment, in a transaction or plainly.
 //!
-//! In a transaction a put ends with its closing message, which states the rows, and is answered by
+//! In a transaction, and under a named writer, a put ends with its closing message, which states the rows, and is answered by
 //! a receipt; without that message nothing is given out, however the stream ended. A plain put
 //! commits at half-close and is the weaker mode: a producer that failed half-way half-closes like
 //! one that has finished, unless the rows were stated. Invariant: a schema that is not the
@@ -11,10 +11,10 @@ mod plain;
 pub(super) use plain::Stated;
 
 use super::incoming::{Arrived, CANCELLED, Incoming, admit, admit_more, misplaced};
-use super::{Answers, Components, to_its_end};
+use super::{Answers, Components, to_its_end, writers};
 use crate::blocking::blocking;
 use crate::fit;
-use crate::flight::body::{self, Ack, Closing, PutCommand};
+use crate::flight::body::{self, Ack, Closing, Given, PutCommand, WriterPutCommand};
 use crate::flight::decode::{Decoded, Decoder};
 use crate::flight::{limits, wire};
 use arrow_array::RecordBatch;
@@ -25,7 +25,9 @@ use flinkspark_model::budget::Reservation;
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::digest::{Digest, Digester};
 use flinkspark_model::log::Receipt;
-use flinkspark_model::port::{Reference, SegmentWriter, State, Transaction, TxnCommit, TxnId};
+use flinkspark_model::port::{
+    DatasetWriter, Reference, SegmentWriter, State, Transaction, TxnCommit, TxnId,
+};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
 use futures::stream::{self, StreamExt};
@@ -35,10 +37,11 @@ use tokio::sync::watch;
 
 /// What becomes of the rows at the end.
 enum End {
-    /// A receipt at the closing message.
-    Receipt,
+    /// A receipt at the closing message: a transaction's, or a named writer's short one.
+    Receipt { short: bool },
     /// A commit at half-close, if these rows came, where they were stated.
     Commit {
+        txn: TxnId,
         stated: Option<u64>,
         repeatable: bool,
     },
@@ -53,7 +56,6 @@ enum End {
 struct Put {
     components: Arc<Components>,
     dataset: Arc<Dataset>,
-    txn: TxnId,
     end: End,
     /// None where the rows are there already.
     writer: Option<Box<dyn SegmentWriter>>,
@@ -103,7 +105,18 @@ async fn open(
     decoder: Decoder,
     acks: watch::Sender<Option<Ack>>,
 ) -> Result<Put> {
-    let (dataset, txn, command, end) = match (descriptor.r#type(), descriptor.path.as_slice()) {
+    let (dataset, place, end) = match (descriptor.r#type(), descriptor.path.as_slice()) {
+        (DescriptorType::Cmd, _) if body::names_writer(&descriptor.cmd) => {
+            let command: WriterPutCommand = body::parse("descriptor's command", &descriptor.cmd)?;
+            let dataset = components.lookup(&command.dataset).await?;
+            wire::check(dataset.name.as_str(), &dataset.schema, given)?;
+            let place = Place {
+                whose: Whose::Writer(writers::of(&dataset, command.writer)),
+                partition: command.partition,
+                attempt: command.attempt,
+            };
+            (dataset, place, End::Receipt { short: true })
+        }
         (DescriptorType::Cmd, _) => {
             let command: PutCommand = body::parse("descriptor's command", &descriptor.cmd)?;
             let txn: TxnId = command.txn.parse()?;
@@ -112,18 +125,23 @@ async fn open(
             let dataset = components.catalog.lookup(&reference).await?;
             let dataset = components.agreed(dataset).await?;
             wire::check(dataset.name.as_str(), &dataset.schema, given)?;
-            (dataset, txn, command, End::Receipt)
+            let place = Place {
+                whose: Whose::Transaction(txn),
+                partition: command.partition,
+                attempt: command.attempt,
+            };
+            (dataset, place, End::Receipt { short: false })
         }
         (DescriptorType::Path, [reference]) => {
             let dataset = components.lookup(reference).await?;
             wire::check(dataset.name.as_str(), &dataset.schema, given)?;
             let (transaction, end) = plain::begin(&components, &dataset, stated).await?;
-            let command = PutCommand {
-                txn: transaction.txn.to_string(),
+            let place = Place {
+                whose: Whose::Transaction(transaction.txn),
                 partition: 0,
                 attempt: 0,
             };
-            (dataset, transaction.txn, command, end)
+            (dataset, place, end)
         }
         _ => {
             return Err(Error::new(Kind::Invalid, "FS0403", "the descriptor names no dataset and no transaction")
@@ -138,7 +156,6 @@ async fn open(
         schema: wire::plain(&dataset.schema)?,
         components,
         dataset,
-        txn,
         end,
         writer: None,
         decoder,
@@ -147,11 +164,7 @@ async fn open(
         acks,
     };
     if !matches!(put.end, End::Replay { .. }) {
-        let transactions = Arc::clone(&put.components.transactions);
-        match transactions
-            .stage(txn, command.partition, command.attempt)
-            .await
-        {
+        match place.stage(&put.components).await {
             Ok(writer) => put.writer = Some(writer),
             Err(error) => {
                 put.let_go().await;
@@ -160,6 +173,32 @@ async fn open(
         }
     }
     Ok(put)
+}
+
+/// Where the rows are staged.
+struct Place {
+    whose: Whose,
+    partition: u32,
+    attempt: u32,
+}
+
+/// Who may commit them.
+enum Whose {
+    Transaction(TxnId),
+    Writer(DatasetWriter),
+}
+
+impl Place {
+    async fn stage(self, components: &Components) -> Result<Box<dyn SegmentWriter>> {
+        let (partition, attempt) = (self.partition, self.attempt);
+        match self.whose {
+            Whose::Transaction(txn) => {
+                let transactions = &components.transactions;
+                transactions.stage(txn, partition, attempt).await
+            }
+            Whose::Writer(writer) => components.writers.stage(writer, partition, attempt).await,
+        }
+    }
 }
 
 impl Put {
@@ -174,16 +213,15 @@ impl Put {
     /// Ends a transaction that nobody can come back to; one of the caller's own, or under a key, stays
     /// open for another attempt.
     async fn let_go(&mut self) {
-        let own = matches!(
-            self.end,
-            End::Commit {
-                repeatable: false,
-                ..
-            }
-        );
         self.writer = None;
-        if own && let Err(error) = self.components.transactions.abort(self.txn).await {
-            tracing::debug!(txn = %self.txn, %error, "the transaction of a failed put ends by its lease");
+        if let End::Commit {
+            txn,
+            repeatable: false,
+            ..
+        } = self.end
+            && let Err(error) = self.components.transactions.abort(txn).await
+        {
+            tracing::debug!(%txn, %error, "the transaction of a failed put ends by its lease");
         }
     }
 
@@ -207,12 +245,13 @@ impl Put {
                 }
                 Decoded::Batch(batch, _) => self.write(batch, held).await?,
             }
-            if let (Some(closing), End::Receipt) = (self.closing, &self.end) {
-                return self.receipt(closing).await;
+            if let (Some(closing), End::Receipt { short }) = (self.closing, &self.end) {
+                let short = *short;
+                return self.receipt(closing, short).await;
             }
         }
         match &self.end {
-            End::Receipt => Err(Error::new(
+            End::Receipt { .. } => Err(Error::new(
                 Kind::Invalid,
                 "FS0414",
                 "the put ended without its closing message",
@@ -224,7 +263,7 @@ impl Put {
             .with_hint(
                 "after the last batch send {\"rows\": N} as metadata without data: docs/flight.md",
             )),
-            End::Commit { stated, .. } => self.commit(*stated).await,
+            End::Commit { txn, stated, .. } => self.commit(*txn, *stated).await,
             End::Replay {
                 transaction,
                 stated,
@@ -279,16 +318,19 @@ impl Put {
         }
     }
 
-    async fn receipt(&mut self, closing: Closing) -> Result<Ack> {
+    async fn receipt(&mut self, closing: Closing, short: bool) -> Result<Ack> {
         let receipt = self.seal(Some(closing.rows)).await?;
         Ok(Ack {
             rows: self.rows,
-            receipt: Some(receipt),
+            receipt: Some(match short {
+                true => Given::Writer(receipt.signature),
+                false => Given::Transaction(receipt),
+            }),
             committed: None,
         })
     }
 
-    async fn commit(&mut self, stated: Option<u64>) -> Result<Ack> {
+    async fn commit(&mut self, txn: TxnId, stated: Option<u64>) -> Result<Ack> {
         // Who has left since it closed its side does not know of the commit, and did not ask to wait for it.
         if self.acks.is_closed() {
             return Err(misplaced(CANCELLED));
@@ -298,7 +340,7 @@ impl Put {
             receipts: vec![receipt],
             ..TxnCommit::default()
         };
-        let transaction = self.components.commit(self.txn, commit).await?;
+        let transaction = self.components.commit(txn, commit).await?;
         Ok(Ack {
             rows: self.rows,
             receipt: None,

@@ -1,7 +1,7 @@
 //! A bridge in memory: a catalogue without durability over the real logs and transactions.
 
 use crate::store::object::Objects;
-use crate::store::{Logs, Settings, Transactions};
+use crate::store::{Logs, Settings, Transactions, Writers};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use async_trait::async_trait;
@@ -28,6 +28,7 @@ pub(crate) struct Fake {
     pub(crate) clock: Arc<Hand>,
     pub(crate) logs: Logs,
     pub(crate) transactions: Transactions,
+    pub(crate) writers: Writers,
     /// What happens to every read from now on.
     pub(crate) damage: Mutex<Option<Damage>>,
     pub(crate) advanced: Mutex<Vec<(DatasetId, u64, u64)>>,
@@ -91,6 +92,7 @@ impl Fake {
         Self {
             clock,
             transactions: Transactions::new(logs.clone()),
+            writers: Writers::new(logs.clone()),
             logs,
             damage: Mutex::default(),
             advanced: Mutex::default(),

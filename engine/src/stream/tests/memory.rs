@@ -302,6 +302,7 @@ impl Log for MemoryLog {
             slot,
             committed_at_ms: 0,
             principal: None,
+            lists: Vec::new(),
             body,
         })
     }

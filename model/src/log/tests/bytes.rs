@@ -16,6 +16,7 @@ fn record() -> SlotRecord {
         slot: 4,
         committed_at_ms: 1_700_000_000_000,
         principal: None,
+        lists: Vec::new(),
         body: Slot::Epoch(commit),
     }
 }

@@ -8,17 +8,19 @@ fn intents() -> impl Strategy<Value = Vec<Intent>> {
     let n = 1..6_u64;
     let slot = 1..10_u64;
     let one = prop_oneof![
-        (generation.clone(), 0..6_u64, any::<bool>(), any::<bool>()).prop_map(|(generation, restored, rewind, drops)| {
-            let incarnation = format!("{generation}");
-            Intent::Fence {
-                writer: writer(),
-                generation,
-                restored,
-                rewind,
-                drops,
-                incarnation,
+        (generation.clone(), 0..6_u64, any::<bool>(), any::<bool>()).prop_map(
+            |(generation, restored, rewind, drops)| {
+                let incarnation = format!("{generation}");
+                Intent::Fence {
+                    writer: writer(),
+                    generation,
+                    restored,
+                    rewind,
+                    drops,
+                    incarnation,
+                }
             }
-        }),
+        ),
         (generation.clone(), n.clone()).prop_map(|(generation, n)| epoch(generation, n)),
         (generation, n.clone()).prop_map(|(generation, n)| abort(generation, n, &format!("s{n}"))),
         (1..5_u32).prop_map(|version| Intent::Schema {
@@ -100,6 +102,7 @@ proptest! {
                 slot: index as u64 + 1,
                 committed_at_ms: 0,
                 principal: None,
+                lists: Vec::new(),
                 body,
             };
             prop_assert_eq!(SlotRecord::decode(&record.encode().unwrap()).unwrap(), record);

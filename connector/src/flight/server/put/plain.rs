@@ -107,6 +107,7 @@ pub(super) async fn begin(
             digester: Box::new(Digester::new(&dataset.schema)?),
         },
         State::Open { .. } | State::Aborted => End::Commit {
+            txn: transaction.txn,
             stated: rows,
             repeatable,
         },
