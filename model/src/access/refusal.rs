@@ -24,13 +24,20 @@ pub fn denied(principal: &Principal, verb: Verb, dataset: &DatasetName) -> Error
     Error::new(
         Kind::Forbidden,
         "FS1103",
-        format!("{principal} may not {} dataset {dataset}", verb.name()),
+        format!("{principal} may not {} dataset {dataset}", phrase(verb)),
     )
     .with_detail("no grant of its token covers it, whether or not there is such a dataset")
     .with_hint(format!(
         "an admin makes a token that may: `flinkspark token create NAME --grant {dataset}:{}`",
         verb.name()
     ))
+}
+
+fn phrase(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Admin => "administer",
+        other => other.name(),
+    }
 }
 
 /// A principal may not do what concerns the whole bridge.

@@ -21,6 +21,7 @@ use arrow_array::RecordBatch;
 use arrow_flight::flight_descriptor::DescriptorType;
 use arrow_flight::{FlightData, FlightDescriptor, PutResult};
 use arrow_schema::{Schema, SchemaRef};
+use flinkspark_model::access::Verb;
 use flinkspark_model::budget::Reservation;
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::digest::{Digest, Digester};
@@ -107,6 +108,7 @@ async fn open(
         (DescriptorType::Cmd, _) => {
             let command: PutCommand = body::parse("descriptor's command", &descriptor.cmd)?;
             let txn: TxnId = command.txn.parse()?;
+            components.owned(txn).await?;
             components.transactions.status(txn).await?;
             let reference = Reference::Id(txn.dataset);
             let dataset = components.catalog.lookup(&reference).await?;
@@ -115,7 +117,7 @@ async fn open(
             (dataset, txn, command, End::Receipt)
         }
         (DescriptorType::Path, [reference]) => {
-            let dataset = components.lookup(reference).await?;
+            let dataset = components.lookup(reference, Verb::Write).await?;
             wire::check(dataset.name.as_str(), &dataset.schema, given)?;
             let (transaction, end) = plain::begin(&components, &dataset, stated).await?;
             let command = PutCommand {
