@@ -4,6 +4,7 @@
 //! what lies beneath its data directory. Invariant: exactly one function decides the exit code.
 
 mod args;
+mod at;
 mod catalog;
 mod config;
 mod dataset;
@@ -17,10 +18,12 @@ mod rows;
 mod serve;
 mod sql;
 mod statements;
+mod token;
 mod transaction;
 mod transfer;
 mod verify;
 
+use crate::client::Address;
 use crate::config::{Overrides, Source};
 use crate::workers::no_threads;
 use crate::{exit, pages};
@@ -99,6 +102,7 @@ fn usage(error: &clap::Error) -> std::io::Result<()> {
 }
 
 fn run(cli: Cli, said: BTreeMap<&'static str, Source>) -> Result<u8> {
+    let at = Address::from(&cli.at);
     match cli.command {
         Command::Serve(mut overrides) => {
             overrides.said = said;
@@ -109,7 +113,7 @@ fn run(cli: Cli, said: BTreeMap<&'static str, Source>) -> Result<u8> {
         Command::Config(mut command) => {
             let ConfigCommand::Show { overrides, .. } = &mut command;
             overrides.said = said;
-            until_interrupted(config::run(&cli.url, cli.output, command))
+            until_interrupted(config::run(&at, cli.output, command))
         }
         Command::Completions { shell } => {
             let mut text = Vec::new();
@@ -118,22 +122,21 @@ fn run(cli: Cli, said: BTreeMap<&'static str, Source>) -> Result<u8> {
         }
         Command::Man { dir } => man(&dir).map(|()| exit::OK),
         Command::Explain { code } => render::text(pages::page(&code)?).map(|()| exit::OK),
-        Command::Dataset(command) => until_interrupted(dataset::run(&cli.url, cli.output, command)),
+        Command::Dataset(command) => until_interrupted(dataset::run(&at, cli.output, command)),
         Command::Transaction(command) => {
-            until_interrupted(transaction::run(&cli.url, cli.output, command))
+            until_interrupted(transaction::run(&at, cli.output, command))
         }
-        Command::Transfer(args) => until_interrupted(transfer::run(&cli.url, cli.output, args)),
-        Command::Query(args) => until_interrupted(query::run(&cli.url, cli.output, args)),
+        Command::Token(command) => until_interrupted(token::run(&at, cli.output, command)),
+        Command::Transfer(args) => until_interrupted(transfer::run(&at, cli.output, args)),
+        Command::Query(args) => until_interrupted(query::run(&at, cli.output, args)),
         Command::Sql(args) if args.is_shell() => {
             // Ctrl-C ends what is at work there, and not the shell.
-            runtime()?.block_on(sql::run(&cli.url, cli.output, args))
+            runtime()?.block_on(sql::run(&at, cli.output, args))
         }
-        Command::Sql(args) => until_interrupted(sql::run(&cli.url, cli.output, args)),
-        Command::Job(JobCommand::Run(args)) => {
-            until_interrupted(sql::job(&cli.url, cli.output, args))
-        }
+        Command::Sql(args) => until_interrupted(sql::run(&at, cli.output, args)),
+        Command::Job(JobCommand::Run(args)) => until_interrupted(sql::job(&at, cli.output, args)),
         Command::Job(JobCommand::Other(command)) => {
-            until_interrupted(job::run(&cli.url, cli.output, command))
+            until_interrupted(job::run(&at, cli.output, command))
         }
     }
 }

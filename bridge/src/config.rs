@@ -2,10 +2,12 @@
 //!
 //! Invariant: a [`Config`] that was validated can be served; unknown keys are refused by name.
 
+pub(crate) mod advertise;
+
 use crate::memory::Size;
 use flinkspark_model::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +18,17 @@ pub const HTTP_DEFAULT: &str = "127.0.0.1:7071";
 /// Where clients look for the bridge when nothing is said.
 pub const URL_DEFAULT: &str = "http://127.0.0.1:7070";
 /// The keys of every setting, in the order in which they are shown.
-pub const KEYS: [&str; 5] = ["data_dir", "grpc", "http", "log", "memory"];
+pub const KEYS: [&str; 9] = [
+    "advertise",
+    "data_dir",
+    "grpc",
+    "http",
+    "log",
+    "memory",
+    "tls_cert",
+    "tls_client_ca",
+    "tls_key",
+];
 /// How long a shutdown may take, in milliseconds.
 pub const SHUTDOWN_MS: u64 = 22_000;
 
@@ -24,6 +36,8 @@ pub const SHUTDOWN_MS: u64 = 22_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Where clients are told that the bridge is: `https://HOST:PORT`. Default: nothing, and they go on where they asked.
+    pub advertise: String,
     /// Where everything is kept. Default: the platform's data directory for `flinkspark`.
     pub data_dir: PathBuf,
     /// The address of Arrow Flight and the gRPC services. Default: 127.0.0.1:7070. Port 0 takes a free one.
@@ -35,16 +49,26 @@ pub struct Config {
     /// The memory that jobs share. Default: 60 % of the machine's, or of the
     /// cgroup's where that is less.
     pub memory: Size,
+    /// The server's certificate and those that signed it, in PEM. Default: none, and there is no TLS.
+    pub tls_cert: PathBuf,
+    /// The certificates that a client's own must be signed by, in PEM. Default: none, and clients need none.
+    pub tls_client_ca: PathBuf,
+    /// The certificate's key, in PEM. Default: none.
+    pub tls_key: PathBuf,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
+            advertise: String::new(),
             data_dir: data_dir_default(),
             grpc: SocketAddr::from(([127, 0, 0, 1], 7070)),
             http: SocketAddr::from(([127, 0, 0, 1], 7071)),
             log: "warn,flinkspark=info".into(),
             memory: Size::default(),
+            tls_cert: PathBuf::new(),
+            tls_client_ca: PathBuf::new(),
+            tls_key: PathBuf::new(),
         }
     }
 }
@@ -70,6 +94,18 @@ pub struct Overrides {
     /// The memory that jobs share: 4GiB, 512MiB or 60%
     #[arg(long, env = "FLINKSPARK_MEMORY", value_name = "SIZE")]
     pub memory: Option<Size>,
+    /// Where clients are told that the bridge is: https://HOST:PORT
+    #[arg(long, env = "FLINKSPARK_ADVERTISE", value_name = "URL")]
+    pub advertise: Option<String>,
+    /// The server's certificate in PEM: both ports speak TLS
+    #[arg(long, env = "FLINKSPARK_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's key in PEM
+    #[arg(long, env = "FLINKSPARK_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Take only clients whose certificate is signed by one of these, in PEM
+    #[arg(long, env = "FLINKSPARK_TLS_CLIENT_CA", value_name = "FILE")]
+    pub tls_client_ca: Option<PathBuf>,
     /// What of this flags say and what the environment does; a value of which nothing is known is a flag's.
     #[arg(skip)]
     pub said: BTreeMap<&'static str, Source>,
@@ -155,36 +191,32 @@ impl Resolved {
             Some(path) => read(path)?,
             None => (Config::default(), toml::Table::new()),
         };
-        let Overrides {
-            config: _,
-            data_dir,
-            grpc,
-            http,
-            log,
-            memory,
-            said,
-        } = overrides.clone();
-        let given = [
-            data_dir.is_some(),
-            grpc.is_some(),
-            http.is_some(),
-            log.is_some(),
-            memory.is_some(),
-        ];
-        let source = |(key, given): (&'static str, bool)| {
-            let source = match given {
-                true => said.get(key).copied().unwrap_or(Source::Flag),
+        let mut said_here = BTreeSet::new();
+        let mut give = Give {
+            config: &mut config,
+            given: &mut said_here,
+        };
+        let over = overrides.clone();
+        give.over("advertise", over.advertise, |config| &mut config.advertise);
+        give.over("data_dir", over.data_dir, |config| &mut config.data_dir);
+        give.over("grpc", over.grpc, |config| &mut config.grpc);
+        give.over("http", over.http, |config| &mut config.http);
+        give.over("log", over.log, |config| &mut config.log);
+        give.over("memory", over.memory, |config| &mut config.memory);
+        give.over("tls_cert", over.tls_cert, |config| &mut config.tls_cert);
+        give.over("tls_client_ca", over.tls_client_ca, |config| {
+            &mut config.tls_client_ca
+        });
+        give.over("tls_key", over.tls_key, |config| &mut config.tls_key);
+        let source = |key: &'static str| {
+            let source = match said_here.contains(key) {
+                true => over.said.get(key).copied().unwrap_or(Source::Flag),
                 false if in_file.contains_key(key) => Source::File,
                 false => Source::Default,
             };
             (key, source)
         };
-        let sources = KEYS.into_iter().zip(given).map(source).collect();
-        config.data_dir = data_dir.unwrap_or(config.data_dir);
-        config.grpc = grpc.unwrap_or(config.grpc);
-        config.http = http.unwrap_or(config.http);
-        config.log = log.unwrap_or(config.log);
-        config.memory = memory.unwrap_or(config.memory);
+        let sources = KEYS.into_iter().map(source).collect();
         config.validate()?;
         Ok(Self { config, sources })
     }
@@ -214,9 +246,29 @@ impl Config {
         Resolved::load(overrides).map(|resolved| resolved.config)
     }
 
-    /// Refuses what must not be served: an address that others can reach, as long as there is no
-    /// TLS and no authentication.
+    /// Refuses what must not be served: an address that others can reach without TLS, half of a certificate,
+    /// and an advertised address that is none. Whether there are tokens is asked when the data directory is open.
     pub fn validate(&self) -> Result<()> {
+        let (cert, key) = (has(&self.tls_cert), has(&self.tls_key));
+        if cert != key || (has(&self.tls_client_ca) && !cert) {
+            return Err(Error::new(
+                Kind::Invalid,
+                "FS1111",
+                "TLS needs a certificate and its key",
+            )
+            .with_detail("one of --tls-cert and --tls-key is missing")
+            .with_hint("give both, or neither and no --tls-client-ca"));
+        }
+        if !cert {
+            self.check_addresses("without TLS anybody on the way could read and write")?;
+        }
+        advertise::parse(&self.advertise).map(|_| ())
+    }
+
+    /// Refuses addresses that others can reach, for a reason.
+    ///
+    /// Errors: `Invalid` (`FS0006`) with the flag.
+    pub fn check_addresses(&self, why: &str) -> Result<()> {
         for (flag, address) in [("--grpc", self.grpc), ("--http", self.http)] {
             if !address.ip().is_loopback() {
                 return Err(Error::new(
@@ -224,13 +276,63 @@ impl Config {
                     "FS0006",
                     format!("{flag} {address} is not a loopback address"),
                 )
-                .with_detail(
-                    "without TLS and authentication anybody on the network could read and write",
-                )
-                .with_hint("bind 127.0.0.1 or [::1] and put a proxy that authenticates in front"));
+                .with_detail(why)
+                .with_hint(
+                    "start it on 127.0.0.1, make a token with `flinkspark token create`, and start it again \
+                     with --tls-cert and --tls-key",
+                ));
             }
         }
         Ok(())
+    }
+
+    /// Whether both ports speak TLS.
+    pub fn has_tls(&self) -> bool {
+        has(&self.tls_cert)
+    }
+}
+
+fn has(path: &Path) -> bool {
+    !path.as_os_str().is_empty()
+}
+
+/// The token that the environment gives to clients.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a secret that is no flag: nothing of it is to be on a command line or in its help"
+)]
+pub(crate) fn token() -> Option<String> {
+    let token = std::env::var("FLINKSPARK_TOKEN").ok();
+    token.filter(|token| !token.trim().is_empty())
+}
+
+/// Where a server on this machine keeps its data, as far as the environment says.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clients have no flag for what is the server's"
+)]
+pub(crate) fn data_dir() -> PathBuf {
+    let said = std::env::var_os("FLINKSPARK_DATA_DIR").filter(|dir| !dir.is_empty());
+    said.map_or_else(data_dir_default, PathBuf::from)
+}
+
+/// Puts what flags and the environment say over a configuration.
+struct Give<'a> {
+    config: &'a mut Config,
+    given: &'a mut BTreeSet<&'static str>,
+}
+
+impl Give<'_> {
+    fn over<T>(
+        &mut self,
+        key: &'static str,
+        value: Option<T>,
+        of: impl FnOnce(&mut Config) -> &mut T,
+    ) {
+        if let Some(value) = value {
+            *of(self.config) = value;
+            self.given.insert(key);
+        }
     }
 }
 
@@ -300,11 +402,15 @@ mod tests {
         assert_eq!(
             settings,
             [
+                ("advertise", "", "default"),
                 ("data_dir", data_dir.to_str().unwrap(), "default"),
                 ("grpc", "127.0.0.1:1", "file"),
                 ("http", "127.0.0.1:3", "flag"),
                 ("log", "info", "environment"),
                 ("memory", memory.as_str(), "default"),
+                ("tls_cert", "", "default"),
+                ("tls_client_ca", "", "default"),
+                ("tls_key", "", "default"),
             ]
         );
     }
@@ -326,12 +432,22 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_others_can_reach_is_refused() {
+    fn an_address_that_others_can_reach_is_refused_without_tls() {
         let overrides = Overrides {
             grpc: Some("0.0.0.0:7070".parse().unwrap()),
             ..Overrides::default()
         };
         assert_eq!(Config::load(&overrides).unwrap_err().code(), "FS0006");
+        let half = Overrides {
+            tls_cert: Some("cert.pem".into()),
+            ..overrides
+        };
+        assert_eq!(Config::load(&half).unwrap_err().code(), "FS1111");
+        let whole = Overrides {
+            tls_key: Some("key.pem".into()),
+            ..half
+        };
+        Config::load(&whole).unwrap();
     }
 
     #[test]

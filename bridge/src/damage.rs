@@ -16,6 +16,10 @@ pub enum Object {
     Catalogue,
     /// The key that signs receipts.
     Key,
+    /// The file of tokens.
+    Tokens,
+    /// The files of TLS: those from before are still in use.
+    Tls,
     /// A dataset's record or its log, with its name.
     Dataset(DatasetId, String),
     /// A job's record or its end, by the job's id.
@@ -27,6 +31,8 @@ impl fmt::Display for Object {
         match self {
             Self::Catalogue => f.write_str("the catalogue"),
             Self::Key => f.write_str("the signing key"),
+            Self::Tokens => f.write_str("the file of tokens"),
+            Self::Tls => f.write_str("the files of TLS"),
             Self::Dataset(_, name) => write!(f, "dataset {name}"),
             Self::Job(id) => write!(f, "job {id}"),
         }

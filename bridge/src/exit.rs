@@ -24,7 +24,7 @@ pub fn code(error: &Error) -> u8 {
         (_, "FS0401") => UNREACHABLE,
         (_, "FS0004") => MISMATCH,
         (_, "FS0005") => INTERRUPTED,
-        (Kind::Unauthorized, _) => UNREACHABLE,
+        (Kind::Unauthorized | Kind::Forbidden, _) => UNREACHABLE,
         _ => FAILED,
     }
 }

@@ -4,6 +4,7 @@
 //! about logs, plans or formats: it parses at the edge, wires, and renders.
 //! Invariant: data goes to stdout, everything else to stderr.
 
+mod access;
 pub mod cli;
 pub mod client;
 pub mod config;
@@ -18,6 +19,7 @@ pub mod pages;
 pub mod probe;
 pub mod server;
 pub mod system;
+mod tls;
 mod workers;
 
 /// The parts, for programs that embed the bridge or measure it.

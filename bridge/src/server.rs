@@ -8,6 +8,7 @@ mod catalog;
 mod catchup;
 mod connections;
 mod datadir;
+mod entry;
 mod housekeeping;
 mod http;
 mod inspect;
@@ -15,10 +16,13 @@ mod jobs;
 mod limits;
 mod readiness;
 mod settings;
+mod tokens;
+mod wire;
 
 pub use datadir::DataDir;
 pub use inspect::inspect;
 
+use crate::access::{Access, Gate};
 use crate::config::{Resolved, SHUTDOWN_MS};
 use crate::damage::Damage;
 use crate::jobs::{Engines, Planner, Questions, Records, Supervisor, Turns, clear_scratch};
@@ -28,16 +32,19 @@ use crate::system::{SystemClock, SystemEntropy};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use connections::Port;
+use entry::Entry;
 use flinkspark_connector::flight;
 use flinkspark_connector::store::{Logs, Settings, Store, Transactions, Writers, local::Local};
 use flinkspark_engine::batch;
 use flinkspark_metadata::Catalogue;
+use flinkspark_model::access::Caller;
 use flinkspark_model::budget::Budget;
 use flinkspark_model::port::{Catalog, Clock, Datasets, Entropy, Heads};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::v1::catalog_server::CatalogServer;
 use flinkspark_proto::v1::jobs_server::JobsServer;
 use flinkspark_proto::v1::server_server::ServerServer;
+use flinkspark_proto::v1::tokens_server::TokensServer;
 use housekeeping::Housekeeping;
 use readiness::Readiness;
 use std::net::SocketAddr;
@@ -50,6 +57,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic_health::pb::health_server::{Health, HealthServer};
+use wire::Wired;
 
 /// Where the catalogue lies in a data directory.
 pub fn catalogue_dir(data_dir: &Path) -> PathBuf {
@@ -92,17 +100,25 @@ impl Server {
         let flight_memory = memory::flight(&budget);
         let open_files = limits::raise_open_files();
         let mut data_dir = DataDir::open(&config.data_dir)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let damage = Damage::default();
+        let entry = Entry::open(
+            config,
+            data_dir.path(),
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+            damage.clone(),
+        )?;
         let (grpc_listener, grpc) = bind("--grpc", config.grpc).await?;
         let (http_listener, http) = bind("--http", config.http).await?;
         data_dir.announce(&format!(
-            "process {} serving http://{grpc}",
-            std::process::id()
+            "process {} serving {}://{grpc}",
+            std::process::id(),
+            entry.scheme()
         ));
 
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let settings = settings::Service::new(&resolved, grpc, http, clock.now_ms())?;
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        let damage = Damage::default();
         let local = Local::open(data_dir.path()).await?;
         let store: Arc<dyn Store> = Arc::new(local.clone());
         let catalogue = open_catalogue(data_dir.path(), &clock, &entropy).await?;
@@ -177,14 +193,16 @@ impl Server {
             clock,
             key,
             memory: flight_memory,
+            caller: Caller::unknown(),
+            location: entry.advertised(),
         };
-        let location = format!("grpc://{grpc}");
+        let location = entry.location(grpc);
         let ready = Arc::new(AtomicBool::new(false));
         let readiness = Readiness {
             started: Arc::clone(&ready),
             store: local,
             catalogue,
-            damage,
+            damage: damage.clone(),
         };
         let counts = connections::Counts::new(&metrics)?;
         let grpc_port = Port::new(
@@ -200,18 +218,26 @@ impl Server {
         let health = http::Health {
             readiness: readiness.clone(),
             metrics,
+            access: Arc::clone(&entry.access),
         };
         let mut tasks = vec![
             tokio::spawn(serve_grpc(
-                grpc_port,
-                parts.clone(),
-                settings,
-                components,
-                location,
+                entry.grpc(grpc_port),
+                Arc::clone(&entry.access),
+                Services {
+                    parts: parts.clone(),
+                    settings,
+                    components,
+                    location,
+                },
                 health_service,
                 closed.clone(),
             )),
-            tokio::spawn(serve_http(http_port, health, closed.clone())),
+            tokio::spawn(serve_http(
+                entry.http(http_port),
+                http::router(health, &entry),
+                closed.clone(),
+            )),
             tokio::spawn(readiness::watch_over(
                 readiness,
                 gauges,
@@ -219,6 +245,9 @@ impl Server {
                 closed.clone(),
             )),
         ];
+        if let Some(tls) = entry.tls.clone() {
+            tasks.push(tokio::spawn(tls.follow(damage, closed.clone())));
+        }
         let unended = supervisor.unended().await?;
         for mut port in taking {
             // An error means that the service has ended, which its task tells.
@@ -345,15 +374,28 @@ async fn closed(mut closing: watch::Receiver<bool>) {
     let _ = closing.wait_for(|closing| *closing).await;
 }
 
-async fn serve_grpc<H: Health>(
-    port: Port,
+/// What is served on the gRPC port.
+struct Services {
     parts: Parts,
     settings: settings::Service,
     components: flight::Components,
+    /// Where clients read.
     location: String,
+}
+
+async fn serve_grpc<H: Health>(
+    wired: Wired,
+    access: Arc<Access>,
+    services: Services,
     health_service: HealthServer<H>,
     closing: watch::Receiver<bool>,
 ) -> Result<()> {
+    let Services {
+        parts,
+        settings,
+        components,
+        location,
+    } = services;
     let catalog = catalog::Service {
         catalog: Arc::clone(&parts.catalog),
         datasets: Arc::clone(&parts.datasets),
@@ -365,13 +407,18 @@ async fn serve_grpc<H: Health>(
         CatalogServer::new(catalog).max_decoding_message_size(flight::limits::REQUEST_BYTES_MAX);
     let jobs = JobsServer::new(jobs::Service { jobs: parts.jobs })
         .max_decoding_message_size(flight::limits::REQUEST_BYTES_MAX);
+    let tokens = TokensServer::new(tokens::Service {
+        access: Arc::clone(&access),
+    });
     let served = flight::limits::server(tonic::transport::Server::builder())
+        .layer(Gate::new(access))
         .add_service(flight::service(components))
         .add_service(flight::admitted(catalog, &memory))
         .add_service(flight::admitted(jobs, &memory))
         .add_service(flight::admitted(ServerServer::new(settings), &memory))
+        .add_service(flight::admitted(tokens, &memory))
         .add_service(health_service)
-        .serve_with_incoming_shutdown(port.incoming(), closed(closing));
+        .serve_with_incoming_shutdown(wired.incoming(), closed(closing));
     served.await.map_err(|cause| {
         Error::new(
             Kind::Unavailable,
@@ -383,11 +430,11 @@ async fn serve_grpc<H: Health>(
 }
 
 async fn serve_http(
-    port: Port,
-    health: http::Health,
+    wired: Wired,
+    router: axum::Router,
     closing: watch::Receiver<bool>,
 ) -> Result<()> {
-    let served = axum::serve(port, http::router(health)).with_graceful_shutdown(closed(closing));
+    let served = axum::serve(wired, router).with_graceful_shutdown(closed(closing));
     served.await.map_err(|cause| {
         Error::new(
             Kind::Unavailable,

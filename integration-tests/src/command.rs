@@ -37,7 +37,22 @@ pub fn binary(build: Build) -> Step<PathBuf> {
 pub fn flinkspark(build: Build) -> Step<Command> {
     let mut command = Command::new(binary(build)?);
     for name in [
-        "CONFIG", "DATA_DIR", "GRPC", "HTTP", "LOG", "MEMORY", "URL", "FAULTS",
+        "ADVERTISE",
+        "CONFIG",
+        "DATA_DIR",
+        "FAULTS",
+        "GRPC",
+        "HTTP",
+        "LOG",
+        "MEMORY",
+        "TLS_CA",
+        "TLS_CERT",
+        "TLS_CLIENT_CA",
+        "TLS_IDENTITY",
+        "TLS_KEY",
+        "TOKEN",
+        "TOKEN_FILE",
+        "URL",
     ] {
         command.env_remove(format!("FLINKSPARK_{name}"));
     }

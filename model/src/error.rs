@@ -29,13 +29,15 @@ pub enum Kind {
     Data,
     /// Obtain credentials.
     Unauthorized,
+    /// Ask whoever grants: these credentials are known, and do not allow it.
+    Forbidden,
     /// A bug in FlinkSpark.
     Internal,
 }
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Invalid,
         Self::Unavailable,
         Self::Conflict,
@@ -43,6 +45,7 @@ impl Kind {
         Self::InDoubt,
         Self::Data,
         Self::Unauthorized,
+        Self::Forbidden,
         Self::Internal,
     ];
 
@@ -56,6 +59,7 @@ impl Kind {
             Self::InDoubt => "in_doubt",
             Self::Data => "data",
             Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::Internal => "internal",
         }
     }

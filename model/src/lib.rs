@@ -5,6 +5,7 @@
 //! It never does I/O, never reads a clock and never spawns. Invariant: everything here is a
 //! value or a pure function of values.
 
+pub mod access;
 pub mod budget;
 pub mod checksum;
 pub mod dataset;

@@ -71,6 +71,7 @@ pub fn code(kind: Kind) -> Code {
         Kind::InDoubt => Code::Unknown,
         Kind::Data => Code::DataLoss,
         Kind::Unauthorized => Code::Unauthenticated,
+        Kind::Forbidden => Code::PermissionDenied,
         Kind::Internal => Code::Internal,
     }
 }
@@ -114,7 +115,8 @@ pub fn from_status(status: &Status) -> Error {
         Code::Aborted | Code::AlreadyExists => Kind::Conflict,
         Code::FailedPrecondition => Kind::Fenced,
         Code::DataLoss => Kind::Data,
-        Code::Unauthenticated | Code::PermissionDenied => Kind::Unauthorized,
+        Code::Unauthenticated => Kind::Unauthorized,
+        Code::PermissionDenied => Kind::Forbidden,
         Code::InvalidArgument | Code::NotFound | Code::OutOfRange | Code::Unimplemented => {
             Kind::Invalid
         }

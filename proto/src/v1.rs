@@ -1,4 +1,4 @@
-//! `flinkspark.v1`: the messages, clients and servers of the services Catalog, Jobs and Server.
+//! `flinkspark.v1`: the messages, clients and servers of the services Catalog, Jobs, Server and Tokens.
 //!
 //! Generated from `proto/proto` by `cargo xtask codegen` and committed, so that nobody needs a
 //! protobuf compiler to build. Invariant: nothing here is written by hand.

@@ -62,6 +62,7 @@ fn compile(workspace: &Workspace) -> Result<Vec<(&'static str, Vec<u8>)>, Failur
         protox::Compiler::new([folder]).map_err(Failure::while_doing("proto/proto"))?;
     compiler.include_imports(true).include_source_info(true);
     let files = [
+        "flinkspark/v1/access.proto",
         "flinkspark/v1/catalog.proto",
         "flinkspark/v1/jobs.proto",
         "flinkspark/v1/server.proto",

@@ -1,7 +1,12 @@
 //! What can be typed.
 
+mod token;
+
+pub(crate) use token::TokenCommand;
+
+use super::at::At;
 use super::files::FileArgs;
-use crate::config::{Overrides, URL_DEFAULT};
+use crate::config::Overrides;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -13,9 +18,8 @@ pub(crate) struct Cli {
     /// How results are printed
     #[arg(short, long, global = true, value_enum, default_value = "table")]
     pub output: Format,
-    /// Where the bridge is: http://HOST:PORT, or HOST:PORT
-    #[arg(long, global = true, env = "FLINKSPARK_URL", default_value = URL_DEFAULT)]
-    pub url: String,
+    #[command(flatten)]
+    pub at: At,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -52,6 +56,9 @@ pub(crate) enum Command {
     /// Run, explain and verify jobs
     #[command(subcommand)]
     Job(JobCommand),
+    /// Say who may call the bridge, and what they may do
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Check, export and rebuild the catalogue of a stopped server
     #[command(subcommand)]
     Catalog(CatalogCommand),

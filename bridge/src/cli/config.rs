@@ -5,7 +5,7 @@
 use super::args::{ConfigCommand, Format};
 use super::render::{self, Listing};
 use super::rows::instant;
-use crate::client::{Client, answer};
+use crate::client::{Address, Client, answer};
 use crate::config::{Overrides, Resolved, Source};
 use crate::exit;
 use flinkspark_model::{Kind, Result};
@@ -13,7 +13,7 @@ use flinkspark_proto::v1;
 use serde_json::json;
 
 /// Runs one of the commands.
-pub(super) async fn run(url: &str, output: Format, command: ConfigCommand) -> Result<u8> {
+pub(super) async fn run(url: &Address, output: Format, command: ConfigCommand) -> Result<u8> {
     let ConfigCommand::Show { overrides, offline } = command;
     // Flags say what a server would be: they have nothing to do with one that runs.
     let is_told = overrides
@@ -42,7 +42,7 @@ struct Shown {
     settings: Vec<v1::Setting>,
 }
 
-async fn of_server(url: &str, mut client: Client) -> Result<Shown> {
+async fn of_server(url: &Address, mut client: Client) -> Result<Shown> {
     let answered = answer(client.server.settings(v1::SettingsRequest {}).await)?;
     let since = instant(i64::try_from(answered.started_at_ms).unwrap_or(i64::MAX));
     let version = answered.version;

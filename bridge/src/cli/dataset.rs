@@ -7,7 +7,7 @@ mod history;
 use super::args::{DatasetCommand, Format, RegisterArgs};
 use super::render::{self, Listing};
 use super::{rows, transaction, transfer, verify};
-use crate::client::{Client, answer, look_up};
+use crate::client::{Address, Client, answer, look_up};
 use crate::exit;
 use describe::{describe, record, why};
 use flinkspark_connector::format;
@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
 /// Runs one of the commands.
-pub(super) async fn run(url: &str, output: Format, command: DatasetCommand) -> Result<u8> {
+pub(super) async fn run(url: &Address, output: Format, command: DatasetCommand) -> Result<u8> {
     match command {
         DatasetCommand::Register(args) => register(url, output, args).await,
         DatasetCommand::List { prefix } => {
@@ -92,7 +92,7 @@ pub(super) async fn run(url: &str, output: Format, command: DatasetCommand) -> R
     .map(|()| exit::OK)
 }
 
-async fn register(url: &str, output: Format, args: RegisterArgs) -> Result<()> {
+async fn register(url: &Address, output: Format, args: RegisterArgs) -> Result<()> {
     let registration = registration(args)?;
     let mut client = Client::connect(url).await?;
     let dataset = answer(

@@ -9,7 +9,7 @@ use super::args::{Format, JobOptions, OtherJobCommand, State, Target};
 use super::render::{self, Listing};
 use super::rows::instant;
 use super::statements;
-use crate::client::{Client, answer};
+use crate::client::{Address, Client, answer};
 use crate::exit;
 use flinkspark_model::port::Entropy;
 use flinkspark_model::{Error, Kind, Result};
@@ -18,7 +18,7 @@ pub(super) use follow::follow;
 use serde_json::{Value, json};
 
 /// Runs one of the commands.
-pub(super) async fn run(url: &str, output: Format, command: OtherJobCommand) -> Result<u8> {
+pub(super) async fn run(url: &Address, output: Format, command: OtherJobCommand) -> Result<u8> {
     match command {
         OtherJobCommand::Explain {
             file,

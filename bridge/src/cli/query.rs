@@ -4,7 +4,7 @@
 
 use super::args::{Format, QueryArgs, Target};
 use super::{render, rows, statements};
-use crate::client::Client;
+use crate::client::{Address, Client};
 use crate::exit;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -28,7 +28,7 @@ pub(super) struct Question {
 }
 
 /// Asks, and prints what comes or writes it into a file.
-pub(super) async fn run(url: &str, output: Format, args: QueryArgs) -> Result<u8> {
+pub(super) async fn run(url: &Address, output: Format, args: QueryArgs) -> Result<u8> {
     let question = Question {
         statement: statement(&args)?,
         limit: args.limit,

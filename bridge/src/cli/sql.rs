@@ -9,13 +9,14 @@ mod tables;
 
 use super::args::{Format, RunArgs, SqlArgs};
 use super::statements;
+use crate::client::Address;
 use crate::exit;
 use flinkspark_adapter::front::flink::script::{self, Piece};
 use flinkspark_model::{Error, Kind, Result};
 use session::{Flow, Session, Wanted};
 
 /// Runs a script, or the shell where there is none and somebody types.
-pub(super) async fn run(url: &str, output: Format, args: SqlArgs) -> Result<u8> {
+pub(super) async fn run(url: &Address, output: Format, args: SqlArgs) -> Result<u8> {
     let is_shell = args.is_shell();
     let var = args.run.var.clone();
     let wanted = Wanted {
@@ -35,7 +36,7 @@ pub(super) async fn run(url: &str, output: Format, args: SqlArgs) -> Result<u8> 
 }
 
 /// Runs a job's file: the same, on an engine that is told.
-pub(super) async fn job(url: &str, output: Format, args: RunArgs) -> Result<u8> {
+pub(super) async fn job(url: &Address, output: Format, args: RunArgs) -> Result<u8> {
     let var = args.run.var.clone();
     let wanted = Wanted {
         on: Some(args.on),
@@ -47,7 +48,7 @@ pub(super) async fn job(url: &str, output: Format, args: RunArgs) -> Result<u8> 
 
 /// Runs the statements of a script up to the first that fails.
 async fn script(
-    url: &str,
+    url: &Address,
     output: Format,
     wanted: Wanted,
     text: &str,

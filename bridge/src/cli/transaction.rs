@@ -3,14 +3,14 @@
 use super::args::{Format, TransactionCommand};
 use super::render::{self, Listing};
 use super::rows;
-use crate::client::Client;
+use crate::client::{Address, Client};
 use crate::exit;
 use flinkspark_model::port::{OpenTransaction, Transaction, TxnId};
 use flinkspark_model::{Error, Kind, Result};
 use serde_json::{Value, json};
 
 /// Runs one of the commands.
-pub(super) async fn run(url: &str, output: Format, command: TransactionCommand) -> Result<u8> {
+pub(super) async fn run(url: &Address, output: Format, command: TransactionCommand) -> Result<u8> {
     let transaction = match command {
         TransactionCommand::Show { id } => {
             let id = id.parse::<TxnId>()?.to_string();

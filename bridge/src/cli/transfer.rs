@@ -4,7 +4,7 @@ mod dry;
 
 use super::args::{Format, TransferArgs};
 use super::render;
-use crate::client::{Client, answer, look_up};
+use crate::client::{Address, Client, answer, look_up};
 use crate::exit;
 use flinkspark_connector::format::{Aside, ReadOptions};
 use flinkspark_connector::transfer::{End, Options, Outcome, Progress, Silent, Transfer};
@@ -29,7 +29,7 @@ const NO_DATASET: &str = "FS0512";
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Carries the transfer out.
-pub(super) async fn run(url: &str, output: Format, args: TransferArgs) -> Result<u8> {
+pub(super) async fn run(url: &Address, output: Format, args: TransferArgs) -> Result<u8> {
     let id = args.id.unwrap_or_else(fresh_id);
     check_key("the transfer's id", id.as_bytes())?;
     let transfer = Transfer {

@@ -7,6 +7,7 @@ use super::bind::{Bound, Planner, misfit, output_schema};
 use super::build::{planned, scratch};
 use super::record::{JobRecord, Submission, Target};
 use arrow_schema::SchemaRef;
+use flinkspark_model::access::Verb;
 use flinkspark_model::dataset::{Dataset, Traits};
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{Pinned, Reference, Registration};
@@ -25,11 +26,17 @@ impl Planner {
                 .with_detail("its text is a bare query")
                 .with_hint("begin it with INSERT INTO and the dataset's name")
         })?;
-        let (sink, bound) = match self.named(&sink).await? {
+        let there = self.named(&sink).await?;
+        self.writes(there.as_ref(), &sink)?;
+        let (sink, bound) = match there {
             Some(dataset) => (dataset.name.clone(), bound.into_sink(&dataset)?),
             None => (sink, bound.without_sink()?),
         };
         let late = late_dataset(&bound, &submission)?;
+        if let Some((name, _)) = &late {
+            let there = self.find(&Reference::Name(name.clone())).await?;
+            self.writes(there.as_ref(), name)?;
+        }
         let mut pins = self.pin(&bound).await?;
         self.check_target(&bound, &pins, &submission, late.as_ref())
             .await?;
@@ -56,7 +63,19 @@ impl Planner {
             None => None,
         };
         let output = (output.id, output.name.clone());
-        Ok(submission.record(pins, output, late, notes, now_ms))
+        let record = submission.record(pins, output, late, notes, now_ms);
+        Ok(record.of((!self.caller.is_open()).then(|| self.caller.principal().clone())))
+    }
+
+    /// Refuses a dataset that the caller may not write, or not make where there is none.
+    fn writes(&self, there: Option<&Arc<Dataset>>, name: &DatasetName) -> Result<()> {
+        match there {
+            Some(dataset) => self.caller.may(Verb::Write, &dataset.name),
+            None => {
+                self.caller.may(Verb::Create, name)?;
+                self.caller.may(Verb::Write, name)
+            }
+        }
     }
 
     async fn check_target(

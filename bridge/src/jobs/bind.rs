@@ -8,6 +8,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use flinkspark_adapter::front::flink::{self, Statement, TableInfo, Tables};
 use flinkspark_adapter::plan::{Column, Job};
 use flinkspark_engine::batch;
+use flinkspark_model::access::{Caller, Verb};
 use flinkspark_model::dataset::{Boundedness, Dataset, TimePrecision};
 use flinkspark_model::handle::Engine;
 use flinkspark_model::name::DatasetName;
@@ -24,6 +25,8 @@ pub struct Planner {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) datasets: Arc<dyn Datasets>,
     pub(super) batch_memory: batch::Memory,
+    /// On whose behalf.
+    pub(super) caller: Caller,
 }
 
 /// A statement with everything that its names mean.
@@ -43,6 +46,15 @@ impl Planner {
             catalog,
             datasets,
             batch_memory,
+            caller: Caller::open(),
+        }
+    }
+
+    /// The same planner for who makes a call: a new one plans on the server's own behalf.
+    pub(super) fn on_behalf(&self, caller: &Caller) -> Self {
+        Self {
+            caller: caller.clone(),
+            ..self.clone()
         }
     }
 
@@ -105,6 +117,9 @@ impl Planner {
                         None => None,
                     },
                 };
+                // The same answer whether or not it is there.
+                let subject = found.as_ref().map_or(&name, |dataset| &dataset.name);
+                self.caller.may(Verb::Read, subject)?;
                 known.insert(name, found);
             }
         }

@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use flinkspark_adapter::front::flink;
 use flinkspark_engine::stream::program::Program;
 use flinkspark_engine::{batch, stream};
+use flinkspark_model::access::Caller;
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::port::{Answer, Answerer, Pinned, Planned, Queries, Query};
 use flinkspark_model::{Error, Kind, Result};
@@ -116,8 +117,9 @@ impl Planner {
 
 #[async_trait]
 impl Queries for Questions {
-    async fn plan(&self, query: &Query) -> Result<Planned> {
-        let (planner, text, on) = (self.planner.clone(), query.query.clone(), query.on);
+    async fn plan(&self, query: &Query, caller: &Caller) -> Result<Planned> {
+        let planner = self.planner.on_behalf(caller);
+        let (planner, text, on) = (planner, query.query.clone(), query.on);
         let planned = async move {
             let bound = planner.question(&text, None).await?;
             let pins = planner.pin(&bound).await?;

@@ -4,6 +4,7 @@
 
 use flinkspark_adapter::plan::Home;
 use flinkspark_engine::stream;
+use flinkspark_model::access::{Caller, Principal, Verb};
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::LogId;
 use flinkspark_model::name::DatasetName;
@@ -14,8 +15,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The format of records that this build writes, and the newest that it reads.
+/// The format of records that this build writes.
 pub(super) const RECORD_FORMAT: u32 = 2;
+/// The format of a job's record that names a principal, and the newest that this build reads.
+pub(super) const RECORD_FORMAT_NEWEST: u32 = 3;
 /// The longest job text, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 /// The longest job id, in bytes.
@@ -211,6 +214,34 @@ pub struct JobRecord {
     pub notes: Vec<String>,
     /// When it was submitted, in milliseconds since the epoch.
     pub submitted_at_ms: u64,
+    /// Who submitted it; nobody while the bridge was open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Principal>,
+}
+
+impl JobRecord {
+    /// The same, of who submitted it.
+    pub(super) fn of(self, principal: Option<Principal>) -> Self {
+        let format = match principal {
+            Some(_) => RECORD_FORMAT_NEWEST,
+            None => RECORD_FORMAT,
+        };
+        Self {
+            format,
+            principal,
+            ..self
+        }
+    }
+
+    /// Allows whoever submitted the job, and an admin of its output, to see and to end it.
+    ///
+    /// Errors: `Forbidden` (`FS1103`) for anybody else.
+    pub fn lets(&self, caller: &Caller) -> Result<()> {
+        match &self.principal {
+            Some(principal) if principal == caller.principal() => Ok(()),
+            _ => caller.may(Verb::Admin, &self.output_name),
+        }
+    }
 }
 
 /// What a submission says of a job, before its datasets are known.
@@ -268,6 +299,7 @@ impl Submission {
             late,
             notes,
             submitted_at_ms,
+            principal: None,
         }
     }
 

@@ -17,6 +17,7 @@ use super::run::Signal;
 use super::snapshot::{Retry, Snapshot, State, snapshot, tries};
 use crate::damage::{Damage, Object};
 use crate::workers::{Work, Workers, cores};
+use flinkspark_model::access::Caller;
 use flinkspark_model::port::Clock;
 use flinkspark_model::{Error, Kind, Result, fault};
 use std::collections::BTreeMap;
@@ -123,10 +124,15 @@ impl Supervisor {
     /// Accepts a job, durably, and starts it; the same submission again attaches to the run.
     ///
     /// Errors: `Conflict` where the id has another submission; whatever refuses the job.
-    pub async fn submit(self: &Arc<Self>, submission: Submission) -> Result<Snapshot> {
+    pub async fn submit(
+        self: &Arc<Self>,
+        submission: Submission,
+        caller: &Caller,
+    ) -> Result<Snapshot> {
         submission.check()?;
         let id = submission.id.clone();
         if let Some(record) = self.records.get(&id).await? {
+            record.lets(caller)?;
             submission.matches(&record)?;
             return self.get(&id).await;
         }
@@ -134,29 +140,38 @@ impl Supervisor {
             return Err(taken(&id));
         }
         self.check_room()?;
-        let record = self.admit(submission.clone()).await?;
+        let record = self.admit(submission.clone(), caller).await?;
         match self.records.create(&record).await? {
             Ok(()) => {
                 fault::reach("job.submit.journalled").map_err(injected)?;
                 self.start(record);
             }
-            Err(there) => submission.matches(&there)?,
+            Err(there) => {
+                there.lets(caller)?;
+                submission.matches(&there)?;
+            }
         }
         let snapshot = self.get(&id).await;
         fault::reach("job.submit.replied").map_err(injected)?;
         snapshot
     }
 
-    async fn admit(&self, submission: Submission) -> Result<JobRecord> {
-        let (planner, now_ms) = (self.planner.clone(), self.clock.now_ms());
+    async fn admit(&self, submission: Submission, caller: &Caller) -> Result<JobRecord> {
+        let (planner, now_ms) = (self.planner.on_behalf(caller), self.clock.now_ms());
         let admitted = async move { planner.admit(submission, now_ms).await };
         self.while_open(self.planning.spawn(admitted)).await
     }
 
     /// The plan on one target, in words.
-    pub async fn explain(&self, text: &str, on: Target, options: &Options) -> Result<Explained> {
+    pub async fn explain(
+        &self,
+        text: &str,
+        on: Target,
+        options: &Options,
+        caller: &Caller,
+    ) -> Result<Explained> {
         let (text, options) = (text.to_owned(), options.clone());
-        let planner = self.planner.clone();
+        let planner = self.planner.on_behalf(caller);
         let explained = async move { planner.explain(&text, on, &options).await };
         self.while_open(self.planning.spawn(explained)).await
     }
@@ -187,6 +202,18 @@ impl Supervisor {
                 .with_detail(format!("the limit is {RUNNING_MAX}"))
                 .with_hint("stop one with `flinkspark job stop`, or wait until one has ended"),
         )
+    }
+
+    /// Refuses a job that is not the caller's to see and to end.
+    ///
+    /// Errors: `Forbidden` (`FS1103`); where there is no such job, that, to those who may see every job.
+    pub async fn allow(&self, id: &JobId, caller: &Caller) -> Result<()> {
+        match self.records.get(id).await {
+            Ok(Some(record)) => record.lets(caller),
+            _ if caller.administers().is_ok() => Ok(()),
+            Ok(None) => Err(missing(id)),
+            Err(error) => Err(error),
+        }
     }
 
     /// One job.

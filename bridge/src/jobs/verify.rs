@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use flinkspark_adapter::plan::order;
 use flinkspark_connector::store::{Logs, Settings, local::Local};
 use flinkspark_engine::{batch, stream};
+use flinkspark_model::access::Caller;
 use flinkspark_model::dataset::{Dataset, DatasetId, Traits};
 use flinkspark_model::digest::Digest;
 use flinkspark_model::log::LogId;
@@ -62,10 +63,11 @@ impl Supervisor {
         text: &str,
         targets: &[Target],
         options: &Options,
+        caller: &Caller,
     ) -> Result<Verified> {
         options.check()?;
         let comparison = Comparison {
-            planner: self.planner().clone(),
+            planner: self.planner().on_behalf(caller),
             engines: self.engines().clone(),
             text: text.to_owned(),
             targets: targets.to_vec(),

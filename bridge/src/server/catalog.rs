@@ -2,14 +2,18 @@
 //!
 //! Invariant: a dataset's record comes from the catalogue, its totals from its log, never mixed.
 
+use super::jobs::caller;
 use crate::damage::{Damage, Object};
 use flinkspark_connector::evolution::{self, Agreed};
-use flinkspark_model::dataset::Dataset;
+use flinkspark_model::access::{Caller, Verb};
+use flinkspark_model::dataset::{Dataset, DatasetId};
 use flinkspark_model::digest::Digest;
 use flinkspark_model::handle::RddPartition;
 use flinkspark_model::log::{LiveEpoch, Replacement, Slot, View};
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::{Catalog, Damaged, Datasets, Leaving, Reference, Update};
+use flinkspark_model::port::{
+    Catalog, Change, Damaged, Datasets, EventKind, Leaving, Reference, Registration, Update,
+};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::convert;
 use flinkspark_proto::error::to_status;
@@ -40,19 +44,34 @@ fn answer<T>(result: Result<T>) -> Answer<T> {
 }
 
 impl Service {
-    async fn find(&self, reference: Option<v1::Reference>) -> Result<Arc<Dataset>> {
-        let reference = Reference::try_from(reference.unwrap_or_default())?;
-        self.catalog.lookup(&reference).await
-    }
-
     async fn log(&self, dataset: &Dataset) -> Result<Arc<dyn flinkspark_model::port::Dataset>> {
         self.datasets
             .dataset(dataset.id, Arc::clone(&dataset.schema))
             .await
     }
 
-    async fn view(&self, reference: Option<v1::Reference>) -> Result<v1::DatasetView> {
-        let dataset = self.find(reference).await?;
+    /// The dataset, if the caller may do this with it. A name that the caller may not is refused before anybody
+    /// looks whether it is there.
+    async fn allowed(
+        &self,
+        reference: Option<v1::Reference>,
+        allow: impl Fn(&DatasetName) -> Result<()>,
+    ) -> Result<Arc<Dataset>> {
+        let reference = Reference::try_from(reference.unwrap_or_default())?;
+        if let Reference::Name(name) = &reference {
+            allow(name)?;
+        }
+        let dataset = self.catalog.lookup(&reference).await?;
+        allow(&dataset.name)?;
+        Ok(dataset)
+    }
+
+    async fn view(
+        &self,
+        reference: Option<v1::Reference>,
+        caller: &Caller,
+    ) -> Result<v1::DatasetView> {
+        let dataset = self.allowed(reference, |name| caller.sees(name)).await?;
         let object = || Object::Dataset(dataset.id, dataset.name.to_string());
         let agreed = evolution::agree(&*self.catalog, &*self.datasets, Arc::clone(&dataset));
         let Agreed { dataset, log, view } = self.damage.seen(object, agreed.await)?;
@@ -75,14 +94,18 @@ impl Service {
         })
     }
 
-    async fn page(&self, request: v1::ListRequest) -> Result<v1::ListResponse> {
+    async fn page(&self, request: v1::ListRequest, caller: &Caller) -> Result<v1::ListResponse> {
         let after = (!request.after.is_empty())
             .then(|| DatasetName::new(&request.after))
             .transpose()?;
-        let page = self
+        let mut page = self
             .catalog
             .list(&request.prefix, after.as_ref(), limit(request.limit))
             .await?;
+        page.datasets
+            .retain(|dataset| caller.sees(&dataset.name).is_ok());
+        page.damaged
+            .retain(|damaged| caller.sees(&damaged.name).is_ok());
         let mut response = v1::ListResponse::try_from(&page)?;
         for dataset in &page.datasets {
             if let Some(error) = self.damage.of(dataset.id) {
@@ -97,8 +120,13 @@ impl Service {
         Ok(response)
     }
 
-    async fn epochs_after(&self, request: v1::EpochsRequest) -> Result<v1::EpochsResponse> {
-        let dataset = self.find(request.reference).await?;
+    async fn epochs_after(
+        &self,
+        request: v1::EpochsRequest,
+        caller: &Caller,
+    ) -> Result<v1::EpochsResponse> {
+        let allow = |name: &DatasetName| caller.may(Verb::Read, name);
+        let dataset = self.allowed(request.reference, allow).await?;
         let log = self.log(&dataset).await?;
         let head = log.refresh().await?.head();
         let mut epochs = Vec::new();
@@ -123,8 +151,12 @@ impl Service {
         })
     }
 
-    async fn change(&self, request: v1::UpdateRequest) -> Result<v1::Dataset> {
+    async fn change(&self, request: v1::UpdateRequest, caller: &Caller) -> Result<v1::Dataset> {
         let (id, version, update) = request.parts()?;
+        self.administered(id, caller).await?;
+        if let Update::Record(Change::Rename(name)) = &update {
+            caller.may(Verb::Create, name)?;
+        }
         let dataset = match update {
             Update::Record(change) => self.catalog.update(id, version, change).await?,
             Update::Schema { schema, mode } => {
@@ -146,8 +178,17 @@ impl Service {
         dataset.as_ref().try_into()
     }
 
-    async fn forget(&self, request: v1::DropRequest) -> Result<v1::DropResponse> {
+    /// Refuses who is no admin of a dataset; of one that cannot be read, who is none of the bridge.
+    async fn administered(&self, id: DatasetId, caller: &Caller) -> Result<()> {
+        match self.catalog.lookup(&Reference::Id(id)).await {
+            Ok(dataset) => caller.may(Verb::Admin, &dataset.name),
+            Err(_) => caller.administers(),
+        }
+    }
+
+    async fn forget(&self, request: v1::DropRequest, caller: &Caller) -> Result<v1::DropResponse> {
         let id = request.id.parse()?;
+        self.administered(id, caller).await?;
         let leaving = match self.catalog.lookup(&Reference::Id(id)).await {
             Ok(dataset) if dataset.version == request.version => {
                 self.datasets.leave(&dataset).await?
@@ -164,12 +205,45 @@ impl Service {
         })
     }
 
-    async fn edges(&self, reference: Option<v1::Reference>) -> Result<v1::LineageResponse> {
-        let dataset = self.find(reference).await?;
-        let edges = self.catalog.edges(dataset.id).await?;
+    async fn edges(
+        &self,
+        reference: Option<v1::Reference>,
+        caller: &Caller,
+    ) -> Result<v1::LineageResponse> {
+        let dataset = self.allowed(reference, |name| caller.sees(name)).await?;
+        let mut edges = Vec::new();
+        for edge in self.catalog.edges(dataset.id).await? {
+            if visible(&*self.catalog, caller, edge.from.dataset).await
+                && visible(&*self.catalog, caller, edge.to.dataset).await
+            {
+                edges.push(edge);
+            }
+        }
         Ok(v1::LineageResponse {
             edges: edges.iter().map(Into::into).collect(),
         })
+    }
+}
+
+/// Whether the caller may know a dataset; of one that is gone, only who administers the bridge.
+async fn visible(catalog: &dyn Catalog, caller: &Caller, id: DatasetId) -> bool {
+    if caller.administers().is_ok() {
+        return true;
+    }
+    let found = catalog.lookup(&Reference::Id(id)).await;
+    found.is_ok_and(|dataset| caller.sees(&dataset.name).is_ok())
+}
+
+/// Whether the caller may know what happened.
+async fn told(catalog: &dyn Catalog, caller: &Caller, event: &EventKind) -> bool {
+    match event {
+        EventKind::Put(dataset) => caller.sees(&dataset.name).is_ok(),
+        EventKind::Dropped { name, .. } => caller.sees(name).is_ok(),
+        EventKind::Advanced { id, .. } => visible(catalog, caller, *id).await,
+        EventKind::Edge(edge) => {
+            visible(catalog, caller, edge.from.dataset).await
+                && visible(catalog, caller, edge.to.dataset).await
+        }
     }
 }
 
@@ -200,44 +274,56 @@ impl v1::catalog_server::Catalog for Service {
     type WatchStream = BoxStream<'static, std::result::Result<v1::ChangeEvent, Status>>;
 
     async fn register(&self, request: Request<v1::RegisterRequest>) -> Answer<v1::Dataset> {
+        let caller = caller(&request);
         let registered = async {
-            let dataset = self
-                .catalog
-                .register(request.into_inner().try_into()?)
-                .await?;
+            let registration: Registration = request.into_inner().try_into()?;
+            caller.may(Verb::Create, &registration.name)?;
+            let dataset = self.catalog.register(registration).await?;
             dataset.as_ref().try_into()
         };
         answer(registered.await)
     }
 
     async fn lookup(&self, request: Request<v1::LookupRequest>) -> Answer<v1::DatasetView> {
-        answer(self.view(request.into_inner().reference).await)
+        let caller = caller(&request);
+        answer(self.view(request.into_inner().reference, &caller).await)
     }
 
     async fn list(&self, request: Request<v1::ListRequest>) -> Answer<v1::ListResponse> {
-        answer(self.page(request.into_inner()).await)
+        let caller = caller(&request);
+        answer(self.page(request.into_inner(), &caller).await)
     }
 
     async fn update(&self, request: Request<v1::UpdateRequest>) -> Answer<v1::Dataset> {
-        answer(self.change(request.into_inner()).await)
+        let caller = caller(&request);
+        answer(self.change(request.into_inner(), &caller).await)
     }
 
     async fn drop(&self, request: Request<v1::DropRequest>) -> Answer<v1::DropResponse> {
-        answer(self.forget(request.into_inner()).await)
+        let caller = caller(&request);
+        answer(self.forget(request.into_inner(), &caller).await)
     }
 
     async fn lineage(&self, request: Request<v1::LineageRequest>) -> Answer<v1::LineageResponse> {
-        answer(self.edges(request.into_inner().reference).await)
+        let caller = caller(&request);
+        answer(self.edges(request.into_inner().reference, &caller).await)
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {
+        let caller = caller(&request);
         let catalog = Arc::clone(&self.catalog);
         let pages = futures::stream::try_unfold(request.into_inner().since, move |since| {
-            let catalog = Arc::clone(&catalog);
+            let (catalog, caller) = (Arc::clone(&catalog), caller.clone());
             async move {
                 let events = catalog.watch(since, EVENTS_MAX).await?;
                 let last = events.last().map_or(since, |event| event.sequence);
-                Ok::<_, flinkspark_model::Error>(Some((events, last)))
+                let mut theirs = Vec::with_capacity(events.len());
+                for event in events {
+                    if told(&*catalog, &caller, &event.kind).await {
+                        theirs.push(event);
+                    }
+                }
+                Ok::<_, flinkspark_model::Error>(Some((theirs, last)))
             }
         });
         let events = pages
@@ -250,14 +336,13 @@ impl v1::catalog_server::Catalog for Service {
     }
 
     async fn epochs(&self, request: Request<v1::EpochsRequest>) -> Answer<v1::EpochsResponse> {
-        answer(self.epochs_after(request.into_inner()).await)
+        let caller = caller(&request);
+        answer(self.epochs_after(request.into_inner(), &caller).await)
     }
 
     async fn head(&self, request: Request<v1::HeadRequest>) -> Answer<v1::LogHead> {
-        answer(
-            self.view(request.into_inner().reference)
-                .await
-                .map(|view| view.head.unwrap_or_default()),
-        )
+        let caller = caller(&request);
+        let view = self.view(request.into_inner().reference, &caller).await;
+        answer(view.map(|view| view.head.unwrap_or_default()))
     }
 }

@@ -6,7 +6,6 @@
 
 use crate::metrics::Metrics;
 use flinkspark_model::Result;
-use futures::Stream;
 use futures::task::AtomicWaker;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts};
 use std::collections::HashMap;
@@ -21,7 +20,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
-use tonic::transport::server::Connected;
 
 /// Bytes of an HTTP/2 ping and its answer: a message of this size is no sign of use.
 const PING_BYTES: usize = 2 * 17;
@@ -127,7 +125,8 @@ impl Port {
         self.taking.subscribe()
     }
 
-    async fn next(&mut self) -> (Guarded, SocketAddr) {
+    /// The next connection that there is room for.
+    pub(super) async fn next(&mut self) -> (Guarded, SocketAddr) {
         self.taking.send_replace(true);
         loop {
             match self.listener.accept().await {
@@ -145,24 +144,8 @@ impl Port {
         }
     }
 
-    /// The connections, without an end.
-    pub(super) fn incoming(self) -> impl Stream<Item = io::Result<Guarded>> {
-        futures::stream::unfold(self, |mut port| async move {
-            let (guarded, _) = port.next().await;
-            Some((Ok(guarded), port))
-        })
-    }
-}
-
-impl axum::serve::Listener for Port {
-    type Io = Guarded;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Guarded, SocketAddr) {
-        self.next().await
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
+    /// What it listens on.
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 }
@@ -258,12 +241,6 @@ impl Drop for Guarded {
             .with_label_values(&[self.table.name])
             .dec();
     }
-}
-
-impl Connected for Guarded {
-    type ConnectInfo = ();
-
-    fn connect_info(&self) {}
 }
 
 impl AsyncRead for Guarded {

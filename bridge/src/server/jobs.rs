@@ -7,6 +7,7 @@ use crate::jobs::{
     Target,
 };
 use flinkspark_adapter::plan::Home;
+use flinkspark_model::access::Caller;
 use flinkspark_model::error::Result;
 use flinkspark_model::{Error, Kind};
 use flinkspark_proto::error::to_status;
@@ -25,16 +26,28 @@ pub(super) struct Service {
 
 type Answer<T> = std::result::Result<Response<T>, Status>;
 
+/// Who calls; a call of which nobody said so may do nothing.
+pub(super) fn caller<T>(request: &Request<T>) -> Caller {
+    let said = request.extensions().get::<Caller>();
+    said.cloned().unwrap_or_else(Caller::unknown)
+}
+
 fn answer<T>(result: Result<T>) -> Answer<T> {
     result.map(Response::new).map_err(|error| to_status(&error))
 }
 
 impl Service {
-    async fn list_after(&self, request: v1::ListJobsRequest) -> Result<v1::ListJobsResponse> {
+    async fn list_after(
+        &self,
+        request: v1::ListJobsRequest,
+        caller: &Caller,
+    ) -> Result<v1::ListJobsResponse> {
         let wanted = request.state;
-        let (jobs, damaged) = self.jobs.list().await?;
-        let jobs = jobs.iter().map(wire);
+        let (jobs, mut damaged) = self.jobs.list().await?;
+        let theirs = |job: &&Snapshot| job.record.lets(caller).is_ok();
+        let jobs = jobs.iter().filter(theirs).map(wire);
         // A job whose record is damaged has nothing but a name, and cannot go on.
+        damaged.retain(|_| caller.administers().is_ok());
         let damaged = damaged.into_iter().map(|job| v1::Job {
             id: job.id,
             state: v1::JobState::Failed.into(),
@@ -60,8 +73,18 @@ impl Service {
         Ok(v1::ListJobsResponse { jobs, next })
     }
 
-    async fn events_after(&self, request: v1::JobEventsRequest) -> Result<v1::JobEventsResponse> {
-        let id = JobId::new(&request.id)?;
+    /// The job of this id, if it is the caller's.
+    async fn theirs(&self, id: &str, caller: &Caller) -> Result<JobId> {
+        let id = JobId::new(id)?;
+        self.jobs.allow(&id, caller).await.map(|()| id)
+    }
+
+    async fn events_after(
+        &self,
+        request: v1::JobEventsRequest,
+        caller: &Caller,
+    ) -> Result<v1::JobEventsResponse> {
+        let id = self.theirs(&request.id, caller).await?;
         let (events, ended) = self.jobs.events(&id, request.after).await?;
         Ok(v1::JobEventsResponse {
             events: events
@@ -72,12 +95,17 @@ impl Service {
         })
     }
 
-    async fn explained(&self, request: v1::ExplainRequest) -> Result<v1::ExplainResponse> {
+    async fn explained(
+        &self,
+        request: v1::ExplainRequest,
+        caller: &Caller,
+    ) -> Result<v1::ExplainResponse> {
         let options = options(request.options.unwrap_or_default())?;
         let home = wire_home(options.home);
         let mut plans = Vec::new();
         for target in targets(&request.targets)? {
-            let explained = self.jobs.explain(&request.text, target, &options).await;
+            let explained = self.jobs.explain(&request.text, target, &options, caller);
+            let explained = explained.await;
             plans.push(match explained {
                 Ok(explained) => v1::TargetPlan {
                     target: wire_target(target).into(),
@@ -102,10 +130,17 @@ impl Service {
         })
     }
 
-    async fn verified(&self, request: v1::VerifyRequest) -> Result<v1::VerifyResponse> {
+    async fn verified(
+        &self,
+        request: v1::VerifyRequest,
+        caller: &Caller,
+    ) -> Result<v1::VerifyResponse> {
         let options = options(request.options.unwrap_or_default())?;
         let targets = targets(&request.targets)?;
-        let verified = self.jobs.verify(&request.text, &targets, &options).await?;
+        let verified = self
+            .jobs
+            .verify(&request.text, &targets, &options, caller)
+            .await?;
         let result = |answer: VerifiedAnswer| v1::TargetResult {
             target: wire_target(answer.target).into(),
             rows: answer.digest.rows,
@@ -138,45 +173,43 @@ impl v1::jobs_server::Jobs for Service {
     type WatchStream = BoxStream<'static, std::result::Result<v1::Job, Status>>;
 
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Answer<v1::Job> {
+        let caller = caller(&request);
         let submitted = async {
-            let snapshot = self.jobs.submit(submission(request.into_inner())?).await?;
+            let submission = submission(request.into_inner())?;
+            let snapshot = self.jobs.submit(submission, &caller).await?;
             Ok(wire(&snapshot))
         };
         answer(submitted.await)
     }
 
     async fn get(&self, request: Request<v1::GetJobRequest>) -> Answer<v1::Job> {
+        let caller = caller(&request);
         let got = async {
-            Ok(wire(
-                &self
-                    .jobs
-                    .get(&JobId::new(&request.into_inner().id)?)
-                    .await?,
-            ))
+            let id = self.theirs(&request.into_inner().id, &caller).await?;
+            Ok(wire(&self.jobs.get(&id).await?))
         };
         answer(got.await)
     }
 
     async fn list(&self, request: Request<v1::ListJobsRequest>) -> Answer<v1::ListJobsResponse> {
-        answer(self.list_after(request.into_inner()).await)
+        let caller = caller(&request);
+        answer(self.list_after(request.into_inner(), &caller).await)
     }
 
     async fn stop(&self, request: Request<v1::StopJobRequest>) -> Answer<v1::Job> {
+        let caller = caller(&request);
         let request = request.into_inner();
         let stopped = async {
-            Ok(wire(
-                &self
-                    .jobs
-                    .stop(&JobId::new(&request.id)?, request.drain)
-                    .await?,
-            ))
+            let id = self.theirs(&request.id, &caller).await?;
+            Ok(wire(&self.jobs.stop(&id, request.drain).await?))
         };
         answer(stopped.await)
     }
 
     async fn resume(&self, request: Request<v1::ResumeJobRequest>) -> Answer<v1::Job> {
+        let caller = caller(&request);
         let resumed = async {
-            let id = JobId::new(&request.into_inner().id)?;
+            let id = self.theirs(&request.into_inner().id, &caller).await?;
             Ok(wire(&self.jobs.resume(&id).await?))
         };
         answer(resumed.await)
@@ -186,8 +219,9 @@ impl v1::jobs_server::Jobs for Service {
         &self,
         request: Request<v1::DeleteJobRequest>,
     ) -> Answer<v1::DeleteJobResponse> {
+        let caller = caller(&request);
         let deleted = async {
-            let id = JobId::new(&request.into_inner().id)?;
+            let id = self.theirs(&request.into_inner().id, &caller).await?;
             let deleted = self.jobs.delete(&id).await?;
             Ok(v1::DeleteJobResponse { deleted })
         };
@@ -198,14 +232,15 @@ impl v1::jobs_server::Jobs for Service {
         &self,
         request: Request<v1::JobEventsRequest>,
     ) -> Answer<v1::JobEventsResponse> {
-        answer(self.events_after(request.into_inner()).await)
+        let caller = caller(&request);
+        answer(self.events_after(request.into_inner(), &caller).await)
     }
 
     async fn watch(&self, request: Request<v1::WatchJobRequest>) -> Answer<Self::WatchStream> {
+        let caller = caller(&request);
         let watched = async {
-            self.jobs
-                .watch(&JobId::new(&request.into_inner().id)?)
-                .await
+            let id = self.theirs(&request.into_inner().id, &caller).await?;
+            self.jobs.watch(&id).await
         };
         let receiver = watched.await.map_err(|error| to_status(&error))?;
         let snapshots = futures::stream::unfold(Some((receiver, true)), |state| async move {
@@ -221,11 +256,13 @@ impl v1::jobs_server::Jobs for Service {
     }
 
     async fn explain(&self, request: Request<v1::ExplainRequest>) -> Answer<v1::ExplainResponse> {
-        answer(self.explained(request.into_inner()).await)
+        let caller = caller(&request);
+        answer(self.explained(request.into_inner(), &caller).await)
     }
 
     async fn verify(&self, request: Request<v1::VerifyRequest>) -> Answer<v1::VerifyResponse> {
-        answer(self.verified(request.into_inner()).await)
+        let caller = caller(&request);
+        answer(self.verified(request.into_inner(), &caller).await)
     }
 }
 

@@ -51,16 +51,19 @@ impl Readiness {
         parts.into_iter().filter_map(reason).collect()
     }
 
-    /// What `/readyz` answers: whether the server is ready, why not, and what is damaged.
-    pub(super) fn report(&self) -> (bool, Value) {
+    /// What `/readyz` answers: whether the server is ready, why not, and what is damaged. Names of datasets and jobs
+    /// are for `all` only.
+    pub(super) fn report(&self, all: bool) -> (bool, Value) {
         let reasons = self.reasons();
         let ready = reasons.is_empty();
         let reasons = reasons
             .iter()
             .map(|(part, error)| described("part", part.to_string(), error));
         let damaged = self.damage.all();
+        let named = |object: &Object| matches!(object, Object::Dataset(..) | Object::Job(_));
         let damaged = damaged
             .iter()
+            .filter(|(object, _)| all || !named(object))
             .map(|(object, error)| described("object", object.to_string(), error));
         let report = json!({
             "ready": ready,
@@ -214,7 +217,7 @@ mod tests {
             catalogue: Arc::new(catalogue.unwrap()),
             damage: Damage::default(),
         };
-        let (ready, report) = readiness.report();
+        let (ready, report) = readiness.report(true);
         assert!(!ready);
         assert_eq!(report["reasons"][0]["part"], "server");
         assert_eq!(report["reasons"][0]["code"], "FS0022");
@@ -222,10 +225,12 @@ mod tests {
         readiness.started.store(true, Ordering::Release);
         let lost = Error::new(Kind::Data, "FS1002", "lost");
         readiness.damage.note(Object::Job("nightly".into()), &lost);
-        let (ready, report) = readiness.report();
+        let (ready, report) = readiness.report(true);
         assert!(ready, "{report}");
         assert_eq!(report["reasons"].as_array().map(Vec::len), Some(0));
         assert_eq!(report["damaged"][0]["object"], "job nightly");
+        let (_, report) = readiness.report(false);
+        assert_eq!(report["damaged"].as_array().map(Vec::len), Some(0));
     }
 
     #[test]

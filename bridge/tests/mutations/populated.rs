@@ -7,6 +7,7 @@ use flinkspark_bridge::config::Config;
 use flinkspark_bridge::jobs::{JobId, Options, State, Submission, Target};
 use flinkspark_bridge::server::Server;
 use flinkspark_connector::flight::body::ReadCommand;
+use flinkspark_model::access::Caller;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::digest::{Digest, Digester};
 use flinkspark_model::log::{Commit, Intent, Receipt, SegmentFormat, SourceOffsets};
@@ -168,7 +169,7 @@ impl Populated {
                 options: Options::default(),
             };
             let jobs = &server.parts().jobs;
-            jobs.submit(submission).await.unwrap();
+            jobs.submit(submission, &Caller::open()).await.unwrap();
             let mut watched = jobs.watch(&id).await.unwrap();
             while watched.borrow().state == State::Running && watched.changed().await.is_ok() {}
             let ended = jobs.get(&id).await.unwrap();
@@ -221,7 +222,7 @@ impl Populated {
 /// Starts a server on the directory, asks it for everything and stops it. `Err`: it does not start.
 pub(crate) async fn look(dir: &Path) -> Result<Seen> {
     let server = Server::start(config(dir)).await?;
-    let mut client = Client::connect(&format!("http://{}", server.grpc())).await?;
+    let mut client = Client::connect(format!("http://{}", server.grpc()).as_str()).await?;
     let mut datasets = BTreeMap::new();
     for name in DATASETS {
         let answer = match digest(&client, name).await {

@@ -18,10 +18,12 @@
 //! # }
 //! ```
 
+mod connection;
 mod get;
 mod put;
 mod query;
 
+pub use connection::{Bearer, Connection, Target, connect};
 pub use query::{Asked, Item};
 
 use super::body::{
@@ -43,12 +45,13 @@ use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
-use tonic::transport::{Channel, Endpoint as Transport};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
 
 /// A connection to a bridge; clones share it.
 #[derive(Debug, Clone)]
 pub struct Client {
-    inner: FlightServiceClient<Channel>,
+    inner: FlightServiceClient<Connection>,
 }
 
 /// What can be read at one pinned range of slots.
@@ -72,14 +75,19 @@ pub struct Endpoint {
 }
 
 impl Client {
-    /// Connects to `http://HOST:PORT`. `FS0401` is `Unavailable`: nothing answers there.
-    pub async fn connect(url: &str) -> Result<Self> {
-        Ok(Self::over(connect(url).await?))
+    /// Connects to `http://HOST:PORT`, or as the target says. `FS0401` is `Unavailable`: nothing answers there.
+    pub async fn connect(target: impl Into<Target>) -> Result<Self> {
+        Ok(Self::through(connect(target).await?))
     }
 
-    /// A client over a channel that [`connect`] has made.
+    /// A client over a channel of the caller's own, which presents no token.
     pub fn over(channel: Channel) -> Self {
-        let inner = FlightServiceClient::new(channel)
+        Self::through(InterceptedService::new(channel, Bearer::default()))
+    }
+
+    /// A client over what [`connect`] has made.
+    pub fn through(connection: Connection) -> Self {
+        let inner = FlightServiceClient::new(connection)
             .max_decoding_message_size(limits::MESSAGE_BYTES_MAX)
             .max_encoding_message_size(limits::MESSAGE_BYTES_MAX);
         Self { inner }
@@ -210,43 +218,4 @@ impl Client {
             &answer.unwrap_or_default().body,
         )
     }
-}
-
-/// A channel to the bridge at `http://HOST:PORT` or `HOST:PORT`, within this protocol's limits.
-///
-/// Errors: `Invalid` (`FS0423`) where that is no address, `Unavailable` (`FS0401`) where nothing answers.
-pub async fn connect(url: &str) -> Result<Channel> {
-    let whole = match url.contains("://") {
-        true => String::from(url),
-        false => format!("http://{url}"),
-    };
-    let transport = Transport::from_shared(whole).map_err(|cause| {
-        Error::new(
-            Kind::Invalid,
-            "FS0423",
-            format!("\"{}\" is not the address of a bridge", url.escape_debug()),
-        )
-        .with_source(cause)
-        .with_hint("write http://HOST:PORT, for example http://127.0.0.1:7070")
-    })?;
-    limits::endpoint(transport)
-        .connect()
-        .await
-        .map_err(|cause| unreachable(url, &cause))
-}
-
-fn unreachable(url: &str, cause: &tonic::transport::Error) -> Error {
-    let mut why = cause.to_string();
-    let mut source = std::error::Error::source(cause);
-    while let Some(cause) = source {
-        why = format!("{why}: {cause}");
-        source = cause.source();
-    }
-    Error::new(
-        Kind::Unavailable,
-        "FS0401",
-        format!("no bridge answers at {url}"),
-    )
-    .with_detail(why)
-    .with_hint("start one with `flinkspark serve`, or name another by --url or FLINKSPARK_URL")
 }

@@ -6,6 +6,7 @@
 
 mod action;
 mod get;
+mod handshake;
 mod incoming;
 mod put;
 mod query;
@@ -20,6 +21,7 @@ use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo,
     HandshakeRequest, HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
 };
+use flinkspark_model::access::{Caller, Principal, Verb};
 use flinkspark_model::budget::Share;
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::port::{
@@ -56,6 +58,10 @@ pub struct Components {
     pub key: Key,
     /// Admits what is put and sent.
     pub memory: Memory,
+    /// Who makes a call that does not say so in its extensions.
+    pub caller: Caller,
+    /// Where endpoints say that they are; absent where a reader goes on where it asked.
+    pub location: Option<String>,
 }
 
 /// The parts of the memory budget that rows on their way through the service take.
@@ -72,13 +78,77 @@ pub struct Memory {
 }
 
 impl Components {
-    /// The dataset at the schema that its log has in force.
-    async fn lookup(&self, reference: &str) -> Result<Arc<Dataset>> {
-        let dataset = self
-            .catalog
-            .lookup(&reference.parse::<Reference>()?)
-            .await?;
+    /// The same parts for who makes this call.
+    fn on_behalf<T>(self: &Arc<Self>, request: &Request<T>) -> Arc<Self> {
+        match request.extensions().get::<Caller>() {
+            Some(caller) if *caller != self.caller => Arc::new(Self {
+                caller: caller.clone(),
+                ..Self::clone(self)
+            }),
+            _ => Arc::clone(self),
+        }
+    }
+
+    /// The dataset at the schema that its log has in force, if the caller may do this with it.
+    async fn lookup(&self, reference: &str, verb: Verb) -> Result<Arc<Dataset>> {
+        let dataset = self.known(&reference.parse()?, verb).await?;
         self.agreed(dataset).await
+    }
+
+    /// The dataset's record, if the caller may do this with it. A name that the caller may not is refused
+    /// before anybody looks whether it is there.
+    async fn known(&self, reference: &Reference, verb: Verb) -> Result<Arc<Dataset>> {
+        if let Reference::Name(name) = reference {
+            self.caller.may(verb, name)?;
+        }
+        let dataset = self.catalog.lookup(reference).await?;
+        self.caller.may(verb, &dataset.name)?;
+        Ok(dataset)
+    }
+
+    /// Refuses a transaction that is not the caller's own to go on with, unless an admin of its dataset asks.
+    async fn owned(&self, txn: port::TxnId) -> Result<()> {
+        let dataset = match self.known(&Reference::Id(txn.dataset), Verb::Write).await {
+            Ok(dataset) => dataset,
+            // What is left of a dataset that is gone is for whoever may everything.
+            Err(error) if error.kind() == Kind::Invalid => {
+                return self.caller.administers();
+            }
+            Err(error) => return Err(error),
+        };
+        let owner = self.transactions.owner(txn).await?;
+        match owner.filter(|owner| Some(owner) != self.acting().as_ref()) {
+            Some(_) if self.caller.may(Verb::Admin, &dataset.name).is_err() => Err(Error::new(
+                Kind::Forbidden,
+                "FS1105",
+                "the transaction belongs to another principal",
+            )
+            .with_detail(format!(
+                "transaction {txn} was not begun by {}",
+                self.caller.principal()
+            ))
+            .with_hint("begin one of your own")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whom tickets and transactions of this call belong to; nobody while the bridge is open.
+    fn acting(&self) -> Option<Principal> {
+        (!self.caller.is_open()).then(|| self.caller.principal().clone())
+    }
+
+    /// Refuses a ticket that was given to somebody else.
+    fn mine(&self, principal: Option<&Principal>) -> Result<()> {
+        if principal == self.acting().as_ref() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Forbidden,
+            "FS1105",
+            "the ticket belongs to another principal",
+        )
+        .with_detail(format!("it was not given to {}", self.caller.principal()))
+        .with_hint("call get_flight_info again and use the tickets that it returns"))
     }
 
     async fn agreed(&self, dataset: Arc<Dataset>) -> Result<Arc<Dataset>> {
@@ -112,6 +182,7 @@ impl Components {
     /// Commits, then tells the catalogue. A dataset that was dropped meanwhile takes no commit:
     /// nobody would find its rows.
     async fn commit(&self, txn: port::TxnId, commit: port::TxnCommit) -> Result<port::Transaction> {
+        self.owned(txn).await?;
         let dataset = self.catalog.lookup(&Reference::Id(txn.dataset)).await?;
         let transaction = self.transactions.commit(txn, commit).await?;
         self.advance(&dataset).await;
@@ -195,24 +266,25 @@ impl FlightService for Service {
 
     async fn handshake(
         &self,
-        _: Request<Streaming<HandshakeRequest>>,
+        request: Request<Streaming<HandshakeRequest>>,
     ) -> Answer<Self::HandshakeStream> {
-        Err(left_out(
-            "Handshake",
-            "it asks for no credentials on loopback",
-            "connect without authenticating",
-        ))
+        handshake::answer(
+            &self.components.on_behalf(&request).caller,
+            request.metadata(),
+        )
     }
 
     async fn list_flights(&self, request: Request<Criteria>) -> Answer<Self::ListFlightsStream> {
-        answer(read::list(&self.components, &request.into_inner()))
+        let components = self.components.on_behalf(&request);
+        answer(read::list(&components, &request.into_inner()))
     }
 
     async fn get_flight_info(&self, request: Request<FlightDescriptor>) -> Answer<FlightInfo> {
+        let components = self.components.on_behalf(&request);
         let descriptor = request.into_inner();
         answer(match read::asked(&descriptor) {
-            Ok(Asked::Rows(command)) => read::info(&self.components, descriptor, command).await,
-            Ok(Asked::Query(query)) => query::info(&self.components, descriptor, query).await,
+            Ok(Asked::Rows(command)) => read::info(&components, descriptor, command).await,
+            Ok(Asked::Query(query)) => query::info(&components, descriptor, query).await,
             Err(error) => Err(error),
         })
     }
@@ -226,24 +298,27 @@ impl FlightService for Service {
     }
 
     async fn get_schema(&self, request: Request<FlightDescriptor>) -> Answer<SchemaResult> {
+        let components = self.components.on_behalf(&request);
         let schema = match read::asked(&request.into_inner()) {
-            Ok(Asked::Rows(command)) => read::schema(&self.components, command).await,
-            Ok(Asked::Query(query)) => query::schema(&self.components, &query).await,
+            Ok(Asked::Rows(command)) => read::schema(&components, command).await,
+            Ok(Asked::Query(query)) => query::schema(&components, &query).await,
             Err(error) => Err(error),
         };
         answer(schema.and_then(|schema| read::schema_result(&schema)))
     }
 
     async fn do_get(&self, request: Request<Ticket>) -> Answer<Self::DoGetStream> {
+        let components = self.components.on_behalf(&request);
         let ticket = request.into_inner().ticket;
         answer(match ticket::is_query(&ticket) {
-            true => query::get(&self.components, &ticket).await,
-            false => get::get(&self.components, &ticket).await,
+            true => query::get(&components, &ticket).await,
+            false => get::get(&components, &ticket).await,
         })
     }
 
     async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Answer<Self::DoPutStream> {
         let peer = peer(&request);
+        let components = self.components.on_behalf(&request);
         let (metadata, extensions, _) = request.into_parts();
         let stated = put::Stated::from_headers(&metadata, peer);
         let incoming = extensions.get::<Aside>().and_then(Aside::take);
@@ -251,7 +326,7 @@ impl FlightService for Service {
             let bug = Error::new(Kind::Internal, "FS0499", "a put came without its messages");
             to_status(&bug)
         })?;
-        answer(put::put(Arc::clone(&self.components), stated, incoming).await)
+        answer(put::put(components, stated, incoming).await)
     }
 
     async fn do_exchange(
@@ -267,7 +342,8 @@ impl FlightService for Service {
 
     async fn do_action(&self, request: Request<Action>) -> Answer<Self::DoActionStream> {
         let peer = peer(&request);
-        answer(action::run(&self.components, request.into_inner(), peer).await)
+        let components = self.components.on_behalf(&request);
+        answer(action::run(&components, request.into_inner(), peer).await)
     }
 
     async fn list_actions(&self, _: Request<Empty>) -> Answer<Self::ListActionsStream> {

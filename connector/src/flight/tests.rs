@@ -18,6 +18,7 @@ use arrow_array::{Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use fake::Fake;
 use flinkspark_model::Result;
+use flinkspark_model::access::Caller;
 use flinkspark_model::budget::Budget;
 use flinkspark_model::log::Receipt;
 use flinkspark_model::port::Mode;
@@ -60,13 +61,15 @@ pub(crate) async fn bridge_within(budget: &Budget) -> Bridge {
         writers: Arc::new(fake.writers.clone()),
         clock: fake.clock.clone(),
         key: Key::new([9; 32]),
+        caller: Caller::open(),
+        location: None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let incoming = limits::incoming(listener);
     let router = limits::server(Server::builder()).add_service(service(components.clone()));
     tokio::spawn(router.serve_with_incoming(incoming));
-    let client = Client::connect(&url).await.unwrap();
+    let client = Client::connect(url.as_str()).await.unwrap();
     Bridge {
         fake,
         url,

@@ -2,9 +2,11 @@
 //!
 //! A ticket is minted from a position or for a question, lives for [`limits::TICKET_LIFE_MS`] and can be redeemed any
 //! number of times until then. It is opaque to clients: kind, HMAC-SHA256, JSON. Invariant: a
-//! ticket that was not signed with this data directory's key is refused before its content is read.
+//! ticket that was not signed with this data directory's key is refused before its content is read,
+//! and one that was given to another principal before anything else is.
 
 use super::limits;
+use flinkspark_model::access::Principal;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::SegmentName;
 use flinkspark_model::port::{Pinned, Query};
@@ -65,6 +67,9 @@ pub(super) struct Ticket {
     pub(super) columns: Option<Vec<usize>>,
     pub(super) profile: Profile,
     pub(super) lossy: Lossy,
+    /// Who may redeem it; nobody's while the bridge is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) principal: Option<Principal>,
     pub(super) expires_at_ms: u64,
 }
 
@@ -74,6 +79,9 @@ pub(super) struct Ticket {
 pub(super) struct QueryTicket {
     pub(super) query: Query,
     pub(super) pins: Vec<Pinned>,
+    /// Who may redeem it; nobody's while the bridge is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) principal: Option<Principal>,
     pub(super) expires_at_ms: u64,
 }
 
@@ -84,6 +92,9 @@ pub(super) trait Signed: Serialize + DeserializeOwned {
 
     /// Until when it can be redeemed.
     fn expires_at_ms(&mut self) -> &mut u64;
+
+    /// Who may redeem it.
+    fn principal(&self) -> Option<&Principal>;
 
     /// The bytes that a client carries.
     fn sign(&self, key: &Key) -> Result<Vec<u8>> {
@@ -144,9 +155,15 @@ pub(super) trait Signed: Serialize + DeserializeOwned {
         Ok(ticket)
     }
 
-    /// The same ticket with another expiry.
-    fn renewed(bytes: &[u8], key: &Key, expires_at_ms: u64) -> Result<Vec<u8>> {
+    /// The same ticket with another expiry, unless `mine` refuses whose it is.
+    fn renewed(
+        bytes: &[u8],
+        key: &Key,
+        expires_at_ms: u64,
+        mine: impl Fn(Option<&Principal>) -> Result<()>,
+    ) -> Result<Vec<u8>> {
         let mut ticket = Self::open(bytes, key)?;
+        mine(ticket.principal())?;
         *ticket.expires_at_ms() = expires_at_ms;
         ticket.sign(key)
     }
@@ -158,6 +175,10 @@ impl Signed for Ticket {
     fn expires_at_ms(&mut self) -> &mut u64 {
         &mut self.expires_at_ms
     }
+
+    fn principal(&self) -> Option<&Principal> {
+        self.principal.as_ref()
+    }
 }
 
 impl Signed for QueryTicket {
@@ -165,6 +186,10 @@ impl Signed for QueryTicket {
 
     fn expires_at_ms(&mut self) -> &mut u64 {
         &mut self.expires_at_ms
+    }
+
+    fn principal(&self) -> Option<&Principal> {
+        self.principal.as_ref()
     }
 }
 
@@ -258,6 +283,7 @@ mod ranges {
 mod tests {
     use super::ranges::{read, write};
     use super::*;
+    use flinkspark_model::access::PRINCIPAL_BYTES_MAX;
     use flinkspark_model::schema::names::COLUMNS_MAX;
     use uuid::Uuid;
 
@@ -275,6 +301,7 @@ mod tests {
             columns: Some((0..COLUMNS_MAX).collect()),
             profile: Profile::Spark4,
             lossy: Lossy::Truncate,
+            principal: Some(Principal::new(&"x".repeat(PRINCIPAL_BYTES_MAX)).unwrap()),
             expires_at_ms: u64::MAX,
         };
         let key = Key::new([7; 32]);

@@ -10,6 +10,7 @@ use super::recounted::Recounted;
 use super::shared::Shared;
 use super::{Created, Key};
 use bytes::Bytes;
+use flinkspark_model::access::Principal;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{
     Appended, Attempt, FoundTail, Intent, ListRef, LogId, Proposer, Refusal, SLOT_FORMAT_VERSION,
@@ -254,11 +255,15 @@ impl Driver {
     }
 
     pub(super) async fn append(&self, intent: Intent) -> Result<Appended> {
-        Ok(self.propose(intent).await??)
+        Ok(self.propose(intent, None).await??)
     }
 
-    /// Like [`append`](Self::append), with the machine's refusal as it said it.
-    pub(super) async fn propose(&self, intent: Intent) -> Result<Result<Appended, Refusal>> {
+    /// Like [`append`](Self::append) in somebody's name, with the machine's refusal as it said it.
+    pub(super) async fn propose(
+        &self,
+        intent: Intent,
+        principal: Option<&Principal>,
+    ) -> Result<Result<Appended, Refusal>> {
         let _turn = self.appending.lock().await;
         let mut proposer = Proposer::new(intent);
         for _ in 0..RACES_MAX {
@@ -269,7 +274,7 @@ impl Driver {
                 Step::Refuse(refusal) => return Ok(Err(refusal)),
                 Step::CatchUp => continue,
             };
-            match self.carry_out(&mut proposer, attempt).await? {
+            match self.carry_out(&mut proposer, attempt, principal).await? {
                 Step::Done(appended) => return Ok(Ok(appended)),
                 Step::Refuse(refusal) => return Ok(Err(refusal)),
                 Step::CatchUp | Step::Create(_) => {}
@@ -286,13 +291,18 @@ impl Driver {
     }
 
     /// Carries one create to its end; its bytes are fixed before the first try.
-    async fn carry_out(&self, proposer: &mut Proposer, attempt: Attempt) -> Result<Step> {
+    async fn carry_out(
+        &self,
+        proposer: &mut Proposer,
+        attempt: Attempt,
+        principal: Option<&Principal>,
+    ) -> Result<Step> {
         let record = SlotRecord {
             format: SLOT_FORMAT_VERSION,
             log: self.id,
             slot: attempt.slot,
             committed_at_ms: self.shared.clock.now_ms(),
-            principal: None,
+            principal: principal.map(ToString::to_string),
             lists: Vec::new(),
             body: attempt.body,
         };

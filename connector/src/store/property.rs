@@ -138,6 +138,7 @@ async fn put_by_key(
         key: Some(IdempotencyKey::new(KeyScope::Begin, key)?),
         mode: Mode::Append,
         peer: None,
+        principal: None,
     };
     let begun = txns.begin(begin).await?;
     if matches!(begun.state, State::Committed { .. }) {

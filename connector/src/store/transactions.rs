@@ -22,6 +22,7 @@ use super::shared::Shared;
 use super::{Key, LogDataset, record};
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
+use flinkspark_model::access::Principal;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{
     Appended, Commit, Intent, Receipt, Replacement, SegmentFormat, SegmentRef, Slot, SourceOffsets,
@@ -50,6 +51,9 @@ pub(super) struct Opening {
     read_at: SlotNo,
     begun_at_ms: u64,
     lease_ms: u64,
+    /// Whose it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    principal: Option<Principal>,
 }
 
 /// How the log says that a transaction stands.
@@ -201,7 +205,10 @@ impl Transactions {
             },
             _ => Intent::Commit(commit.clone()),
         };
-        let appended = driver.append(intent).await?;
+        let principal = opening
+            .as_ref()
+            .and_then(|opening| opening.principal.as_ref());
+        let appended = driver.propose(intent, principal).await??;
         self.close(&driver, &txn).await;
         Ok(driver.view().strictly(&commit, appended)?)
     }
@@ -314,6 +321,12 @@ impl port::Transactions for Transactions {
     async fn abort(&self, txn: TxnId) -> Result<Transaction> {
         self.abort_one(txn).await?;
         self.describe(txn).await
+    }
+
+    async fn owner(&self, txn: TxnId) -> Result<Option<Principal>> {
+        let driver = self.logs.dataset_driver(txn.dataset)?;
+        let opening = self.opening(&driver, &txn).await?;
+        Ok(opening.and_then(|opening| opening.principal))
     }
 
     async fn status(&self, txn: TxnId) -> Result<Transaction> {

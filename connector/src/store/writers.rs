@@ -22,6 +22,7 @@ use super::names::{self, Owner, WriterId};
 use super::receipt::{self, Sealed};
 use super::shared::Shared;
 use async_trait::async_trait;
+use flinkspark_model::access::Principal;
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::log::{
     Generation, LogId, Opened, Opening, Receipt, Refusal, SegmentFormat, SegmentName, View,
@@ -85,11 +86,17 @@ impl Writers {
             writer: stored(&writer)?,
             ..open.opening
         };
-        let driver = self.driver(open.dataset).await?;
+        let driver = self.driver(open.of.dataset).await?;
+        let principal = open.of.principal;
         self.heard
-            .note(&driver, &opening.writer, open.retention_ms)
+            .note(
+                &driver,
+                &opening.writer,
+                principal.as_ref(),
+                open.retention_ms,
+            )
             .await?;
-        let (generation, replayed) = fence(&driver, &opening).await?;
+        let (generation, replayed) = fence(&driver, &opening, principal.as_ref()).await?;
         let view = driver.view();
         let state = view.writer(&opening.writer);
         Ok(OpenedWriter {
@@ -110,7 +117,9 @@ impl Writers {
         let writer = stored(&of.writer)?;
         let dataset = self.logs.open_dataset(of.dataset, of.schema).await?;
         let driver = self.logs.dataset_driver(of.dataset)?;
-        self.heard.note(&driver, &writer, None).await?;
+        self.heard
+            .note(&driver, &writer, of.principal.as_ref(), None)
+            .await?;
         let schema_version = driver.view().schema_version();
         let spec = SegmentSpec {
             partition,
@@ -198,13 +207,17 @@ fn is_data(view: &View, name: &SegmentName) -> bool {
 
 /// Opens the writer: its generation, and whether this incarnation had it before. A fence that was decided at an
 /// older log is decided again.
-async fn fence(driver: &Driver, opening: &Opening) -> Result<(Generation, bool)> {
+async fn fence(
+    driver: &Driver,
+    opening: &Opening,
+    principal: Option<&Principal>,
+) -> Result<(Generation, bool)> {
     for _ in 0..RACES_MAX {
         let fence = match driver.refresh().await?.open(opening)? {
             Opened::Already(generation) => return Ok((generation, true)),
             Opened::Fence(fence) => fence,
         };
-        match driver.propose(fence).await? {
+        match driver.propose(fence, principal).await? {
             Ok(_) => return Ok((opening.after + 1, false)),
             // Somebody else was first, or a commit of the former generation came between.
             Err(Refusal::GenerationTaken { .. }) => {}
@@ -273,6 +286,12 @@ impl port::Writers for Writers {
 
     async fn release(&self, writer: DatasetWriter, receipts: Vec<String>) -> Result<Released> {
         self.release_all(writer, &receipts).await
+    }
+
+    async fn owner(&self, of: &DatasetWriter) -> Result<Option<Principal>> {
+        let writer = stored(&of.writer)?;
+        let driver = self.driver(of.dataset).await?;
+        self.heard.owner(&driver, &writer).await
     }
 
     async fn status(&self, writer: DatasetWriter) -> Result<WriterStatus> {

@@ -1,5 +1,6 @@
 //! The binary from outside, one file a subject.
 
+mod access;
 mod catalogue;
 mod day_one;
 mod errors;

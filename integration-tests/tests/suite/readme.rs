@@ -1,4 +1,4 @@
-//! The commands of README and of `docs/coming-from.md` give the output that stands there.
+//! The commands of README of `docs/coming-from.md` and of `docs/access.md` give the output that stands there.
 //!
 //! A `console` block holds commands after `$ ` and what they print. `…` stands for any text in a
 //! line, a line that is only `…` for any lines: ids, times and rates differ from run to run.
@@ -90,10 +90,15 @@ fn run(page: &str, examples_min: usize) -> Step {
         let output = Command::new("sh")
             .args([
                 "-c",
-                &format!("PATH={}:$PATH; {} 2>&1", bin.display(), example.command),
+                &format!(
+                    "PATH={}:$PATH; {{ {}\n}} 2>&1",
+                    bin.display(),
+                    example.command
+                ),
             ])
             .current_dir(&work)
             .env("FLINKSPARK_URL", server.url())
+            .env("ADMIN_TOKEN", dir.path().join("data/admin.token"))
             .output()?;
         let text = String::from_utf8_lossy(&output.stdout);
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
@@ -116,6 +121,11 @@ fn readmes_commands_print_what_readme_shows() -> Step {
 #[test]
 fn what_stands_for_those_who_come_from_elsewhere_is_what_is_printed() -> Step {
     run("docs/coming-from.md", 10)
+}
+
+#[test]
+fn what_is_said_of_tokens_and_grants_is_what_happens() -> Step {
+    run("docs/access.md", 9)
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Invariant: a question that was planned reads the slots that were committed then, whenever it is run and however
 //! often.
 
+use crate::access::Caller;
 use crate::dataset::DatasetId;
 use crate::error::Result;
 use crate::name::DatasetName;
@@ -78,10 +79,11 @@ pub struct Answer {
 /// Answers questions.
 #[async_trait]
 pub trait Queries: Send + Sync {
-    /// The schema of a question's rows, and what it reads of what is committed now.
+    /// The schema of a question's rows, and what it reads of what is committed now, of datasets that the caller
+    /// may read.
     ///
-    /// Errors: whatever refuses the statement.
-    async fn plan(&self, query: &Query) -> Result<Planned>;
+    /// Errors: whatever refuses the statement or the caller.
+    async fn plan(&self, query: &Query, caller: &Caller) -> Result<Planned>;
 
     /// Computes the rows over what was pinned.
     ///

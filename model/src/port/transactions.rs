@@ -5,6 +5,7 @@
 //! [`KEY_BYTES_MAX`], and two keys are one only if they have the same scope and the same bytes.
 
 use super::SegmentWriter;
+use crate::access::Principal;
 use crate::dataset::DatasetId;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
@@ -179,6 +180,8 @@ pub struct Begin {
     pub mode: Mode,
     /// Tells callers apart where their open transactions are counted.
     pub peer: Option<String>,
+    /// Whose it is; absent while the bridge is open.
+    pub principal: Option<Principal>,
 }
 
 /// What is asked of [`Transactions::commit`].
@@ -288,6 +291,9 @@ pub trait Transactions: Send + Sync {
 
     /// Makes sure that it never commits. Idempotent; a committed transaction is `Conflict`.
     async fn abort(&self, txn: TxnId) -> Result<Transaction>;
+
+    /// Whose it is. Nobody's where it was begun while the bridge was open, and once it has ended.
+    async fn owner(&self, txn: TxnId) -> Result<Option<Principal>>;
 
     /// How it stands. One that does not exist is `Invalid`.
     async fn status(&self, txn: TxnId) -> Result<Transaction>;

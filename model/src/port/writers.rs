@@ -7,6 +7,7 @@
 
 use super::SegmentWriter;
 use super::transactions::Mode;
+use crate::access::Principal;
 use crate::dataset::DatasetId;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
@@ -35,15 +36,15 @@ pub struct DatasetWriter {
     pub schema: SchemaRef,
     /// The writer's name.
     pub writer: WriterName,
+    /// Who calls, where callers have names.
+    pub principal: Option<Principal>,
 }
 
 /// What is asked of [`Writers::open`].
 #[derive(Debug, Clone)]
 pub struct OpenWriter {
-    /// The dataset.
-    pub dataset: DatasetId,
-    /// Its registered schema.
-    pub schema: SchemaRef,
+    /// The writer.
+    pub of: DatasetWriter,
     /// Who opens it, and from where it goes on.
     pub opening: Opening,
     /// How long what was put stays after the writer was last heard, in milliseconds.
@@ -68,10 +69,8 @@ pub struct OpenedWriter {
 /// What is asked of [`Writers::commit`].
 #[derive(Debug, Clone)]
 pub struct WriterCommit {
-    /// The dataset.
-    pub dataset: DatasetId,
     /// The writer.
-    pub writer: WriterName,
+    pub of: DatasetWriter,
     /// The generation that opening it gave.
     pub generation: Generation,
     /// The writer's number of this commit, above its last.
@@ -124,10 +123,8 @@ pub struct WriterCommitted {
 /// What is asked of [`Writers::part`].
 #[derive(Debug, Clone)]
 pub struct WriterPart {
-    /// The dataset.
-    pub dataset: DatasetId,
     /// The writer.
-    pub writer: WriterName,
+    pub of: DatasetWriter,
     /// The part's key, the client's to choose.
     pub key: String,
     /// Receipts of the writer's puts.
@@ -233,6 +230,10 @@ pub trait Writers: Send + Sync {
     /// Deletes what was put and will not be committed. It writes no slot: the number stays free. What a slot
     /// names stays.
     async fn release(&self, writer: DatasetWriter, receipts: Vec<String>) -> Result<Released>;
+
+    /// Whom the writer belongs to: who was heard under its name first; `None` where nobody was, or nobody had a
+    /// name then.
+    async fn owner(&self, writer: &DatasetWriter) -> Result<Option<Principal>>;
 
     /// How a writer stands; one that was never opened has generation 0.
     async fn status(&self, writer: DatasetWriter) -> Result<WriterStatus>;

@@ -39,11 +39,15 @@ impl Process {
             .stderr(Stdio::piped());
         // The user's own settings must not reach the demo's server.
         for name in [
+            "FLINKSPARK_ADVERTISE",
             "FLINKSPARK_CONFIG",
             "FLINKSPARK_DATA_DIR",
             "FLINKSPARK_GRPC",
             "FLINKSPARK_HTTP",
             "FLINKSPARK_LOG",
+            "FLINKSPARK_TLS_CERT",
+            "FLINKSPARK_TLS_CLIENT_CA",
+            "FLINKSPARK_TLS_KEY",
         ] {
             command.env_remove(name);
         }

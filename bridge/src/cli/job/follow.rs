@@ -3,7 +3,7 @@
 //! Invariant: a submission is repeated only as it was, so that it attaches to the job that it has made.
 
 use crate::cli::rows::instant;
-use crate::client::{Client, answer};
+use crate::client::{Address, Client, answer};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::from_status;
 use flinkspark_proto::v1;
@@ -20,7 +20,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Submits the job and follows it to its end, through restarts of the server.
 pub(in crate::cli) async fn follow(
-    url: &str,
+    url: &Address,
     request: v1::SubmitRequest,
     reconnect: Duration,
 ) -> Result<v1::Job> {
@@ -63,7 +63,7 @@ fn went_away(error: &Error) -> bool {
 
 /// One connection's worth of following; `Unavailable` when it broke.
 async fn watch(
-    url: &str,
+    url: &Address,
     request: &v1::SubmitRequest,
     progress: &Progress,
     away: &mut Option<Instant>,

@@ -4,7 +4,7 @@ use super::super::args::{Format, Running, Target};
 use super::super::render::{self, Listing};
 use super::super::{job, query};
 use super::settings::Settings;
-use crate::client::{Client, answer, look_up};
+use crate::client::{Address, Client, answer, look_up};
 use crate::exit;
 use flinkspark_adapter::front::flink::script::{Command, Piece};
 use flinkspark_adapter::front::flink::table::Table;
@@ -38,7 +38,7 @@ pub(super) struct Alias {
 }
 
 pub(super) struct Session {
-    url: String,
+    url: Address,
     output: Format,
     pub(super) client: Client,
     settings: Settings,
@@ -55,13 +55,13 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) async fn new(
-        url: &str,
+        url: &Address,
         output: Format,
         wanted: Wanted,
         jobs: usize,
     ) -> Result<Self> {
         Ok(Self {
-            url: url.into(),
+            url: url.clone(),
             output,
             client: Client::connect(url).await?,
             settings: Settings::new(wanted.on, wanted.run.options),

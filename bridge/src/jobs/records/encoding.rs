@@ -2,7 +2,7 @@
 //!
 //! Invariant: a record that is not whole, or of a newer format, is refused.
 
-use crate::jobs::record::RECORD_FORMAT;
+use crate::jobs::record::RECORD_FORMAT_NEWEST;
 use flinkspark_model::checksum;
 use flinkspark_model::{Error, Kind, Result};
 use serde::de::DeserializeOwned;
@@ -37,14 +37,14 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     }
     let versioned: Versioned =
         serde_json::from_str(json).map_err(|cause| damaged(cause.to_string()))?;
-    if versioned.format > RECORD_FORMAT {
+    if versioned.format > RECORD_FORMAT_NEWEST {
         return Err(Error::new(
             Kind::Invalid,
             "FS0906",
             "a job's record was written by a newer FlinkSpark",
         )
         .with_detail(format!(
-            "it has format {}; this build reads up to {RECORD_FORMAT}",
+            "it has format {}; this build reads up to {RECORD_FORMAT_NEWEST}",
             versioned.format
         ))
         .with_hint("start a build at least as new as the one that wrote it"));

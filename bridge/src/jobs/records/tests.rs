@@ -6,6 +6,7 @@ use crate::jobs::end::{Counts, End, Outcome};
 use crate::jobs::record::{Options, Submission, Target};
 use flinkspark_adapter::plan::Home;
 use flinkspark_connector::store::object::Objects;
+use flinkspark_model::access::{Caller, Principal};
 use flinkspark_model::dataset::DatasetId;
 use flinkspark_model::name::DatasetName;
 
@@ -177,6 +178,21 @@ fn records_of_format_1_are_read() {
     assert!(end.outcome.can_go_on());
     let error = end.outcome.error().unwrap();
     assert_eq!((error.kind(), error.code()), (Kind::Unavailable, "FS1001"));
+}
+
+#[test]
+fn a_record_names_its_principal_in_a_format_that_older_builds_refuse_by_name() {
+    let ann = Principal::new("ann").unwrap();
+    let caller = |name: &str| Caller::granted(Principal::new(name).unwrap(), []);
+    for (principal, format) in [(None, 2), (Some(ann), 3)] {
+        let record = record("a", "x").of(principal.clone());
+        let text = String::from_utf8(encode(&record).unwrap()).unwrap();
+        assert!(text.contains(&format!(r#""format":{format},"#)), "{text}");
+        let back: JobRecord = decode(text.as_bytes()).unwrap();
+        assert_eq!((&back, &back.principal), (&record, &principal));
+        assert_eq!(back.lets(&caller("ann")).is_ok(), principal.is_some());
+        assert!(back.lets(&caller("bob")).is_err() && back.lets(&Caller::open()).is_ok());
+    }
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Peers that say nothing, and ports that are full.
 
 use super::*;
-use futures::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -22,17 +21,19 @@ async fn port(limits: Limits) -> (SocketAddr, Counts) {
             .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let port = Port::new("test", listener, limits, counts.clone());
-    tokio::spawn(port.incoming().for_each(async |guarded| {
-        tokio::spawn(async move {
-            let mut guarded = guarded.unwrap();
-            assert!(guarded.stream.nodelay().unwrap());
-            let mut bytes = [0; 64];
-            while let Ok(1..) = guarded.read(&mut bytes).await {
-                guarded.write_all(b"!").await.unwrap();
-            }
-        });
-    }));
+    let mut port = Port::new("test", listener, limits, counts.clone());
+    tokio::spawn(async move {
+        loop {
+            let (mut guarded, _) = port.next().await;
+            tokio::spawn(async move {
+                assert!(guarded.stream.nodelay().unwrap());
+                let mut bytes = [0; 64];
+                while let Ok(1..) = guarded.read(&mut bytes).await {
+                    guarded.write_all(b"!").await.unwrap();
+                }
+            });
+        }
+    });
     (address, counts)
 }
 

@@ -14,6 +14,7 @@ use arrow_flight::{Action, ActionType};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use flinkspark_model::access::{Principal, Verb};
 use flinkspark_model::port::{Begin, IdempotencyKey, KeyScope, TxnCommit, TxnId};
 use flinkspark_model::{Error, Kind, Result};
 use futures::stream::{self, StreamExt};
@@ -89,6 +90,7 @@ pub(super) async fn run(
         "status" => {
             let request: TransactionRequest = body::parse("body of status", &action.body)?;
             let txn = request.txn.parse()?;
+            components.owned(txn).await?;
             body::write(&components.transactions.status(txn).await?)?
         }
         "transactions" => transactions(components, &action.body).await?,
@@ -104,16 +106,22 @@ async fn begin(components: &Arc<Components>, json: &[u8], peer: Option<String>) 
         .id
         .map(|id| IdempotencyKey::new(KeyScope::Begin, id));
     let key = key.transpose()?;
-    let dataset = components.lookup(&request.dataset).await?;
+    let dataset = components.lookup(&request.dataset, Verb::Write).await?;
     let begin = Begin {
         dataset: dataset.id,
         schema: Arc::clone(&dataset.schema),
         key,
         mode: request.mode,
         peer,
+        principal: components.acting(),
     };
-    let transactions = Arc::clone(&components.transactions);
-    body::write(&to_its_end(async move { transactions.begin(begin).await }).await?)
+    let components = Arc::clone(components);
+    let begun = async move {
+        let begun = components.transactions.begin(begin).await?;
+        // A key that somebody else has used finds their transaction.
+        components.owned(begun.txn).await.map(|()| begun)
+    };
+    body::write(&to_its_end(begun).await?)
 }
 
 async fn commit(components: &Arc<Components>, json: &[u8]) -> Result<Bytes> {
@@ -131,13 +139,14 @@ async fn commit(components: &Arc<Components>, json: &[u8]) -> Result<Bytes> {
 async fn abort(components: &Arc<Components>, json: &[u8]) -> Result<Bytes> {
     let request: TransactionRequest = body::parse("body of abort", json)?;
     let txn = request.txn.parse()?;
+    components.owned(txn).await?;
     let transactions = Arc::clone(&components.transactions);
     body::write(&to_its_end(async move { transactions.abort(txn).await }).await?)
 }
 
 async fn transactions(components: &Components, json: &[u8]) -> Result<Bytes> {
     let request: TransactionsRequest = body::parse("body of transactions", json)?;
-    let dataset = components.lookup(&request.dataset).await?;
+    let dataset = components.lookup(&request.dataset, Verb::Write).await?;
     let transactions = components.transactions.open(dataset.id).await?;
     body::write(&OpenTransactions { transactions })
 }
@@ -159,9 +168,10 @@ fn renew(components: &Components, json: &[u8]) -> Result<Bytes> {
         .clock
         .now_ms()
         .saturating_add(limits::TICKET_LIFE_MS);
+    let mine = |principal: Option<&Principal>| components.mine(principal);
     let renewed = match ticket::is_query(&bytes) {
-        true => QueryTicket::renewed(&bytes, &components.key, expires_at_ms)?,
-        false => Ticket::renewed(&bytes, &components.key, expires_at_ms)?,
+        true => QueryTicket::renewed(&bytes, &components.key, expires_at_ms, mine)?,
+        false => Ticket::renewed(&bytes, &components.key, expires_at_ms, mine)?,
     };
     let ticket = STANDARD.encode(renewed);
     body::write(&Renewal {

@@ -17,6 +17,7 @@ use crate::store::STORED_BATCH_BYTES_MAX;
 use arrow_array::RecordBatch;
 use arrow_flight::FlightData;
 use arrow_schema::SchemaRef;
+use flinkspark_model::access::Verb;
 use flinkspark_model::budget::{Reservation, Share};
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::log::View;
@@ -42,8 +43,9 @@ const BLOCKS_AHEAD: u64 = 3;
 /// `DoGet`.
 pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answers<FlightData>> {
     let ticket = Ticket::redeem(ticket, &components.key, components.clock.now_ms())?;
+    components.mine(ticket.principal())?;
     let reference = Reference::Id(ticket.dataset);
-    let dataset = components.catalog.lookup(&reference).await?;
+    let dataset = components.known(&reference, Verb::Read).await?;
     let dataset = components.agreed(dataset).await?;
     if dataset.schema_version != ticket.schema_version {
         return Err(stale(

@@ -21,6 +21,7 @@ use arrow_array::RecordBatch;
 use arrow_flight::flight_descriptor::DescriptorType;
 use arrow_flight::{FlightData, FlightDescriptor, PutResult};
 use arrow_schema::{Schema, SchemaRef};
+use flinkspark_model::access::Verb;
 use flinkspark_model::budget::Reservation;
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::digest::{Digest, Digester};
@@ -108,10 +109,11 @@ async fn open(
     let (dataset, place, end) = match (descriptor.r#type(), descriptor.path.as_slice()) {
         (DescriptorType::Cmd, _) if body::names_writer(&descriptor.cmd) => {
             let command: WriterPutCommand = body::parse("descriptor's command", &descriptor.cmd)?;
-            let dataset = components.lookup(&command.dataset).await?;
+            let dataset = components.lookup(&command.dataset, Verb::Write).await?;
+            let writer = writers::of(&components, &dataset, command.writer).await?;
             wire::check(dataset.name.as_str(), &dataset.schema, given)?;
             let place = Place {
-                whose: Whose::Writer(writers::of(&dataset, command.writer)),
+                whose: Whose::Writer(writer),
                 partition: command.partition,
                 attempt: command.attempt,
             };
@@ -120,6 +122,7 @@ async fn open(
         (DescriptorType::Cmd, _) => {
             let command: PutCommand = body::parse("descriptor's command", &descriptor.cmd)?;
             let txn: TxnId = command.txn.parse()?;
+            components.owned(txn).await?;
             components.transactions.status(txn).await?;
             let reference = Reference::Id(txn.dataset);
             let dataset = components.catalog.lookup(&reference).await?;
@@ -133,7 +136,7 @@ async fn open(
             (dataset, place, End::Receipt { short: false })
         }
         (DescriptorType::Path, [reference]) => {
-            let dataset = components.lookup(reference).await?;
+            let dataset = components.lookup(reference, Verb::Write).await?;
             wire::check(dataset.name.as_str(), &dataset.schema, given)?;
             let (transaction, end) = plain::begin(&components, &dataset, stated).await?;
             let place = Place {

@@ -5,24 +5,30 @@
 //! or takes nothing for long, ends the computation.
 
 use super::get::{Held, Message};
-use super::read::expiry;
+use super::read::at;
 use super::{Answers, Components};
 use crate::flight::body::{self, BatchMetadata, QueryMetadata};
 use crate::flight::encode::{self, Encoder};
 use crate::flight::ticket::{QueryTicket, Signed};
 use crate::flight::{limits, wire};
-use arrow_flight::{FlightData, FlightDescriptor, FlightEndpoint, FlightInfo};
+use arrow_flight::{FlightData, FlightDescriptor, FlightInfo};
 use arrow_schema::SchemaRef;
-use flinkspark_model::port::{Answer, Planned, Query};
+use flinkspark_model::access::Verb;
+use flinkspark_model::port::{Answer, Planned, Query, Reference};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
 use futures::stream::{self, StreamExt};
 use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::time::timeout;
 
+/// The plan of a question over datasets that the caller may read.
+async fn planned(components: &Components, query: &Query) -> Result<Planned> {
+    components.queries.plan(query, &components.caller).await
+}
+
 /// The schema of a question's rows as they are sent.
 pub(super) async fn schema(components: &Components, query: &Query) -> Result<SchemaRef> {
-    wire::plain(&components.queries.plan(query).await?.schema)
+    wire::plain(&planned(components, query).await?.schema)
 }
 
 /// `GetFlightInfo`: one endpoint, whose rows nobody has counted.
@@ -31,7 +37,7 @@ pub(super) async fn info(
     descriptor: FlightDescriptor,
     query: Query,
 ) -> Result<FlightInfo> {
-    let Planned { schema, pins } = components.queries.plan(&query).await?;
+    let Planned { schema, pins } = planned(components, &query).await?;
     let schema = wire::plain(&schema)?;
     let expires_at_ms = components
         .clock
@@ -43,15 +49,14 @@ pub(super) async fn info(
     let ticket = QueryTicket {
         query,
         pins,
+        principal: components.acting(),
         expires_at_ms,
     };
     let ticket = ticket.sign(&components.key)?;
     if ticket.len() > limits::TICKET_BYTES_MAX {
         return Err(long(ticket.len()));
     }
-    let endpoint = FlightEndpoint::new()
-        .with_ticket(arrow_flight::Ticket::new(ticket))
-        .with_expiration_time(expiry(expires_at_ms));
+    let endpoint = at(components, ticket, expires_at_ms);
     Ok(FlightInfo::new()
         .try_with_schema(&schema)
         .map_err(super::read::not_written)?
@@ -65,7 +70,14 @@ pub(super) async fn info(
 /// `DoGet` of a question's ticket.
 pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answers<FlightData>> {
     let now_ms = components.clock.now_ms();
-    let QueryTicket { query, pins, .. } = QueryTicket::redeem(ticket, &components.key, now_ms)?;
+    let ticket = QueryTicket::redeem(ticket, &components.key, now_ms)?;
+    components.mine(ticket.principal())?;
+    let QueryTicket { query, pins, .. } = ticket;
+    for pin in &pins {
+        components
+            .known(&Reference::Id(pin.dataset), Verb::Read)
+            .await?;
+    }
     let held = Held::admit(&components.memory.gets).await?;
     let answer = components.queries.run(&query, &pins).await?;
     let (messages, mut queue) = mpsc::channel(limits::GET_MESSAGES_QUEUED);

@@ -13,6 +13,7 @@ use arrow_flight::{
 };
 use arrow_ipc::writer::IpcWriteOptions;
 use arrow_schema::{ArrowError, Schema, SchemaRef};
+use flinkspark_model::access::Verb;
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::log::{LiveEpoch, SegmentRef, View};
@@ -49,7 +50,7 @@ pub(super) fn result_schema(
 }
 
 async fn select(components: &Components, command: ReadCommand) -> Result<Selection> {
-    let dataset = components.lookup(&command.dataset).await?;
+    let dataset = components.lookup(&command.dataset, Verb::Read).await?;
     let columns = command
         .columns
         .as_ref()
@@ -308,6 +309,7 @@ fn endpoint(
         columns: selection.columns.clone(),
         profile: selection.command.profile,
         lossy: selection.command.lossy,
+        principal: components.acting(),
         expires_at_ms,
     };
     let metadata = EndpointMetadata {
@@ -320,21 +322,30 @@ fn endpoint(
         bytes: group.iter().map(|(_, _, segment)| segment.bytes).sum(),
         digest: group.iter().map(|(_, _, segment)| segment.digest).sum(),
     };
-    Ok(FlightEndpoint::new()
-        .with_ticket(arrow_flight::Ticket::new(ticket.sign(&components.key)?))
-        .with_expiration_time(expiry(expires_at_ms))
-        .with_app_metadata(body::write(&metadata)?))
+    let ticket = ticket.sign(&components.key)?;
+    Ok(at(components, ticket, expires_at_ms).with_app_metadata(body::write(&metadata)?))
+}
+
+/// An endpoint where this bridge says that it is.
+pub(super) fn at(components: &Components, ticket: Vec<u8>, expires_at_ms: u64) -> FlightEndpoint {
+    let endpoint = FlightEndpoint::new()
+        .with_ticket(arrow_flight::Ticket::new(ticket))
+        .with_expiration_time(expiry(expires_at_ms));
+    match &components.location {
+        Some(location) => endpoint.with_location(location),
+        None => endpoint,
+    }
 }
 
 /// Until when a ticket can be redeemed.
-pub(super) fn expiry(at_ms: u64) -> prost_types::Timestamp {
+fn expiry(at_ms: u64) -> prost_types::Timestamp {
     prost_types::Timestamp {
         seconds: i64::try_from(at_ms / 1000).unwrap_or(i64::MAX),
         nanos: i32::try_from(at_ms % 1000 * 1_000_000).unwrap_or(0),
     }
 }
 
-/// `ListFlights`: every dataset whose name begins with the criteria's text, page by page as the
+/// `ListFlights`: every dataset that the caller may read and whose name begins with the criteria's text, page by page as the
 /// client reads; totals, but no endpoints.
 pub(super) fn list(
     components: &Arc<Components>,
@@ -362,8 +373,11 @@ pub(super) fn list(
                     .catalog
                     .list(&prefix, after.as_ref(), limits::LIST_PAGE)
                     .await?;
+                let caller = components.caller.clone();
+                let readable =
+                    move |dataset: &Arc<Dataset>| caller.may(Verb::Read, &dataset.name).is_ok();
                 Ok::<_, Error>(Some((
-                    stream::iter(page.datasets.into_iter().map(Ok)),
+                    stream::iter(page.datasets.into_iter().filter(readable).map(Ok)),
                     page.next.map(Some),
                 )))
             }

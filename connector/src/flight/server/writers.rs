@@ -8,35 +8,58 @@ use crate::flight::body::{
     self, OpenWriterRequest, PartRequest, ReleaseRequest, WriterCommitRequest, WriterRequest,
 };
 use bytes::Bytes;
-use flinkspark_model::Result;
+use flinkspark_model::access::Verb;
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::log::{Opening, WriterName};
 use flinkspark_model::port::{DatasetWriter, OpenWriter, WriterCommit, WriterPart};
+use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
 
-/// A writer of a dataset.
-pub(super) fn of(dataset: &Dataset, writer: WriterName) -> DatasetWriter {
-    DatasetWriter {
+/// A writer of a dataset, if it is the caller's own to go on with or an admin of the dataset asks.
+pub(super) async fn of(
+    components: &Components,
+    dataset: &Dataset,
+    writer: WriterName,
+) -> Result<DatasetWriter> {
+    let writer = DatasetWriter {
         dataset: dataset.id,
         schema: Arc::clone(&dataset.schema),
         writer,
+        principal: components.acting(),
+    };
+    let owner = components.writers.owner(&writer).await?;
+    let others = owner.filter(|owner| Some(owner) != writer.principal.as_ref());
+    if others.is_some() && components.caller.may(Verb::Admin, &dataset.name).is_err() {
+        return Err(Error::new(
+            Kind::Forbidden,
+            "FS1105",
+            "the writer belongs to another principal",
+        )
+        .with_detail(format!(
+            "writer \"{}\" of dataset {} was not opened by {}",
+            writer.writer,
+            dataset.name,
+            components.caller.principal()
+        ))
+        .with_hint("write under a name of your own"));
     }
+    Ok(writer)
 }
 
 pub(super) async fn open(components: &Arc<Components>, json: &[u8]) -> Result<Bytes> {
     let request: OpenWriterRequest = body::parse("body of open_writer", json)?;
-    let dataset = components.lookup(&request.dataset).await?;
+    let dataset = components.lookup(&request.dataset, Verb::Write).await?;
+    let writer = of(components, &dataset, request.writer).await?;
     let open = OpenWriter {
-        dataset: dataset.id,
-        schema: Arc::clone(&dataset.schema),
         opening: Opening {
-            writer: request.writer,
+            writer: writer.writer.clone(),
             incarnation: request.incarnation,
             after: request.after,
             restored: request.restored_n,
             rewind: request.rewind,
         },
         retention_ms: request.retention_ms,
+        of: writer,
     };
     let drops = open.opening.rewind.is_some();
     let components = Arc::clone(components);
@@ -52,10 +75,9 @@ pub(super) async fn open(components: &Arc<Components>, json: &[u8]) -> Result<By
 
 pub(super) async fn commit(components: &Arc<Components>, json: &[u8]) -> Result<Bytes> {
     let request: WriterCommitRequest = body::parse("body of commit", json)?;
-    let dataset = components.lookup(&request.dataset).await?;
+    let dataset = components.lookup(&request.dataset, Verb::Write).await?;
     let commit = WriterCommit {
-        dataset: dataset.id,
-        writer: request.writer,
+        of: of(components, &dataset, request.writer).await?,
         generation: request.generation,
         n: request.n,
         token: request.token,
@@ -80,10 +102,9 @@ pub(super) async fn commit(components: &Arc<Components>, json: &[u8]) -> Result<
 
 pub(super) async fn part(components: &Arc<Components>, json: &[u8]) -> Result<Bytes> {
     let request: PartRequest = body::parse("body of part", json)?;
-    let dataset = components.lookup(&request.dataset).await?;
+    let dataset = components.lookup(&request.dataset, Verb::Write).await?;
     let part = WriterPart {
-        dataset: dataset.id,
-        writer: request.writer,
+        of: of(components, &dataset, request.writer).await?,
         key: request.key,
         receipts: request.receipts,
     };
@@ -93,8 +114,8 @@ pub(super) async fn part(components: &Arc<Components>, json: &[u8]) -> Result<By
 
 pub(super) async fn release(components: &Arc<Components>, json: &[u8]) -> Result<Bytes> {
     let request: ReleaseRequest = body::parse("body of abort", json)?;
-    let dataset = components.lookup(&request.dataset).await?;
-    let writer = of(&dataset, request.writer);
+    let dataset = components.lookup(&request.dataset, Verb::Write).await?;
+    let writer = of(components, &dataset, request.writer).await?;
     let writers = Arc::clone(&components.writers);
     let released = to_its_end(async move { writers.release(writer, request.receipts).await });
     body::write(&released.await?)
@@ -102,7 +123,7 @@ pub(super) async fn release(components: &Arc<Components>, json: &[u8]) -> Result
 
 pub(super) async fn status(components: &Components, json: &[u8]) -> Result<Bytes> {
     let request: WriterRequest = body::parse("body of status", json)?;
-    let dataset = components.lookup(&request.dataset).await?;
-    let status = components.writers.status(of(&dataset, request.writer));
-    body::write(&status.await?)
+    let dataset = components.lookup(&request.dataset, Verb::Write).await?;
+    let writer = of(components, &dataset, request.writer).await?;
+    body::write(&components.writers.status(writer).await?)
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::flight::client::{Asked, Item};
 use async_trait::async_trait;
+use flinkspark_model::access::{Caller, Principal};
 use flinkspark_model::port::{Answer, Answerer, Planned, Queries, Query};
 use flinkspark_model::{Error, Kind};
 use futures::TryStreamExt;
@@ -28,7 +29,7 @@ impl Drop for Ends {
 
 #[async_trait]
 impl Queries for Numbers {
-    async fn plan(&self, query: &Query) -> Result<Planned> {
+    async fn plan(&self, query: &Query, _: &Caller) -> Result<Planned> {
         if query.query.contains("FROM") {
             return Err(Error::new(
                 Kind::Invalid,
@@ -138,6 +139,7 @@ async fn a_ticket_of_a_question_is_no_ticket_of_rows() {
             on: Answerer::Stream,
         },
         pins: Vec::new(),
+        principal: Some(Principal::new("ann").unwrap()),
         expires_at_ms: 5,
     };
     let bytes = ticket.sign(&key).unwrap();
@@ -150,7 +152,14 @@ async fn a_ticket_of_a_question_is_no_ticket_of_rows() {
     let mut other = bytes.clone();
     other[0] = Ticket::KIND;
     assert_eq!(Ticket::open(&other, &key).unwrap_err().code(), "FS0404");
-    let renewed = QueryTicket::renewed(&bytes, &key, 9).unwrap();
+    let theirs = |whose: Option<&Principal>| match whose {
+        Some(ann) if ann.as_str() == "ann" => Ok(()),
+        _ => Err(Error::new(Kind::Forbidden, "FS1105", "not theirs")),
+    };
+    let not_theirs = |_: Option<&Principal>| theirs(None);
+    let renewed = QueryTicket::renewed(&bytes, &key, 9, theirs).unwrap();
+    let stolen = QueryTicket::renewed(&bytes, &key, 9, not_theirs);
+    assert_eq!(stolen.unwrap_err().code(), "FS1105");
     assert!(QueryTicket::redeem(&renewed, &key, 8).is_ok());
 }
 

@@ -47,8 +47,7 @@ impl Transactions {
             None => {
                 let _place = self.place(&driver, begin.peer.as_deref()).await?;
                 self.fence(&driver, &txn).await?;
-                self.write_opening(&driver, &dataset, txn, begin.mode)
-                    .await?
+                self.write_opening(&driver, &dataset, txn, &begin).await?
             }
         };
         same_mode(&txn, begin.mode, opening.mode)?;
@@ -153,18 +152,19 @@ impl Transactions {
         driver: &Driver,
         dataset: &LogDataset,
         txn: TxnId,
-        mode: Mode,
+        begin: &Begin,
     ) -> Result<(Opening, bool)> {
         let key = opening_key(driver.root(), &txn)?;
         let view = driver.view();
         let opening = Opening {
             txn,
-            mode,
+            mode: begin.mode,
             schema: schema::to_json(&dataset.schema())?,
             schema_version: view.schema_version(),
             read_at: view.head(),
             begun_at_ms: self.shared().clock.now_ms(),
             lease_ms: self.shared().settings.lease_ms,
+            principal: begin.principal.clone(),
         };
         let bytes = record::encode(&key, &opening)?;
         match self.shared().store.create(&key, bytes).await? {

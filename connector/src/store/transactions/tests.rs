@@ -21,6 +21,7 @@ fn begin(key: Option<&str>) -> Begin {
         key: key.map(|key| IdempotencyKey::new(KeyScope::Begin, key).unwrap()),
         mode: Mode::Append,
         peer: None,
+        principal: None,
     }
 }
 

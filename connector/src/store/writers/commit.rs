@@ -21,9 +21,12 @@ const SEGMENTS_LOOKED_FOR_MAX: usize = 256;
 impl Writers {
     pub(super) async fn commit_one(&self, request: WriterCommit) -> Result<WriterCommitted> {
         check_writer_text("token", request.token.as_str())?;
-        let writer = stored(&request.writer)?;
-        let driver = self.driver(request.dataset).await?;
-        self.heard.note(&driver, &writer, None).await?;
+        let writer = stored(&request.of.writer)?;
+        let driver = self.driver(request.of.dataset).await?;
+        let principal = request.of.principal.clone();
+        self.heard
+            .note(&driver, &writer, principal.as_ref(), None)
+            .await?;
         let _staged = driver.staged().read().await;
         let view = driver.refresh().await?;
         let sealed = self.set_of(&driver, &writer, &request).await;
@@ -36,7 +39,9 @@ impl Writers {
         let sealed = sealed?;
         self.are_there(&driver, &view, &sealed).await?;
         let commit = commit_of(&request, writer, &view, sealed);
-        let appended = driver.append(intent(&request, &view, &commit)).await?;
+        let appended = driver
+            .propose(intent(&request, &view, &commit), principal.as_ref())
+            .await??;
         let mut done = self.committed(&driver, &request, appended.slot).await?;
         done.replayed = appended.replayed;
         done.same_rows = appended.replayed.then_some(appended.same_rows);
@@ -146,7 +151,7 @@ impl Writers {
             _ => &[],
         };
         Ok(WriterCommitted {
-            writer: request.writer.clone(),
+            writer: request.of.writer.clone(),
             n: request.n,
             slot,
             rows: segments.iter().map(|segment| segment.rows).sum(),

@@ -8,6 +8,7 @@ use crate::store::log::Driver;
 use crate::store::names::WriterId;
 use crate::store::{Key, Store, record};
 use flinkspark_model::Result;
+use flinkspark_model::access::Principal;
 use flinkspark_model::log::WriterName;
 use flinkspark_model::port::RETENTION_MS_DEFAULT;
 use std::collections::HashMap;
@@ -28,6 +29,9 @@ const REMEMBERED_MAX: usize = 10_000;
 #[serde(deny_unknown_fields)]
 pub(in crate::store) struct WriterHeard {
     pub(in crate::store) writer: WriterName,
+    /// Who was heard under the name first; `None` where callers had no names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::store) principal: Option<Principal>,
     /// How long what it put stays after it was heard, in milliseconds.
     pub(in crate::store) retention_ms: u64,
     /// In milliseconds since the epoch.
@@ -52,24 +56,23 @@ impl Heard {
         &self,
         driver: &Driver,
         writer: &WriterName,
+        principal: Option<&Principal>,
         retention_ms: Option<u64>,
     ) -> Result<()> {
         let (id, shared) = (WriterId::from(writer), driver.shared());
         let place = (driver.root().clone(), id);
         let now_ms = shared.clock.now_ms();
-        let known = self.get(&place);
-        let known = match known {
-            None => writer_heard(&*shared.store, driver.root(), id).await?,
-            known => known,
-        };
+        let known = self.known(driver, &place).await?;
+        let owner = known.as_ref().and_then(|known| known.principal.clone());
         let declared = known.as_ref().map(|known| known.retention_ms);
         let heard = WriterHeard {
             writer: writer.clone(),
+            principal: owner.or(principal.cloned()),
             retention_ms: retention_ms.or(declared).unwrap_or(RETENTION_MS_DEFAULT),
             heard_at_ms: now_ms,
         };
         let fresh = known.as_ref().is_some_and(|known| {
-            known.retention_ms == heard.retention_ms
+            (known.retention_ms, &known.principal) == (heard.retention_ms, &heard.principal)
                 && now_ms
                     < known
                         .heard_at_ms
@@ -93,6 +96,24 @@ impl Heard {
         }
         self.put(place, Some(heard));
         Ok(())
+    }
+
+    /// Whom the writer belongs to.
+    pub(super) async fn owner(
+        &self,
+        driver: &Driver,
+        writer: &WriterName,
+    ) -> Result<Option<Principal>> {
+        let place = (driver.root().clone(), WriterId::from(writer));
+        let known = self.known(driver, &place).await?;
+        Ok(known.and_then(|known| known.principal))
+    }
+
+    async fn known(&self, driver: &Driver, place: &(Key, WriterId)) -> Result<Option<WriterHeard>> {
+        match self.get(place) {
+            None => writer_heard(&*driver.shared().store, driver.root(), place.1).await,
+            known => Ok(known),
+        }
     }
 
     fn get(&self, place: &(Key, WriterId)) -> Option<WriterHeard> {

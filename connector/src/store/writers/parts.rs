@@ -30,7 +30,7 @@ fn key_of(root: &Key, writer: WriterId, key: &str) -> Result<Key> {
 impl Writers {
     pub(super) async fn keep_part(&self, request: WriterPart) -> Result<PartStored> {
         check_writer_text("part's key", &request.key)?;
-        let writer = stored(&request.writer)?;
+        let writer = stored(&request.of.writer)?;
         if request.receipts.len() > PART_SEGMENTS_MAX {
             return Err(Error::new(Kind::Invalid, "FS0202", "a part is too large")
                 .with_detail(format!(
@@ -39,8 +39,10 @@ impl Writers {
                 ))
                 .with_hint("divide it, and name each of its keys in the commit"));
         }
-        let driver = self.driver(request.dataset).await?;
-        self.heard.note(&driver, &writer, None).await?;
+        let driver = self.driver(request.of.dataset).await?;
+        self.heard
+            .note(&driver, &writer, request.of.principal.as_ref(), None)
+            .await?;
         let id = WriterId::from(&writer);
         let sealed = self.read(driver.id(), id, &request.receipts)?;
         let place = key_of(driver.root(), id, &request.key)?;

@@ -11,8 +11,7 @@ use std::sync::atomic::Ordering;
 
 fn opening(incarnation: &str, after: Generation) -> OpenWriter {
     OpenWriter {
-        dataset: id(),
-        schema: schema(),
+        of: writer(),
         opening: Opening {
             writer: "flink".into(),
             incarnation: incarnation.into(),
@@ -29,13 +28,13 @@ fn writer() -> DatasetWriter {
         dataset: id(),
         schema: schema(),
         writer: "flink".into(),
+        principal: None,
     }
 }
 
 fn commit(generation: Generation, n: Ordinal, token: &str, receipts: &[&str]) -> WriterCommit {
     WriterCommit {
-        dataset: id(),
-        writer: "flink".into(),
+        of: writer(),
         generation,
         n,
         token: token.into(),
@@ -213,8 +212,7 @@ async fn a_set_that_is_too_large_for_a_message_comes_in_parts_and_in_lists() {
         receipts.push(put(&writers, n as u32 % 7, rows(n..n + 1)).await);
     }
     let part = |key: &str, receipts: &[String]| WriterPart {
-        dataset: id(),
-        writer: "flink".into(),
+        of: writer(),
         key: key.into(),
         receipts: receipts.to_vec(),
     };

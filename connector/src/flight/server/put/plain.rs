@@ -98,8 +98,11 @@ pub(super) async fn begin(
         key,
         mode: Mode::Append,
         peer: stated.peer.clone(),
+        principal: components.acting(),
     };
     let transaction = components.transactions.begin(begin).await?;
+    // A key that somebody else has used finds their transaction.
+    components.owned(transaction.txn).await?;
     let end = match transaction.state {
         State::Committed { .. } => End::Replay {
             transaction,
