@@ -13,8 +13,10 @@
 mod decide;
 mod garbage;
 mod intent;
+mod kinds;
 mod parts;
 mod proposer;
+mod range;
 mod refusal;
 mod slot;
 mod snapshot;
@@ -26,6 +28,7 @@ mod tests;
 
 pub use garbage::{JobFacts, Owner, Staged, Verdict, spent, verdict};
 pub use intent::{Appended, Attempt, Decision, Intent};
+pub use kinds::{KindRun, Kinds, SlotKind};
 pub use parts::{Assembly, Part, assemble};
 pub use proposer::{Proposer, Step};
 pub use refusal::Refusal;
