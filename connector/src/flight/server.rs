@@ -5,14 +5,19 @@
 //! [`flinkspark_model::Error`] through `flinkspark_proto::error::to_status`.
 
 mod action;
+mod endpoints;
+mod follow;
 mod get;
 mod incoming;
+mod live;
 mod put;
 mod query;
+mod range;
 mod read;
+mod sending;
 
 use super::limits;
-use super::ticket::{self, Key};
+use super::ticket::{self, Key, Purpose};
 use crate::evolution;
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
 use arrow_flight::{
@@ -231,9 +236,10 @@ impl FlightService for Service {
 
     async fn do_get(&self, request: Request<Ticket>) -> Answer<Self::DoGetStream> {
         let ticket = request.into_inner().ticket;
-        answer(match ticket::is_query(&ticket) {
-            true => query::get(&self.components, &ticket).await,
-            false => get::get(&self.components, &ticket).await,
+        answer(match ticket::purpose(&ticket) {
+            Purpose::Rows => get::get(&self.components, &ticket).await,
+            Purpose::Query => query::get(&self.components, &ticket).await,
+            Purpose::Follow => follow::get(&self.components, &ticket).await,
         })
     }
 

@@ -2,13 +2,16 @@
 
 mod extremes;
 pub(crate) mod fake;
+mod follow;
 mod hostile;
+mod live;
 mod memory;
 mod property;
 mod put;
 mod query;
 mod read;
 mod schema;
+mod splits;
 
 use super::body::{BeginRequest, PutCommand, ReadCommand};
 use super::encode::{self, Encoder};

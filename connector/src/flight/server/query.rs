@@ -4,8 +4,8 @@
 //! stream that ends without an error carried every row of the question, or as many as it wanted; a reader that leaves,
 //! or takes nothing for long, ends the computation.
 
-use super::get::{Held, Message};
 use super::read::expiry;
+use super::sending::{Held, Message};
 use super::{Answers, Components};
 use crate::flight::body::{self, BatchMetadata, QueryMetadata};
 use crate::flight::encode::{self, Encoder};
@@ -133,6 +133,7 @@ impl Sender {
         body::write(&BatchMetadata {
             row: self.sent,
             rows,
+            position: None,
             rows_late,
         })
     }
