@@ -175,6 +175,7 @@ impl Server {
             clock,
             key,
             memory: flight_memory,
+            closing: closed.clone(),
         };
         let location = format!("grpc://{grpc}");
         let ready = Arc::new(AtomicBool::new(false));

@@ -14,6 +14,7 @@ mod put;
 mod query;
 mod range;
 mod read;
+mod selection;
 mod sending;
 
 use super::limits;
@@ -34,6 +35,7 @@ use incoming::Aside;
 pub use incoming::{Admitted, admitted};
 use read::Asked;
 use std::sync::Arc;
+use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
 type Answer<T> = std::result::Result<Response<T>, Status>;
@@ -56,6 +58,8 @@ pub struct Components {
     pub key: Key,
     /// Admits what is put and sent.
     pub memory: Memory,
+    /// True once the server comes to rest: whoever follows or waits is sent away then.
+    pub closing: watch::Receiver<bool>,
 }
 
 /// The parts of the memory budget that rows on their way through the service take.
@@ -72,6 +76,15 @@ pub struct Memory {
 }
 
 impl Components {
+    /// Waits until the server comes to rest.
+    async fn rests(&self) {
+        let mut closing = self.closing.clone();
+        if closing.wait_for(|closing| *closing).await.is_err() {
+            // Nobody is left to say so.
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// The dataset at the schema that its log has in force.
     async fn lookup(&self, reference: &str) -> Result<Arc<Dataset>> {
         let dataset = self

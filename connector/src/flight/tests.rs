@@ -26,6 +26,7 @@ use flinkspark_model::port::Mode;
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tonic::transport::Server;
 
 /// A bridge in memory with its Flight service on a port of its own; both end with the runtime.
@@ -35,6 +36,8 @@ pub(crate) struct Bridge {
     pub(crate) client: Client,
     pub(crate) components: Components,
     pub(crate) counting: Arc<query::Counting>,
+    /// Tells the service that the server comes to rest.
+    pub(crate) closing: watch::Sender<bool>,
 }
 
 pub(crate) async fn bridge() -> Bridge {
@@ -53,6 +56,7 @@ pub(crate) async fn bridge_within(budget: &Budget) -> Bridge {
         reads: share("reads"),
     };
     let counting = Arc::default();
+    let (closing, closed) = watch::channel(false);
     let components = Components {
         memory,
         queries: Arc::new(query::Numbers(Arc::clone(&counting))),
@@ -61,6 +65,7 @@ pub(crate) async fn bridge_within(budget: &Budget) -> Bridge {
         transactions: Arc::new(fake.transactions.clone()),
         clock: fake.clock.clone(),
         key: Key::new([9; 32]),
+        closing: closed,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -74,6 +79,7 @@ pub(crate) async fn bridge_within(budget: &Budget) -> Bridge {
         client,
         components,
         counting,
+        closing,
     }
 }
 

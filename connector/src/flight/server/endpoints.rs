@@ -4,7 +4,7 @@
 //! order, and take no more bytes than a client takes.
 
 use super::Components;
-use super::read::{Selection, expiry};
+use super::selection::Selection;
 use crate::flight::body::{self, EndpointMetadata, Place, SplitBy, Splits};
 use crate::flight::limits;
 use crate::flight::ticket::{FollowTicket, Shape, Signed, Ticket};
@@ -200,3 +200,11 @@ impl<'a> Mint<'a> {
 
 /// As long as a segment's name is at most, in bytes.
 const SEGMENT_NAME_BYTES: usize = 128;
+
+/// Until when a ticket can be redeemed.
+pub(super) fn expiry(at_ms: u64) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: i64::try_from(at_ms / 1000).unwrap_or(i64::MAX),
+        nanos: i32::try_from(at_ms % 1000 * 1_000_000).unwrap_or(0),
+    }
+}

@@ -11,9 +11,9 @@ use crate::flight::body::{self, BorderMetadata, IdleMetadata, Place};
 use crate::flight::limits;
 use crate::flight::ticket::{FollowTicket, Signed};
 use arrow_flight::FlightData;
-use flinkspark_model::Result;
 use flinkspark_model::log::{LiveEpoch, SlotKind, View};
 use flinkspark_model::position::{Position, SlotNo};
+use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;
 
 /// Slots that are looked up in the log at once.
@@ -27,6 +27,7 @@ pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answer
     let mut follower = Follower {
         // Slots begin at 1.
         position: ticket.from.max(Position::at_slot(1)),
+        components: components.clone(),
         sender,
         ticket,
     };
@@ -41,6 +42,7 @@ pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answer
 }
 
 struct Follower {
+    components: Components,
     sender: Sender,
     ticket: FollowTicket,
     /// Where the reader stands.
@@ -68,6 +70,7 @@ impl Follower {
             let view = tokio::select! {
                 view = log.beyond(self.position.slot.saturating_sub(1)) => view?,
                 () = tokio::time::sleep(limits::FOLLOW_IDLE) => log.refresh().await?,
+                () = self.components.rests() => return Err(self.sent_away()),
                 () = self.sender.closed() => return Ok(()),
             };
             self.check(&view)?;
@@ -172,6 +175,16 @@ impl Follower {
         self.position = Position::at_slot(step.slot.saturating_add(1));
         (border.position, border.begins) = (Place(self.position), false);
         Ok(self.sender.say(body::write(&border)?).await)
+    }
+
+    fn sent_away(&self) -> Error {
+        let message = "the server is stopping";
+        Error::new(Kind::Unavailable, "FS0451", message)
+            .with_detail(format!(
+                "the follower of partition {} stands at position {} (dataset {})",
+                self.ticket.partition, self.position, self.sender.dataset.name
+            ))
+            .with_hint("follow again from that position once the server is back")
     }
 
     fn idle(&self, view: &View) -> IdleMetadata {

@@ -30,7 +30,7 @@ pub(super) async fn head(components: &Components, json: &[u8]) -> Result<Bytes> 
     let request: HeadRequest = body::parse("body of head", json)?;
     let dataset = components.lookup(&request.dataset).await?;
     let log = components.open(&dataset).await?;
-    let view = wait(&*log, request.after, request.wait_ms).await?;
+    let view = wait(components, &*log, request.after, request.wait_ms).await?;
     body::write(&HeadAnswer {
         head: view.head(),
         data_head: view.kinds().data_head(),
@@ -44,7 +44,7 @@ pub(super) async fn epochs(components: &Components, json: &[u8]) -> Result<Bytes
     let request: EpochsRequest = body::parse("body of epochs", json)?;
     let dataset = components.lookup(&request.dataset).await?;
     let log = components.open(&dataset).await?;
-    let view = wait(&*log, request.after, request.wait_ms).await?;
+    let view = wait(components, &*log, request.after, request.wait_ms).await?;
     let limit = request.limit.unwrap_or(limits::EPOCHS_DEFAULT);
     let limit = limit.clamp(1, limits::EPOCHS_MAX);
     let (head, data_head) = (view.head(), view.kinds().data_head());
@@ -98,8 +98,13 @@ pub(super) async fn ticket(components: &Components, json: &[u8]) -> Result<Bytes
     })
 }
 
-/// The view once its head is beyond a slot, or when the time is over.
-async fn wait(log: &dyn port::Dataset, after: SlotNo, wait_ms: u64) -> Result<Arc<View>> {
+/// The view once its head is beyond a slot, or when the time is over or the server stops.
+async fn wait(
+    components: &Components,
+    log: &dyn port::Dataset,
+    after: SlotNo,
+    wait_ms: u64,
+) -> Result<Arc<View>> {
     let view = log.refresh().await?;
     if view.head() > after || wait_ms == 0 {
         return Ok(view);
@@ -107,10 +112,11 @@ async fn wait(log: &dyn port::Dataset, after: SlotNo, wait_ms: u64) -> Result<Ar
     drop(view);
     let _place = WAITERS.try_acquire().map_err(|_| crowded())?;
     let time = Duration::from_millis(wait_ms.min(limits::WAIT_MS_MAX));
-    match tokio::time::timeout(time, log.beyond(after)).await {
-        Ok(view) => view,
+    tokio::select! {
+        view = log.beyond(after) => view,
         // Another process may have written meanwhile.
-        Err(_) => log.refresh().await,
+        () = tokio::time::sleep(time) => log.refresh().await,
+        () = components.rests() => log.refresh().await,
     }
 }
 

@@ -4,7 +4,7 @@
 //! stream that ends without an error carried every row of the question, or as many as it wanted; a reader that leaves,
 //! or takes nothing for long, ends the computation.
 
-use super::read::expiry;
+use super::endpoints::expiry;
 use super::sending::{Held, Message};
 use super::{Answers, Components};
 use crate::flight::body::{self, BatchMetadata, QueryMetadata};
@@ -54,7 +54,7 @@ pub(super) async fn info(
         .with_expiration_time(expiry(expires_at_ms));
     Ok(FlightInfo::new()
         .try_with_schema(&schema)
-        .map_err(super::read::not_written)?
+        .map_err(super::selection::not_written)?
         .with_descriptor(descriptor)
         .with_total_records(-1)
         .with_total_bytes(-1)

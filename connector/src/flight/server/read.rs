@@ -5,6 +5,7 @@
 
 use super::endpoints::{self, Mint};
 use super::range::{self, Range};
+use super::selection::{Selection, not_written, select};
 use super::{Answers, Components};
 use crate::flight::body::{self, InfoMetadata, ReadCommand, Slots};
 use crate::flight::{limits, wire};
@@ -13,61 +14,18 @@ use arrow_flight::{
     Criteria, FlightDescriptor, FlightEndpoint, FlightInfo, IpcMessage, SchemaAsIpc, SchemaResult,
 };
 use arrow_ipc::writer::IpcWriteOptions;
-use arrow_schema::{ArrowError, Schema, SchemaRef};
+use arrow_schema::{Schema, SchemaRef};
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::log::{LiveEpoch, SegmentRef, View};
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::Query;
 use flinkspark_model::split::{self, By, Split, Start};
-use flinkspark_model::{Error, Kind, Result, profile};
+use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// A read that was asked for, checked against the catalogue's schema.
-pub(super) struct Selection {
-    pub(super) dataset: Arc<Dataset>,
-    pub(super) command: ReadCommand,
-    pub(super) columns: Option<Vec<usize>>,
-    pub(super) schema: SchemaRef,
-}
-
-/// The columns and casts of a read: indexes of the dataset's columns, and the schema that is sent.
-pub(super) fn result_schema(
-    schema: &SchemaRef,
-    columns: Option<&[usize]>,
-    profile: profile::Profile,
-    lossy: profile::Lossy,
-) -> Result<SchemaRef> {
-    let projected = match columns {
-        None => Schema::clone(schema),
-        Some(columns) => schema.project(columns).map_err(not_written)?,
-    };
-    wire::plain(&profile::check(&projected, profile, lossy)?.schema)
-}
-
-async fn select(components: &Components, command: ReadCommand) -> Result<Selection> {
-    let dataset = components.lookup(&command.dataset).await?;
-    let columns = command
-        .columns
-        .as_ref()
-        .map(|names| indexes(&dataset, names))
-        .transpose()?;
-    let schema = result_schema(
-        &dataset.schema,
-        columns.as_deref(),
-        command.profile,
-        command.lossy,
-    )?;
-    Ok(Selection {
-        dataset,
-        command,
-        columns,
-        schema,
-    })
-}
 
 /// What a descriptor asks for.
 pub(super) enum Asked {
@@ -98,33 +56,6 @@ pub(super) fn asked(descriptor: &FlightDescriptor) -> Result<Asked> {
                 .with_hint("use FlightDescriptor.for_path(\"web.clicks\")"),
         ),
     }
-}
-
-fn indexes(dataset: &Dataset, names: &[String]) -> Result<Vec<usize>> {
-    let refuse = |why: String| {
-        Error::new(
-            Kind::Invalid,
-            "FS0416",
-            "the columns that were asked for cannot be read",
-        )
-        .with_detail(format!("{why} (dataset {})", dataset.name))
-        .with_hint(format!(
-            "`flinkspark dataset show {}` prints the columns",
-            dataset.name
-        ))
-    };
-    let mut seen = BTreeSet::new();
-    let index = |name: &String| match dataset.schema.index_of(name) {
-        Err(_) => Err(refuse(format!(
-            "there is no column \"{}\"",
-            name.escape_debug()
-        ))),
-        Ok(index) if !seen.insert(index) => {
-            Err(refuse(format!("column \"{name}\" is named twice")))
-        }
-        Ok(index) => Ok(index),
-    };
-    names.iter().map(index).collect()
 }
 
 /// `GetSchema` of rows.
@@ -295,14 +226,6 @@ fn total(metadata: &mut InfoMetadata, epochs: &[Arc<LiveEpoch>], splits: &[Split
     };
 }
 
-/// Until when a ticket can be redeemed.
-pub(super) fn expiry(at_ms: u64) -> prost_types::Timestamp {
-    prost_types::Timestamp {
-        seconds: i64::try_from(at_ms / 1000).unwrap_or(i64::MAX),
-        nanos: i32::try_from(at_ms % 1000 * 1_000_000).unwrap_or(0),
-    }
-}
-
 /// `ListFlights`: every dataset whose name begins with the criteria's text, page by page as the
 /// client reads; totals, but no endpoints.
 pub(super) fn list(
@@ -358,8 +281,4 @@ async fn listed(components: Arc<Components>, dataset: Arc<Dataset>) -> Result<Fl
         FlightDescriptor::new_path(vec![dataset.name.to_string()]),
         &metadata,
     )
-}
-
-pub(super) fn not_written(cause: ArrowError) -> Error {
-    Error::new(Kind::Internal, "FS0499", "a schema could not be written").with_source(cause)
 }

@@ -6,7 +6,7 @@
 //! where a reader that was cut off after it goes on.
 
 use super::incoming::admit;
-use super::{Answers, Components, read};
+use super::{Answers, Components, selection};
 use crate::fit;
 use crate::flight::body::{self, BatchMetadata, Place};
 use crate::flight::encode::{self, Encoder};
@@ -170,7 +170,8 @@ impl Sender {
         let log = components.open(&dataset).await?;
         let view = log.refresh().await?;
         let columns = shape.columns.as_deref();
-        let schema = read::result_schema(&dataset.schema, columns, shape.profile, shape.lossy)?;
+        let schema =
+            selection::result_schema(&dataset.schema, columns, shape.profile, shape.lossy)?;
         let (columns, order) = sorted(columns);
         components.unchanged(&dataset, &*log).await?;
         let held = Held::admit(&components.memory.gets).await?;

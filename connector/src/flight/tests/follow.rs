@@ -2,7 +2,7 @@
 
 use super::splits::{numbers, overwrite};
 use super::*;
-use crate::flight::body::{Changes, From, Point};
+use crate::flight::body::{Changes, From, HeadRequest, Point};
 use crate::flight::client::Followed;
 use flinkspark_model::Kind;
 use flinkspark_model::log::SlotKind;
@@ -202,4 +202,41 @@ async fn hundreds_of_followers_get_every_row_within_a_small_budget() {
         let seen = until_rows(&mut stream, 500).await;
         assert_eq!(seen.numbers, (0..500).collect::<Vec<i64>>());
     }
+}
+
+#[tokio::test]
+async fn whoever_follows_or_waits_is_sent_away_when_the_server_stops() {
+    let bridge = bridge().await;
+    bridge.fake.dataset_named("a", schema()).await;
+    bridge.commit("a", &[rows(0, 3)]).await;
+    let mut stream = follow(&bridge, &following("a", 0, None)).await.unwrap();
+    until_rows(&mut stream, 3).await;
+    let request = HeadRequest {
+        dataset: "a".into(),
+        after: 1 << 40,
+        wait_ms: 60_000,
+    };
+    let client = bridge.client.clone();
+    let waiter = tokio::spawn(async move { client.head(&request).await });
+    let ended = tokio::spawn(async move {
+        let mut position = None;
+        loop {
+            match stream.try_next().await {
+                Ok(said) => position = said.unwrap().position(),
+                Err(error) => return (error, position),
+            }
+        }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert!(!ended.is_finished() && !waiter.is_finished());
+    bridge.closing.send_replace(true);
+    let (error, position) = ended.await.unwrap();
+    assert_eq!((error.kind(), error.code()), (Kind::Unavailable, "FS0451"));
+    assert!(
+        error
+            .detail()
+            .unwrap()
+            .contains(&position.unwrap().to_string())
+    );
+    assert!(waiter.await.unwrap().unwrap().head < 1 << 40);
 }
