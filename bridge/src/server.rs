@@ -195,6 +195,7 @@ impl Server {
             memory: flight_memory,
             caller: Caller::unknown(),
             location: entry.advertised(),
+            closing: closed.clone(),
         };
         let location = entry.location(grpc);
         let ready = Arc::new(AtomicBool::new(false));

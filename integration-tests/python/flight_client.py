@@ -74,7 +74,7 @@ def run(url, dataset, rows):
     assert dataset in names, names
     say(f"list_flights has {len(names)} datasets, {dataset} among them")
     actions = [action.type for action in client.list_actions()]
-    assert actions == ["begin", "commit", "abort", "status", "transactions", "renew"], actions
+    assert actions == ["begin", "commit", "abort", "status", "transactions", "renew", "ticket", "head", "epochs"], actions
     assert client.get_schema(flight.FlightDescriptor.for_path(dataset)).schema.equals(SCHEMA)
 
     before = total()
@@ -93,7 +93,8 @@ def run(url, dataset, rows):
     say("the same transaction again changes nothing")
 
     slots = {"first": committed["slot"], "last": committed["slot"]}
-    command = flight.FlightDescriptor.for_command(json.dumps({"dataset": dataset, "slots": slots}))
+    command = {"dataset": dataset, "slots": slots, "splits": {"by": "partition"}}
+    command = flight.FlightDescriptor.for_command(json.dumps(command))
     info = client.get_flight_info(command)
     metadata = json.loads(info.app_metadata)
     assert len(info.endpoints) == PARTITIONS and info.total_records == PARTITIONS * share
@@ -107,6 +108,37 @@ def run(url, dataset, rows):
     only = read(url, dataset, slots=slots, columns=["text"])
     assert only.column_names == ["text"] and only.num_rows == table.num_rows
     say("one column alone")
+    counting = flight.FlightDescriptor.for_command(json.dumps({"dataset": dataset, "slots": slots, "columns": []}))
+    counts = [client.do_get(each.ticket).read_all().num_rows for each in client.get_flight_info(counting).endpoints]
+    assert sum(counts) == table.num_rows, counts
+    say("no column at all, and the rows counted")
+
+    def ticket_of(**command):
+        answer = act(client, "ticket", {"dataset": dataset, "partition": 0, **command})
+        return flight.Ticket(docs["base64"].b64decode(answer["ticket"]))
+
+    broken = client.do_get(info.endpoints[0].ticket)
+    chunk = broken.read_chunk()
+    broken.cancel()
+    kept = json.loads(chunk.app_metadata.to_pybytes())["position"]
+    rest = client.do_get(ticket_of(**{"from": kept, "through": committed["slot"]})).read_all()
+    assert chunk.data.num_rows + rest.num_rows == share and rest["n"][0].as_py() == chunk.data.num_rows
+    say(f"a stream that broke went on from position {kept}")
+    where = act(client, "head", {"dataset": dataset, "wait_ms": 10})
+    assert where["head"] == where["data_head"] == committed["slot"], where
+    listed = act(client, "epochs", {"dataset": dataset, "after": committed["slot"] - 1})["epochs"]
+    assert [(each["slot"], each["kind"], each["rows"]) for each in listed] == [
+        (committed["slot"], "epoch", PARTITIONS * share)
+    ], listed
+    following = client.do_get(ticket_of(**{"from": committed["slot"], "follow": True}))
+    followed = 0
+    while followed < share:
+        chunk = following.read_chunk()
+        followed += chunk.data.num_rows if chunk.data is not None else 0
+    border = json.loads(following.read_chunk().app_metadata.to_pybytes())
+    following.cancel()
+    assert followed == share and border["slot"] == committed["slot"], border
+    say(f"a follower stands at position {border['position']}")
     asked = query(url, f"SELECT n, `text` FROM {dataset} WHERE n < 1000").read_all()
     assert asked.sort_by("n").select(["n", "text"]).column("n").to_pylist() == list(range(1000)), asked
     assert query(url, f"SELECT n FROM {dataset}", limit=7).read_all().num_rows == 7
@@ -173,6 +205,9 @@ def run(url, dataset, rows):
     assert replaced["digest"] == committed["digest"] and total() == PARTITIONS * share, replaced
     assert client.do_get(flight.Ticket(renewed)).read_all().num_rows == share
     say("a ticket from before reads on what it was given for")
+    after = {"from": committed["slot"] + 1}
+    say("an overwrite refused: " + refused("FS0449", lambda: read(url, dataset, **after)))
+    assert read(url, dataset, changes="allow", **after).num_rows == total()
     say(f"replace leaves exactly {total():,} rows")
 
 

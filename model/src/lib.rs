@@ -21,5 +21,6 @@ pub mod position;
 pub mod profile;
 pub mod recovery;
 pub mod schema;
+pub mod split;
 
 pub use error::{Error, Kind, Result};

@@ -14,7 +14,7 @@ use futures::TryStreamExt;
 pub(super) use printer::Printer;
 use serde_json::Value;
 
-/// Prints the first rows in log order.
+/// Prints the first rows, those of one partition after the other.
 pub(super) async fn head(
     client: &Client,
     output: Format,
@@ -24,7 +24,7 @@ pub(super) async fn head(
     render::text(&text(output, &first(client, reference, rows).await?)?)
 }
 
-/// The first rows in log order.
+/// The first rows, those of one partition after the other.
 pub(crate) async fn first(
     client: &Client,
     reference: &str,
@@ -34,6 +34,7 @@ pub(crate) async fn first(
         .flight
         .info(&ReadCommand {
             dataset: reference.into(),
+            limit: Some(rows as u64),
             ..ReadCommand::default()
         })
         .await?;

@@ -5,7 +5,7 @@
 use super::args::Format;
 use super::render;
 use crate::client::Client;
-use flinkspark_connector::flight::body::ReadCommand;
+use flinkspark_connector::flight::body::{ReadCommand, SplitBy, Splits};
 use flinkspark_connector::flight::client::{Endpoint, Info};
 use flinkspark_model::digest::{Digest, Digester};
 use flinkspark_model::{Error, Kind, Result};
@@ -21,6 +21,10 @@ const NAMED_MAX: usize = 10;
 pub(super) async fn run(client: &Client, output: Format, reference: &str) -> Result<()> {
     let command = ReadCommand {
         dataset: reference.into(),
+        splits: Some(Splits {
+            by: SplitBy::Segment,
+            ..Splits::default()
+        }),
         ..ReadCommand::default()
     };
     let info = client.flight.info(&command).await?;
@@ -28,17 +32,19 @@ pub(super) async fn run(client: &Client, output: Format, reference: &str) -> Res
     for endpoint in &info.endpoints {
         let committed = &endpoint.metadata;
         let why = match digest(client, &info, endpoint).await {
-            Ok(found) if found == committed.digest => continue,
-            Ok(found) => format!("holds {found}, committed {}", committed.digest),
+            Ok(found) if Some(found) == committed.digest => continue,
+            Ok(found) => {
+                let committed = committed.digest.unwrap_or_default();
+                format!("holds {found}, committed {committed}")
+            }
             Err(error) if error.kind() == Kind::Data => {
                 format!("{}: {}", error.code(), error.message())
             }
             Err(error) => return Err(error),
         };
-        damaged.push(format!(
-            "segment {} of slot {} {why}",
-            committed.name, committed.slot
-        ));
+        let name = committed.name.as_ref().map_or("", |name| name.as_str());
+        let slot = committed.from.0.slot;
+        damaged.push(format!("segment {name} of slot {slot} {why}"));
     }
     if damaged.is_empty() {
         let verified = json!({

@@ -281,7 +281,7 @@ async fn digest(client: &Client, name: &str) -> Result<Digest> {
         }
     }
     let digest = digester.finish();
-    if digest == info.metadata.digest {
+    if Some(digest) == info.metadata.digest {
         return Ok(digest);
     }
     Err(Error::new(

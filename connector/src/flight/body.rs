@@ -4,8 +4,15 @@
 //! them with nothing of ours installed. Invariant: a field that is not known is refused, so that a
 //! misspelt option never means its default.
 
+mod live;
+mod place;
 mod writers;
 
+pub use live::{
+    BorderMetadata, EpochSummary, EpochsAnswer, EpochsRequest, HeadAnswer, HeadRequest,
+    IdleMetadata, TicketAnswer,
+};
+pub use place::{From, Place, Point};
 pub(super) use writers::names_writer;
 pub use writers::{
     OpenWriterRequest, PartRequest, ReleaseRequest, WriterCommitRequest, WriterPutCommand,
@@ -14,7 +21,7 @@ pub use writers::{
 
 use super::limits;
 use flinkspark_model::digest::Digest;
-use flinkspark_model::log::{Receipt, SegmentName};
+use flinkspark_model::log::{KindRun, Receipt, SegmentName};
 use flinkspark_model::port::{Mode, OpenTransaction, Pinned, Query, Transaction};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::profile::{Lossy, Profile};
@@ -30,6 +37,42 @@ pub struct Slots {
     pub first: SlotNo,
     /// The last slot.
     pub last: SlotNo,
+}
+
+/// How the rows of a read are spread over endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Splits {
+    /// What an endpoint is.
+    #[serde(default)]
+    pub by: SplitBy,
+    /// The bytes that an endpoint has about, in the store; only by bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_bytes: Option<u64>,
+    /// The most endpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<usize>,
+}
+
+/// What an endpoint is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitBy {
+    /// A range of one partition by bytes, whatever the segments.
+    #[default]
+    Bytes,
+    /// A whole partition.
+    Partition,
+    /// A segment; several of one partition where there would be too many endpoints.
+    Segment,
+}
+
+/// What a reader that goes on from a position does about rows that were overwritten behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Changes {
+    /// It knows of them: it reads what there is from its position on.
+    Allow,
 }
 
 /// `GetFlightInfo` and `GetSchema` with a command instead of a path: which rows, and how.
@@ -50,6 +93,33 @@ pub struct ReadCommand {
     /// What happens to values that it cannot hold whole.
     #[serde(default)]
     pub lossy: Lossy,
+    /// Only this partition; none for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u32>,
+    /// Where to begin; none for the first row that is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<From>,
+    /// The last slot to read, as the dataset stood at it; none for the head of the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<SlotNo>,
+    /// The same in other words: the dataset as it stood at this slot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_slot: Option<SlotNo>,
+    /// The same by the checkpoint whose last slot it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_checkpoint: Option<String>,
+    /// The most rows; none for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// How the rows are spread over endpoints; none for the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub splits: Option<Splits>,
+    /// Whether rows that were read before may have been overwritten; none for not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
+    /// Whether the read goes on with what is committed later, without an end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub follow: bool,
 }
 
 /// The app metadata of a question's `FlightInfo`.
@@ -127,40 +197,44 @@ pub struct InfoMetadata {
     pub rows: u64,
     /// Their size in the store.
     pub bytes: u64,
-    /// Of those rows, whole, before columns were chosen or types cast.
-    pub digest: Digest,
+    /// Of those rows, whole, before columns were chosen or types cast; none where a segment is cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
     /// The greatest watermark among those slots, in milliseconds since the epoch.
     pub watermark_ms: Option<i64>,
+    /// The last slot that changed rows or the watermark; 0 for none.
+    #[serde(default)]
+    pub data_head: SlotNo,
+    /// What the slots of the range did, the newest [`limits::KIND_RUNS_MAX`] runs of one kind.
+    #[serde(default)]
+    pub kinds: Vec<KindRun>,
 }
 
-/// The app metadata of an endpoint: one segment, or several that follow one another in log order.
+/// The app metadata of an endpoint: a range of one partition's rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointMetadata {
-    /// The slot.
-    pub slot: SlotNo,
-    /// The segment's index in the slot.
-    pub segment: u32,
-    /// Its name.
-    pub name: SegmentName,
-    /// The partition whose rows it holds.
+    /// The partition.
     pub partition: u32,
-    /// How many segments it has; slot, segment, name and partition are the first one's.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub segments: u64,
-    /// Rows of all of them.
+    /// The position of its first row.
+    pub from: Place,
+    /// The position after its last row; none where it follows the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Place>,
+    /// The last slot of the read, as of which it sees the log; none where it follows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<SlotNo>,
+    /// Its rows, before any filter; 0 where it follows the log.
     pub rows: u64,
-    /// Its size in the store.
+    /// Their size in the store, in proportion where a segment is cut, in bytes.
     pub bytes: u64,
-    /// Of its rows.
-    pub digest: Digest,
-}
-
-fn one() -> u64 {
-    1
-}
-
-fn is_one(segments: &u64) -> bool {
-    *segments == 1
+    /// The segments that hold them.
+    pub segments: u64,
+    /// The first of these; none where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<SegmentName>,
+    /// Of its rows; none where a segment is cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 /// The app metadata of each batch of a `DoGet`.
@@ -170,6 +244,9 @@ pub struct BatchMetadata {
     pub row: u64,
     /// Stored rows that this batch consumed.
     pub rows: u64,
+    /// Where a reader that stops after this batch goes on; none in the answer to a question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Place>,
     /// Rows of a question's input that came too late: in a last message without rows, where there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows_late: Option<u64>,
@@ -296,4 +373,6 @@ pub(crate) fn decode_all(json: &[u8]) -> usize {
         + is::<WriterCommitRequest>(json)
         + is::<PartRequest>(json)
         + is::<WriterRequest>(json)
+        + is::<HeadRequest>(json)
+        + is::<EpochsRequest>(json)
 }

@@ -19,11 +19,13 @@
 //! ```
 
 mod connection;
+mod follow;
 mod get;
 mod put;
 mod query;
 
 pub use connection::{Bearer, Connection, Target, connect};
+pub use follow::Followed;
 pub use query::{Asked, Item};
 
 use super::body::{
@@ -61,16 +63,16 @@ pub struct Info {
     pub schema: SchemaRef,
     /// Which rows they are.
     pub metadata: InfoMetadata,
-    /// One for each segment, in log order.
+    /// Its splits, partition by partition, those of a partition in its order.
     pub endpoints: Vec<Endpoint>,
 }
 
-/// One segment of an [`Info`].
+/// One split of an [`Info`].
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     /// The signed ticket.
     pub ticket: Bytes,
-    /// Which segment it is.
+    /// Which rows it is of.
     pub metadata: EndpointMetadata,
 }
 

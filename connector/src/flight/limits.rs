@@ -46,11 +46,21 @@ pub const GET_BYTES_TARGET_CROWDED: usize = 32 << 10;
 /// The size that a message of a put by the Rust client stays below unless a single row is larger, in bytes.
 pub const PUT_BYTES_TARGET: usize = 4 << 20;
 
-/// The most endpoints in one `FlightInfo`; of more segments each endpoint has several.
+/// The most endpoints in one `FlightInfo`; of more rows each endpoint has more.
 pub const ENDPOINTS_MAX: usize = 16 << 10;
 
-/// The most bytes that the endpoints of one `FlightInfo` take, as long as each has one segment.
+/// The most endpoints where nobody says how many are wanted, unless there are more partitions.
+pub const ENDPOINTS_DEFAULT: usize = 1024;
+
+/// The most bytes that the endpoints of one `FlightInfo` take.
 pub const ENDPOINTS_BYTES_MAX: usize = 24 << 20;
+
+/// The bytes that an endpoint has about where nobody says how many, in the store: a block of a segment has as
+/// many at most, so that few readers decode one twice.
+pub const SPLIT_BYTES_DEFAULT: u64 = crate::store::STORED_BATCH_BYTES_MAX;
+
+/// The most runs of slots of one kind that a `FlightInfo` lists.
+pub const KIND_RUNS_MAX: usize = 1024;
 
 /// The most columns that a ticket names.
 pub const COLUMNS_MAX: usize = 128 << 10;
@@ -88,6 +98,21 @@ pub const GET_MESSAGES_QUEUED: usize = 1;
 
 /// Messages that wait between a client's producer and the network.
 pub const PUT_MESSAGES_QUEUED: usize = 2;
+
+/// How long a follower hears nothing before it is told that nothing happened.
+pub const FOLLOW_IDLE: Duration = Duration::from_secs(10);
+
+/// Callers of `head` and `epochs` that wait at once.
+pub const WAITERS_MAX: usize = 4096;
+
+/// The longest wait of `head` and `epochs`, in milliseconds; a longer one is taken as this.
+pub const WAIT_MS_MAX: u64 = 60_000;
+
+/// Slots that `epochs` lists where nobody says how many.
+pub const EPOCHS_DEFAULT: u64 = 100;
+
+/// The most slots that `epochs` lists at once.
+pub const EPOCHS_MAX: u64 = 1000;
 
 /// Concurrent HTTP/2 streams of one connection.
 pub const CONCURRENT_STREAMS_MAX: u32 = 256;

@@ -5,16 +5,22 @@
 //! [`flinkspark_model::Error`] through `flinkspark_proto::error::to_status`.
 
 mod action;
+mod endpoints;
+mod follow;
 mod get;
 mod handshake;
 mod incoming;
+mod live;
 mod put;
 mod query;
+mod range;
 mod read;
+mod selection;
+mod sending;
 mod writers;
 
 use super::limits;
-use super::ticket::{self, Key};
+use super::ticket::{self, Key, Purpose};
 use crate::evolution;
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
 use arrow_flight::{
@@ -34,6 +40,7 @@ use incoming::Aside;
 pub use incoming::{Admitted, admitted};
 use read::Asked;
 use std::sync::Arc;
+use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
 type Answer<T> = std::result::Result<Response<T>, Status>;
@@ -62,6 +69,8 @@ pub struct Components {
     pub caller: Caller,
     /// Where endpoints say that they are; absent where a reader goes on where it asked.
     pub location: Option<String>,
+    /// True once the server comes to rest: whoever follows or waits is sent away then.
+    pub closing: watch::Receiver<bool>,
 }
 
 /// The parts of the memory budget that rows on their way through the service take.
@@ -86,6 +95,15 @@ impl Components {
                 ..Self::clone(self)
             }),
             _ => Arc::clone(self),
+        }
+    }
+
+    /// Waits until the server comes to rest.
+    async fn rests(&self) {
+        let mut closing = self.closing.clone();
+        if closing.wait_for(|closing| *closing).await.is_err() {
+            // Nobody is left to say so.
+            std::future::pending::<()>().await;
         }
     }
 
@@ -310,9 +328,10 @@ impl FlightService for Service {
     async fn do_get(&self, request: Request<Ticket>) -> Answer<Self::DoGetStream> {
         let components = self.components.on_behalf(&request);
         let ticket = request.into_inner().ticket;
-        answer(match ticket::is_query(&ticket) {
-            true => query::get(&components, &ticket).await,
-            false => get::get(&components, &ticket).await,
+        answer(match ticket::purpose(&ticket) {
+            Purpose::Rows => get::get(&components, &ticket).await,
+            Purpose::Query => query::get(&components, &ticket).await,
+            Purpose::Follow => follow::get(&components, &ticket).await,
         })
     }
 

@@ -2,13 +2,16 @@
 
 mod extremes;
 pub(crate) mod fake;
+mod follow;
 mod hostile;
+mod live;
 mod memory;
 mod property;
 mod put;
 mod query;
 mod read;
 mod schema;
+mod splits;
 mod writers;
 
 use super::body::{BeginRequest, PutCommand, ReadCommand};
@@ -25,6 +28,7 @@ use flinkspark_model::port::Mode;
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tonic::transport::Server;
 
 /// A bridge in memory with its Flight service on a port of its own; both end with the runtime.
@@ -34,6 +38,8 @@ pub(crate) struct Bridge {
     pub(crate) client: Client,
     pub(crate) components: Components,
     pub(crate) counting: Arc<query::Counting>,
+    /// Tells the service that the server comes to rest.
+    pub(crate) closing: watch::Sender<bool>,
 }
 
 pub(crate) async fn bridge() -> Bridge {
@@ -52,6 +58,7 @@ pub(crate) async fn bridge_within(budget: &Budget) -> Bridge {
         reads: share("reads"),
     };
     let counting = Arc::default();
+    let (closing, closed) = watch::channel(false);
     let components = Components {
         memory,
         queries: Arc::new(query::Numbers(Arc::clone(&counting))),
@@ -63,6 +70,7 @@ pub(crate) async fn bridge_within(budget: &Budget) -> Bridge {
         key: Key::new([9; 32]),
         caller: Caller::open(),
         location: None,
+        closing: closed,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -76,6 +84,7 @@ pub(crate) async fn bridge_within(budget: &Budget) -> Bridge {
         client,
         components,
         counting,
+        closing,
     }
 }
 

@@ -8,9 +8,8 @@
 use super::limits;
 use flinkspark_model::access::Principal;
 use flinkspark_model::dataset::DatasetId;
-use flinkspark_model::log::SegmentName;
 use flinkspark_model::port::{Pinned, Query};
-use flinkspark_model::position::SlotNo;
+use flinkspark_model::position::{Position, SlotNo};
 use flinkspark_model::profile::{Lossy, Profile};
 use flinkspark_model::{Error, Kind, Result};
 use hmac::{Hmac, Mac};
@@ -44,24 +43,16 @@ impl Key {
     }
 }
 
-/// A range of stored rows of one segment or of several, and how they are wanted.
+/// The first byte of the tickets that named segments; none is made any more, and none lives longer than
+/// [`limits::TICKET_LIFE_MS`].
+const FORMER_KIND: u8 = 1;
+
+/// How the rows of a ticket are wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Ticket {
-    pub(super) dataset: DatasetId,
+pub(super) struct Shape {
     /// Column indexes mean nothing at another version.
     pub(super) schema_version: u32,
-    pub(super) slot: SlotNo,
-    /// The segment's index in the slot.
-    pub(super) segment: u32,
-    /// Its name: a ticket never reads another segment that came into its place.
-    pub(super) name: SegmentName,
-    /// The slot and the index there of the segments that follow it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) more: Vec<(SlotNo, u32)>,
-    /// Stored rows before the first one that is wanted.
-    pub(super) first_row: u64,
-    pub(super) rows: u64,
     /// Column indexes of the dataset's schema; `None` for all. Written as ranges, read as a list too.
     #[serde(with = "ranges")]
     pub(super) columns: Option<Vec<usize>>,
@@ -70,6 +61,32 @@ pub(super) struct Ticket {
     /// Who may redeem it; nobody's while the bridge is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) principal: Option<Principal>,
+}
+
+/// A range of one partition's stored rows. Its size does not grow with the segments that hold them: they are looked
+/// up in the log, as it was when `through` was its head.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ticket {
+    pub(super) dataset: DatasetId,
+    pub(super) partition: u32,
+    pub(super) from: Position,
+    pub(super) through: SlotNo,
+    pub(super) rows: u64,
+    pub(super) shape: Shape,
+    pub(super) expires_at_ms: u64,
+}
+
+/// One partition from a position on, without an end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FollowTicket {
+    pub(super) dataset: DatasetId,
+    pub(super) partition: u32,
+    pub(super) from: Position,
+    /// Whether it goes on past an overwrite.
+    pub(super) past_overwrites: bool,
+    pub(super) shape: Shape,
     pub(super) expires_at_ms: u64,
 }
 
@@ -120,6 +137,7 @@ pub(super) trait Signed: Serialize + DeserializeOwned {
         }
         let rest = match bytes.split_first() {
             Some((kind, rest)) if *kind == Self::KIND => rest,
+            Some((&FORMER_KIND, _)) => return Err(former()),
             _ => {
                 return Err(foreign(
                     "it does not begin with a kind that this bridge makes".into(),
@@ -170,14 +188,14 @@ pub(super) trait Signed: Serialize + DeserializeOwned {
 }
 
 impl Signed for Ticket {
-    const KIND: u8 = 1;
+    const KIND: u8 = 3;
 
     fn expires_at_ms(&mut self) -> &mut u64 {
         &mut self.expires_at_ms
     }
 
     fn principal(&self) -> Option<&Principal> {
-        self.principal.as_ref()
+        self.shape.principal.as_ref()
     }
 }
 
@@ -193,9 +211,60 @@ impl Signed for QueryTicket {
     }
 }
 
-/// Whether the ticket, if it is one, is a question's.
-pub(super) fn is_query(bytes: &[u8]) -> bool {
-    bytes.first() == Some(&QueryTicket::KIND)
+impl Signed for FollowTicket {
+    const KIND: u8 = 4;
+
+    fn expires_at_ms(&mut self) -> &mut u64 {
+        &mut self.expires_at_ms
+    }
+
+    fn principal(&self) -> Option<&Principal> {
+        self.shape.principal.as_ref()
+    }
+}
+
+/// What a ticket, if it is one, is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A range of rows; anything that is no ticket too.
+    Rows,
+    /// The rows that a statement gives.
+    Query,
+    /// A partition without an end.
+    Follow,
+}
+
+/// What the ticket, if it is one, is for.
+pub(super) fn purpose(bytes: &[u8]) -> Purpose {
+    match bytes.first() {
+        Some(&QueryTicket::KIND) => Purpose::Query,
+        Some(&FollowTicket::KIND) => Purpose::Follow,
+        _ => Purpose::Rows,
+    }
+}
+
+/// The same ticket, whatever it is for, with another expiry.
+pub(super) fn renewed(
+    bytes: &[u8],
+    key: &Key,
+    expires_at_ms: u64,
+    mine: impl Fn(Option<&Principal>) -> Result<()>,
+) -> Result<Vec<u8>> {
+    match purpose(bytes) {
+        Purpose::Rows => Ticket::renewed(bytes, key, expires_at_ms, mine),
+        Purpose::Query => QueryTicket::renewed(bytes, key, expires_at_ms, mine),
+        Purpose::Follow => FollowTicket::renewed(bytes, key, expires_at_ms, mine),
+    }
+}
+
+fn former() -> Error {
+    Error::new(
+        Kind::Conflict,
+        "FS0446",
+        "the ticket was made by an earlier version of the bridge",
+    )
+    .with_detail("it names segments; tickets name positions now")
+    .with_hint("call get_flight_info again and use the tickets that it returns")
 }
 
 fn foreign(why: String) -> Error {
@@ -218,10 +287,10 @@ pub(crate) fn decode(payload: &[u8]) -> Result<()> {
         bytes.extend_from_slice(payload);
         T::open(&bytes, &key)
     }
-    match open::<Ticket>(payload) {
-        Ok(_) => Ok(()),
-        Err(_) => open::<QueryTicket>(payload).map(|_| ()),
+    if open::<Ticket>(payload).is_ok() || open::<FollowTicket>(payload).is_ok() {
+        return Ok(());
     }
+    open::<QueryTicket>(payload).map(|_| ())
 }
 
 /// Column indexes as text: ten thousand columns in their order are a few bytes.
@@ -291,23 +360,39 @@ mod tests {
     fn a_ticket_that_names_every_column_is_still_a_ticket() {
         let ticket = Ticket {
             dataset: DatasetId(Uuid::max()),
-            schema_version: u32::MAX,
-            slot: SlotNo::MAX,
-            segment: u32::MAX,
-            name: "0123456789abcdef0123456789abcdef-p999".into(),
-            more: Vec::new(),
-            first_row: u64::MAX,
+            partition: u32::MAX,
+            from: Position {
+                slot: SlotNo::MAX,
+                segment: u32::MAX,
+                row: u64::MAX,
+            },
+            through: SlotNo::MAX,
             rows: u64::MAX,
-            columns: Some((0..COLUMNS_MAX).collect()),
-            profile: Profile::Spark4,
-            lossy: Lossy::Truncate,
-            principal: Some(Principal::new(&"x".repeat(PRINCIPAL_BYTES_MAX)).unwrap()),
+            shape: Shape {
+                schema_version: u32::MAX,
+                columns: Some((0..COLUMNS_MAX).collect()),
+                profile: Profile::Spark4,
+                lossy: Lossy::Truncate,
+                principal: Some(Principal::new(&"x".repeat(PRINCIPAL_BYTES_MAX)).unwrap()),
+            },
             expires_at_ms: u64::MAX,
         };
         let key = Key::new([7; 32]);
         let bytes = ticket.sign(&key).unwrap();
         assert!(bytes.len() <= limits::TICKET_BYTES_MAX, "{}", bytes.len());
         assert_eq!(Ticket::open(&bytes, &key).unwrap(), ticket);
+    }
+
+    #[test]
+    fn a_ticket_that_names_segments_is_refused_by_name() {
+        let key = Key::new([7; 32]);
+        for bytes in [&[FORMER_KIND][..], &[FORMER_KIND; 100]] {
+            let error = Ticket::redeem(bytes, &key, 0).unwrap_err();
+            assert_eq!((error.kind(), error.code()), (Kind::Conflict, "FS0446"));
+            let renewed = renewed(bytes, &key, 1, |_| Ok(()));
+            assert_eq!(renewed.unwrap_err().code(), "FS0446");
+        }
+        assert_eq!(Ticket::redeem(&[9], &key, 0).unwrap_err().code(), "FS0404");
     }
 
     #[test]

@@ -131,6 +131,11 @@ impl Dataset for LogDataset {
         Ok(at)
     }
 
+    async fn beyond(&self, after: SlotNo) -> Result<Arc<View>> {
+        self.driver.reaches(after.saturating_add(1)).await;
+        Ok(self.driver.view())
+    }
+
     async fn stage(&self, spec: SegmentSpec) -> Result<Box<dyn SegmentWriter>> {
         let owner = spec.job.map_or(Owner::Anybody, |(log, generation)| {
             Owner::Job(log, generation)

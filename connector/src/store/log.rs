@@ -21,7 +21,7 @@ use flinkspark_model::{Error, Kind, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 /// How often a create in doubt is repeated before the caller is told so.
 pub const DOUBT_ATTEMPTS_MAX: u32 = 8;
@@ -38,6 +38,8 @@ pub(super) struct Driver {
     root: Key,
     shared: Arc<Shared>,
     view: RwLock<Arc<View>>,
+    /// The view's head, for those who wait for the next slot.
+    moved: watch::Sender<SlotNo>,
     /// Whether the log was listed since it was opened; held while slots are read.
     reading: Mutex<bool>,
     appending: Mutex<()>,
@@ -62,6 +64,7 @@ impl Driver {
             root,
             shared,
             view,
+            moved: watch::Sender::new(0),
             reading: Mutex::new(false),
             appending: Mutex::new(()),
             doubtful: AtomicBool::new(false),
@@ -105,7 +108,16 @@ impl Driver {
     /// Folds the next slot in; the view is copied only while somebody else looks at it.
     fn apply(&self, slot: SlotNo, body: &Slot) -> Result<()> {
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::make_mut(&mut view).apply(slot, body)
+        Arc::make_mut(&mut view).apply(slot, body)?;
+        drop(view);
+        self.moved.send_replace(slot);
+        Ok(())
+    }
+
+    /// Waits until the view's head is at a slot.
+    pub(super) async fn reaches(&self, slot: SlotNo) {
+        // The sender is the driver's own: it is there as long as somebody waits.
+        let _ = self.moved.subscribe().wait_for(|head| *head >= slot).await;
     }
 
     fn head(&self) -> SlotNo {

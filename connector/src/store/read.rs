@@ -21,6 +21,9 @@ use tokio::sync::mpsc;
 /// Batches that are read ahead of the consumer, for each stream.
 const BATCHES_AHEAD_MAX: usize = 1;
 
+/// Segments that are looked up in the log at once: a reader of a long range holds no list of it.
+const PIECES_AT_ONCE: usize = 64;
+
 /// What to read.
 pub(super) struct Request {
     pub(super) partition: u32,
@@ -44,15 +47,15 @@ struct Piece {
 pub(super) fn partition(driver: Arc<Driver>, view: &View, request: Request) -> Result<BatchStream> {
     check(&driver, view, &request)?;
     let output = project(&request)?;
-    let pieces = pieces(view, &request);
     let most = Most {
-        rows: request.options.batch_rows_max.max(1),
+        batch_rows: request.options.batch_rows_max.max(1),
         batches: request.options.batches_max,
+        rows: request.options.rows_max,
     };
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD_MAX);
     tokio::spawn(async move {
         let ended = tokio::select! {
-            ended = send_pieces(&driver, pieces, &output, most, &sender) => ended,
+            ended = send_pieces(&driver, &request, &output, most, &sender) => ended,
             // The consumer has gone: a block that is being read is read to its end and dropped.
             () = sender.closed() => return,
         };
@@ -152,31 +155,17 @@ fn project(request: &Request) -> Result<SchemaRef> {
         })
 }
 
-fn pieces(view: &View, request: &Request) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    for epoch in view.as_of(request.from.slot, request.through) {
-        for (index, segment) in (0..).zip(&epoch.segments) {
-            let here = Position {
-                slot: epoch.slot,
-                segment: index,
-                row: 0,
-            };
-            let skip = match request.from {
-                from if (from.slot, from.segment) > (here.slot, here.segment) => continue,
-                from if (from.slot, from.segment) == (here.slot, here.segment) => from.row,
-                _ => 0,
-            };
-            if segment.partition == request.partition && segment.rows > skip {
-                pieces.push(Piece {
-                    slot: epoch.slot,
-                    index,
-                    segment: segment.clone(),
-                    skip,
-                });
-            }
-        }
-    }
-    pieces
+/// The next segments from a position on.
+fn pieces(view: &View, request: &Request, from: Position) -> Vec<Piece> {
+    view.segments_as_of(request.partition, from, request.through)
+        .take(PIECES_AT_ONCE)
+        .map(|(at, segment)| Piece {
+            slot: at.slot,
+            index: at.segment,
+            segment: segment.clone(),
+            skip: at.row,
+        })
+        .collect()
 }
 
 async fn open(
@@ -241,9 +230,17 @@ pub(super) async fn digest_at(
 /// How much is read.
 struct Most {
     /// Rows of a batch.
-    rows: usize,
+    batch_rows: usize,
     /// Batches that are left to send.
     batches: usize,
+    /// Rows that are left to send.
+    rows: u64,
+}
+
+impl Most {
+    fn is_spent(&self) -> bool {
+        self.batches == 0 || self.rows == 0
+    }
 }
 
 /// What a reader is sent: rows, the end, or what kept it from them.
@@ -251,17 +248,28 @@ type Sent = Result<Option<PositionedBatch>>;
 
 async fn send_pieces(
     driver: &Driver,
-    pieces: Vec<Piece>,
+    request: &Request,
     output: &SchemaRef,
     mut most: Most,
     sender: &mpsc::Sender<Sent>,
 ) -> Result<()> {
-    for piece in pieces {
-        if !send_piece(driver, piece, output, &mut most, sender).await? {
-            break;
+    let mut from = request.from;
+    loop {
+        let pieces = pieces(&driver.view(), request, from);
+        let Some(last) = pieces.last() else {
+            return Ok(());
+        };
+        from = Position {
+            slot: last.slot,
+            segment: last.index.saturating_add(1),
+            row: 0,
+        };
+        for piece in pieces {
+            if most.is_spent() || !send_piece(driver, piece, output, &mut most, sender).await? {
+                return Ok(());
+            }
         }
     }
-    Ok(())
 }
 
 /// False where the consumer has gone, or has all that it asked for.
@@ -277,7 +285,7 @@ async fn send_piece(
     let mut row = 0;
     for (index, rows) in rows.into_iter().enumerate() {
         let end = row + rows;
-        if most.batches == 0 {
+        if most.is_spent() {
             return Ok(false);
         }
         if end <= piece.skip {
@@ -291,11 +299,14 @@ async fn send_piece(
         .await?;
         file = back;
         let first = piece.skip.saturating_sub(row) as usize;
-        for batch in cut(&batch, first, most.rows) {
-            if most.batches == 0 {
+        for batch in cut(&batch, first, most.batch_rows) {
+            if most.is_spent() {
                 return Ok(false);
             }
+            let rows = usize::try_from(most.rows).unwrap_or(usize::MAX);
+            let batch = batch.slice(0, batch.num_rows().min(rows));
             most.batches -= 1;
+            most.rows -= batch.num_rows() as u64;
             row = row.max(piece.skip) + batch.num_rows() as u64;
             let next = Position {
                 slot: piece.slot,

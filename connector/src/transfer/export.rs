@@ -41,11 +41,10 @@ pub(super) async fn run(
         let expected = Expected {
             rows: info.metadata.rows,
             // The server has none of some columns.
-            digest: transfer
-                .options
-                .columns
-                .is_none()
-                .then_some(info.metadata.digest),
+            digest: match transfer.options.columns {
+                None => info.metadata.digest,
+                Some(_) => None,
+            },
         };
         move || write(&target, schema, &options, batches, expected)
     });

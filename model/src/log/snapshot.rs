@@ -3,6 +3,7 @@
 //! The format and its validation stand; the driver that writes it comes with retention.
 //! Invariant: a view survives its snapshot unchanged.
 
+use super::kinds::Kinds;
 use super::slot::{SegmentName, WriterName};
 use super::view::{LiveEpoch, RetiredEpoch, Rewrite, View, WriterState};
 use crate::error::{Error, Kind, Result};
@@ -28,6 +29,7 @@ pub struct Snapshot {
     horizon: SlotNo,
     schema_version: u32,
     schema: Option<String>,
+    kinds: Kinds,
 }
 
 impl From<&View> for Snapshot {
@@ -51,6 +53,7 @@ impl From<&View> for Snapshot {
             horizon: view.horizon,
             schema_version: view.schema_version,
             schema: view.schema.as_deref().map(Into::into),
+            kinds: view.kinds.clone(),
         }
     }
 }
@@ -80,6 +83,13 @@ impl TryFrom<Snapshot> for View {
                 epoch.slot, snapshot.head
             )));
         }
+        if snapshot.kinds.head() != snapshot.head {
+            return Err(damaged(format!(
+                "it says what {} slots are, its head is {}",
+                snapshot.kinds.head(),
+                snapshot.head
+            )));
+        }
         let segments = snapshot.live.iter().flat_map(|epoch| &epoch.segments);
         Ok(Self {
             head: snapshot.head,
@@ -106,6 +116,7 @@ impl TryFrom<Snapshot> for View {
             horizon: snapshot.horizon,
             schema_version: snapshot.schema_version,
             schema: snapshot.schema.map(Into::into),
+            kinds: snapshot.kinds,
         })
     }
 }

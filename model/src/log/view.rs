@@ -5,6 +5,7 @@
 //!
 //! [`Snapshot`]: super::Snapshot
 
+use super::kinds::{Kinds, SlotKind};
 use super::slot::{
     Commit, Generation, Ordinal, Replacement, SegmentName, SegmentRef, Slot, SourceOffsets, Token,
     WriterName,
@@ -129,6 +130,7 @@ pub struct View {
     pub(super) horizon: SlotNo,
     pub(super) schema_version: u32,
     pub(super) schema: Option<Arc<str>>,
+    pub(super) kinds: Kinds,
 }
 
 impl View {
@@ -191,16 +193,7 @@ impl View {
     /// order: what is written later takes nothing from a reader who is pinned to `last`, and moves
     /// none of its positions. Slots at or below the horizon are the caller's to refuse.
     pub fn as_of(&self, first: SlotNo, last: SlotNo) -> Vec<Arc<LiveEpoch>> {
-        let live = self.live_between(first, last);
-        let retired = self.retired.iter().filter(|retired| retired.until > last);
-        let retired = retired.map(|retired| &retired.epoch);
-        let mut epochs: Vec<_> = live
-            .chain(retired)
-            .filter(|epoch| (first..=last).contains(&epoch.slot) && epoch.since <= last)
-            .cloned()
-            .collect();
-        epochs.sort_unstable_by_key(|epoch| epoch.slot);
-        epochs
+        self.epochs_as_of(first, last).cloned().collect()
     }
 
     /// Live rows, bytes and digest. Numbers beyond 64 bits stay at their end: no segment has them, but a
@@ -268,6 +261,7 @@ impl View {
             _ => {}
         }
         self.head = slot;
+        self.kinds.push(SlotKind::of(body));
         match body {
             Slot::Epoch(commit) => {
                 self.record(slot, commit);

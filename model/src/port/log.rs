@@ -39,6 +39,8 @@ pub struct ReadOptions {
     pub batch_rows_max: usize,
     /// The most batches; nothing is read ahead beyond them.
     pub batches_max: usize,
+    /// The most rows; nothing is read ahead beyond them.
+    pub rows_max: u64,
 }
 
 impl Default for ReadOptions {
@@ -47,6 +49,7 @@ impl Default for ReadOptions {
             columns: None,
             batch_rows_max: 8192,
             batches_max: usize::MAX,
+            rows_max: u64::MAX,
         }
     }
 }
@@ -116,6 +119,13 @@ pub trait Dataset: Log {
     /// read for it, once a process, unless the columns are the same.
     async fn at_schema(&self, epochs: Vec<Arc<LiveEpoch>>) -> Result<Vec<Arc<LiveEpoch>>> {
         Ok(epochs)
+    }
+
+    /// Waits for the log's head to be beyond a slot, for as long as the caller does, and gives the view then. It reads
+    /// nothing of the store: whoever wants to see what other processes wrote refreshes first. It may be early: the
+    /// caller looks at the head. A log that nobody waits for looks once.
+    async fn beyond(&self, _after: SlotNo) -> Result<Arc<View>> {
+        self.refresh().await
     }
 
     /// Opens a segment for writing.

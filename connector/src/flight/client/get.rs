@@ -1,4 +1,4 @@
-//! Reading: endpoints in parallel, rows in log order.
+//! Reading: endpoints in parallel, the rows of each partition in its order.
 
 use super::{Client, Endpoint, Info};
 use crate::flight::body::{self, BatchMetadata};
@@ -16,7 +16,7 @@ use tonic::{Status, Streaming};
 const EXPIRED: &str = "FS0405";
 
 impl Client {
-    /// All rows, endpoint after endpoint in log order. The next [`limits::PARALLEL_GETS`]
+    /// All rows, endpoint after endpoint. The next [`limits::PARALLEL_GETS`]
     /// endpoints are already being read; flow control bounds what waits.
     pub fn get(&self, info: &Info) -> BoxStream<'static, Result<RecordBatch>> {
         let client = self.clone();

@@ -3,13 +3,13 @@
 //! Invariant: each action but `begin` without an id can be repeated with the same effect and the
 //! same answer.
 
-use super::{Answers, Components, to_its_end, writers};
+use super::{Answers, Components, live, to_its_end, writers};
 use crate::flight::body::{
     self, BeginRequest, CommitRequest, OpenTransactions, Renewal, TransactionRequest,
     TransactionsRequest,
 };
 use crate::flight::limits;
-use crate::flight::ticket::{self, QueryTicket, Signed, Ticket};
+use crate::flight::ticket;
 use arrow_flight::{Action, ActionType};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,7 @@ use flinkspark_model::{Error, Kind, Result};
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
 
-const ACTIONS: [(&str, &str); 8] = [
+const ACTIONS: [(&str, &str); 11] = [
     (
         "begin",
         "{dataset, id?, mode?} opens a transaction, or returns the one with that id",
@@ -52,6 +52,18 @@ const ACTIONS: [(&str, &str); 8] = [
     (
         "renew",
         "{ticket} returns the ticket (base64) with a new expiry",
+    ),
+    (
+        "ticket",
+        "{dataset, partition, from?, ...} makes a ticket of one partition from a position",
+    ),
+    (
+        "head",
+        "{dataset, after?, wait_ms?} says where the log stands, once it is beyond a slot",
+    ),
+    (
+        "epochs",
+        "{dataset, after?, wait_ms?, limit?} lists slots with their kinds",
     ),
 ];
 
@@ -95,6 +107,9 @@ pub(super) async fn run(
         }
         "transactions" => transactions(components, &action.body).await?,
         "renew" => renew(components, &action.body)?,
+        "ticket" => live::ticket(components, &action.body).await?,
+        "head" => live::head(components, &action.body).await?,
+        "epochs" => live::epochs(components, &action.body).await?,
         other => return Err(unknown(other)),
     };
     Ok(stream::iter([Ok(arrow_flight::Result::new(body))]).boxed())
@@ -169,10 +184,7 @@ fn renew(components: &Components, json: &[u8]) -> Result<Bytes> {
         .now_ms()
         .saturating_add(limits::TICKET_LIFE_MS);
     let mine = |principal: Option<&Principal>| components.mine(principal);
-    let renewed = match ticket::is_query(&bytes) {
-        true => QueryTicket::renewed(&bytes, &components.key, expires_at_ms, mine)?,
-        false => Ticket::renewed(&bytes, &components.key, expires_at_ms, mine)?,
-    };
+    let renewed = ticket::renewed(&bytes, &components.key, expires_at_ms, mine)?;
     let ticket = STANDARD.encode(renewed);
     body::write(&Renewal {
         ticket,

@@ -4,8 +4,8 @@
 //! stream that ends without an error carried every row of the question, or as many as it wanted; a reader that leaves,
 //! or takes nothing for long, ends the computation.
 
-use super::get::{Held, Message};
-use super::read::at;
+use super::endpoints::at;
+use super::sending::{Held, Message};
 use super::{Answers, Components};
 use crate::flight::body::{self, BatchMetadata, QueryMetadata};
 use crate::flight::encode::{self, Encoder};
@@ -59,7 +59,7 @@ pub(super) async fn info(
     let endpoint = at(components, ticket, expires_at_ms);
     Ok(FlightInfo::new()
         .try_with_schema(&schema)
-        .map_err(super::read::not_written)?
+        .map_err(super::selection::not_written)?
         .with_descriptor(descriptor)
         .with_total_records(-1)
         .with_total_bytes(-1)
@@ -145,6 +145,7 @@ impl Sender {
         body::write(&BatchMetadata {
             row: self.sent,
             rows,
+            position: None,
             rows_late,
         })
     }

@@ -1,74 +1,32 @@
-//! What can be read: listings, schemas, and a pinned range of slots as endpoints.
+//! What can be read: listings, schemas, and a pinned range of rows as endpoints.
 //!
-//! Invariant: the endpoints of one `FlightInfo` are the segments of one range of slots at one view
-//! of the log, so that reading all of them is a consistent read however the log grows meanwhile.
+//! Invariant: the endpoints of one `FlightInfo` are the rows of one range at one view of the log, so that reading all
+//! of them is a consistent read however the log grows meanwhile.
 
+use super::endpoints::{self, Mint};
+use super::range::{self, Range};
+use super::selection::{Selection, not_written, select};
 use super::{Answers, Components};
-use crate::flight::body::{self, EndpointMetadata, InfoMetadata, ReadCommand, Slots};
-use crate::flight::ticket::{Signed, Ticket};
+use crate::flight::body::{self, InfoMetadata, ReadCommand, Slots};
 use crate::flight::{limits, wire};
 use arrow_flight::flight_descriptor::DescriptorType;
 use arrow_flight::{
     Criteria, FlightDescriptor, FlightEndpoint, FlightInfo, IpcMessage, SchemaAsIpc, SchemaResult,
 };
 use arrow_ipc::writer::IpcWriteOptions;
-use arrow_schema::{ArrowError, Schema, SchemaRef};
+use arrow_schema::{Schema, SchemaRef};
 use flinkspark_model::access::Verb;
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::digest::Digest;
 use flinkspark_model::log::{LiveEpoch, SegmentRef, View};
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::Query;
-use flinkspark_model::position::SlotNo;
-use flinkspark_model::{Error, Kind, Result, profile};
+use flinkspark_model::split::{self, By, Split, Start};
+use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use prost::Message;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// A read that was asked for, checked against the catalogue's schema.
-struct Selection {
-    dataset: Arc<Dataset>,
-    command: ReadCommand,
-    columns: Option<Vec<usize>>,
-    schema: SchemaRef,
-}
-
-/// The columns and casts of a read: indexes of the dataset's columns, and the schema that is sent.
-pub(super) fn result_schema(
-    schema: &SchemaRef,
-    columns: Option<&[usize]>,
-    profile: profile::Profile,
-    lossy: profile::Lossy,
-) -> Result<SchemaRef> {
-    let projected = match columns {
-        None => Schema::clone(schema),
-        Some(columns) => schema.project(columns).map_err(not_written)?,
-    };
-    wire::plain(&profile::check(&projected, profile, lossy)?.schema)
-}
-
-async fn select(components: &Components, command: ReadCommand) -> Result<Selection> {
-    let dataset = components.lookup(&command.dataset, Verb::Read).await?;
-    let columns = command
-        .columns
-        .as_ref()
-        .map(|names| indexes(&dataset, names))
-        .transpose()?;
-    let schema = result_schema(
-        &dataset.schema,
-        columns.as_deref(),
-        command.profile,
-        command.lossy,
-    )?;
-    Ok(Selection {
-        dataset,
-        command,
-        columns,
-        schema,
-    })
-}
 
 /// What a descriptor asks for.
 pub(super) enum Asked {
@@ -101,36 +59,6 @@ pub(super) fn asked(descriptor: &FlightDescriptor) -> Result<Asked> {
     }
 }
 
-fn indexes(dataset: &Dataset, names: &[String]) -> Result<Vec<usize>> {
-    let refuse = |why: String| {
-        Error::new(
-            Kind::Invalid,
-            "FS0416",
-            "the columns that were asked for cannot be read",
-        )
-        .with_detail(format!("{why} (dataset {})", dataset.name))
-        .with_hint(format!(
-            "`flinkspark dataset show {}` prints the columns",
-            dataset.name
-        ))
-    };
-    let mut seen = BTreeSet::new();
-    if names.is_empty() {
-        return Err(refuse("the list is empty".into()));
-    }
-    let index = |name: &String| match dataset.schema.index_of(name) {
-        Err(_) => Err(refuse(format!(
-            "there is no column \"{}\"",
-            name.escape_debug()
-        ))),
-        Ok(index) if !seen.insert(index) => {
-            Err(refuse(format!("column \"{name}\" is named twice")))
-        }
-        Ok(index) => Ok(index),
-    };
-    names.iter().map(index).collect()
-}
-
 /// `GetSchema` of rows.
 pub(super) async fn schema(components: &Components, command: ReadCommand) -> Result<SchemaRef> {
     Ok(select(components, command).await?.schema)
@@ -150,34 +78,93 @@ pub(super) async fn info(
     descriptor: FlightDescriptor,
     command: ReadCommand,
 ) -> Result<FlightInfo> {
-    let selection = select(components, command).await?;
-    let log = components.open(&selection.dataset).await?;
-    let view = log.refresh().await?;
-    let slots = pinned(&selection, &view)?;
-    let epochs = slots.map_or_else(Vec::new, |slots| view.as_of(slots.first, slots.last));
-    let epochs = log.at_schema(epochs).await?;
-    components.unchanged(&selection.dataset, &*log).await?;
-    let metadata = metadata(&selection.dataset, view.head(), slots, &epochs);
-    let segments: Vec<_> = segments(&epochs).collect();
-    let expires_at_ms = components
-        .clock
-        .now_ms()
-        .saturating_add(limits::TICKET_LIFE_MS);
-    let mint = |group: &[Found<'_>]| endpoint(components, &selection, group, expires_at_ms);
-    let first = segments
-        .first()
-        .map(|first| mint(std::slice::from_ref(first)));
-    let size = first.transpose()?.map_or(0, |first| first.encoded_len());
-    let endpoints = segments.chunks(group(segments.len(), size)).map(mint);
-    let endpoints = endpoints.collect::<Result<Vec<_>>>()?;
-    Ok(flight(&selection.schema, descriptor, &metadata)?.with_endpoints(endpoints))
+    let planned = plan(components, command).await?;
+    let flight = flight(&planned.selection.schema, descriptor, &planned.metadata)?;
+    Ok(flight.with_endpoints(planned.endpoints))
 }
 
-/// How many segments an endpoint has, so that the flight keeps its limits.
-fn group(segments: usize, endpoint_bytes: usize) -> usize {
-    let most = limits::ENDPOINTS_BYTES_MAX / endpoint_bytes.max(1);
-    let most = most.clamp(1, limits::ENDPOINTS_MAX);
-    segments.div_ceil(most).max(1)
+/// A read, planned.
+pub(super) struct Plan {
+    selection: Selection,
+    metadata: InfoMetadata,
+    /// Where its rows are.
+    pub(super) endpoints: Vec<FlightEndpoint>,
+}
+
+/// Plans a read of the log as it is now.
+pub(super) async fn plan(components: &Components, command: ReadCommand) -> Result<Plan> {
+    let selection = select(components, command).await?;
+    let name = selection.dataset.name.as_str();
+    let log = components.open(&selection.dataset).await?;
+    let view = log.refresh().await?;
+    let Range { start, slots } = range::of(&selection.command, name, &view)?;
+    let mut metadata = metadata(&selection.dataset, &view, slots);
+    let mut epochs = slots.map_or_else(Vec::new, |slots| view.as_of(slots.first, slots.last));
+    // A view that somebody holds is copied when the next slot comes.
+    drop(view);
+    if let Some(partition) = selection.command.partition {
+        keep(&mut epochs, partition);
+    }
+    let mint = Mint::new(components, &selection);
+    let endpoints = if selection.command.follow {
+        follow(&mint, &epochs, &start)?
+    } else {
+        let epochs = log.at_schema(epochs).await?;
+        let splits = endpoints::splits(&selection, &epochs, &start, mint.endpoint_bytes()?)?;
+        total(&mut metadata, &epochs, &splits);
+        let through = slots.map_or(metadata.head, |slots| slots.last);
+        let endpoints = splits.iter().map(|split| mint.split(split, through));
+        let mut endpoints = endpoints.collect::<Result<Vec<_>>>()?;
+        if let (Some(partition), true) = (selection.command.partition, endpoints.is_empty()) {
+            endpoints.push(mint.nothing(partition, start.of(partition), through)?);
+        }
+        endpoints
+    };
+    components.unchanged(&selection.dataset, &*log).await?;
+    Ok(Plan {
+        selection,
+        metadata,
+        endpoints,
+    })
+}
+
+/// Leaves the segments of one partition; places of segments are what they were.
+fn keep(epochs: &mut Vec<Arc<LiveEpoch>>, partition: u32) {
+    epochs.retain(|epoch| {
+        let mut segments = epoch.segments.iter();
+        segments.any(|segment| segment.partition == partition)
+    });
+    for epoch in epochs {
+        let others = |segment: &SegmentRef| segment.partition != partition;
+        if epoch.segments.iter().any(others) {
+            let epoch = Arc::make_mut(epoch);
+            for segment in epoch.segments.iter_mut().filter(|other| others(other)) {
+                (segment.rows, segment.bytes, segment.digest) = (0, 0, Digest::EMPTY);
+            }
+        }
+    }
+}
+
+/// One endpoint for each partition that there is, and one at least.
+fn follow(
+    mint: &Mint<'_>,
+    epochs: &[Arc<LiveEpoch>],
+    start: &Start,
+) -> Result<Vec<FlightEndpoint>> {
+    let command = &mint.selection.command;
+    let known = start.partitions.keys().copied();
+    let partitions: BTreeSet<u32> = match command.partition {
+        Some(partition) => BTreeSet::from([partition]),
+        None => {
+            let last = known.chain(endpoints::partitions(epochs)).max();
+            (0..=last.unwrap_or(0)).collect()
+        }
+    };
+    if partitions.len() > limits::ENDPOINTS_MAX {
+        return Err(split::too_many(partitions.len(), limits::ENDPOINTS_MAX));
+    }
+    let endpoint = |partition: u32| mint.follow(partition, start.of(partition));
+    partitions.into_iter().map(endpoint).collect()
 }
 
 fn flight(
@@ -194,44 +181,6 @@ fn flight(
         .with_app_metadata(body::write(metadata)?))
 }
 
-/// The slots that were asked for, or all that have not expired; none where the log is empty.
-fn pinned(selection: &Selection, view: &View) -> Result<Option<Slots>> {
-    let Some(asked) = selection.command.slots else {
-        return Ok(unexpired(view));
-    };
-    let refuse = |kind, why: String| {
-        Error::new(
-            kind,
-            "FS0417",
-            format!("slots {} to {} cannot be read", asked.first, asked.last),
-        )
-        .with_detail(format!("{why} (dataset {})", selection.dataset.name))
-        .with_hint(format!(
-            "`flinkspark dataset epochs {}` prints the slots that can",
-            selection.dataset.name
-        ))
-    };
-    if asked.first == 0 || asked.first > asked.last {
-        return Err(refuse(
-            Kind::Invalid,
-            "the first slot is 1, and the last is not below the first".into(),
-        ));
-    }
-    if asked.last > view.head() {
-        return Err(refuse(
-            Kind::Invalid,
-            format!("the last slot of the log is {}", view.head()),
-        ));
-    }
-    if asked.first <= view.horizon() {
-        return Err(refuse(
-            Kind::Data,
-            format!("slots up to {} have expired", view.horizon()),
-        ));
-    }
-    Ok(Some(asked))
-}
-
 /// All slots that have not expired; none where there is none.
 fn unexpired(view: &View) -> Option<Slots> {
     let all = Slots {
@@ -241,108 +190,41 @@ fn unexpired(view: &View) -> Option<Slots> {
     (all.first <= all.last).then_some(all)
 }
 
-/// A segment, its epoch and its index there.
-type Found<'a> = (&'a LiveEpoch, u32, &'a SegmentRef);
-
-/// The segments of epochs, each with its epoch and its index there.
-fn segments(epochs: &[Arc<LiveEpoch>]) -> impl Iterator<Item = Found<'_>> {
-    epochs.iter().flat_map(|epoch| {
-        (0..)
-            .zip(&epoch.segments)
-            .map(move |(index, segment)| (epoch.as_ref(), index, segment))
-    })
-}
-
-fn metadata(
-    dataset: &Dataset,
-    head: SlotNo,
-    slots: Option<Slots>,
-    epochs: &[Arc<LiveEpoch>],
-) -> InfoMetadata {
-    let mut metadata = InfoMetadata {
+fn metadata(dataset: &Dataset, view: &View, slots: Option<Slots>) -> InfoMetadata {
+    let kinds = slots.map(|slots| {
+        let most = limits::KIND_RUNS_MAX;
+        view.kinds().runs(slots.first, slots.last, most)
+    });
+    InfoMetadata {
         id: dataset.id.to_string(),
         name: dataset.name.to_string(),
         schema_version: dataset.schema_version,
         slots,
-        head,
+        head: view.head(),
         rows: 0,
         bytes: 0,
-        digest: Digest::EMPTY,
+        digest: Some(Digest::EMPTY),
         watermark_ms: None,
-    };
-    for (epoch, _, segment) in segments(epochs) {
-        metadata.rows += segment.rows;
-        metadata.bytes += segment.bytes;
-        metadata.digest += segment.digest;
-        metadata.watermark_ms = metadata.watermark_ms.max(epoch.watermark_ms);
-    }
-    metadata
-}
-
-/// One or more segments that follow one another in log order.
-fn endpoint(
-    components: &Components,
-    selection: &Selection,
-    group: &[Found<'_>],
-    expires_at_ms: u64,
-) -> Result<FlightEndpoint> {
-    let Some(((epoch, index, segment), more)) = group.split_first() else {
-        return Err(Error::new(
-            Kind::Internal,
-            "FS0499",
-            "an endpoint without segments was asked for",
-        ));
-    };
-    let rows = group.iter().map(|(_, _, segment)| segment.rows).sum();
-    let ticket = Ticket {
-        dataset: selection.dataset.id,
-        schema_version: selection.dataset.schema_version,
-        slot: epoch.slot,
-        segment: *index,
-        name: segment.name.clone(),
-        more: more
-            .iter()
-            .map(|(epoch, index, _)| (epoch.slot, *index))
-            .collect(),
-        first_row: 0,
-        rows,
-        columns: selection.columns.clone(),
-        profile: selection.command.profile,
-        lossy: selection.command.lossy,
-        principal: components.acting(),
-        expires_at_ms,
-    };
-    let metadata = EndpointMetadata {
-        slot: epoch.slot,
-        segment: *index,
-        name: segment.name.clone(),
-        partition: segment.partition,
-        segments: group.len() as u64,
-        rows,
-        bytes: group.iter().map(|(_, _, segment)| segment.bytes).sum(),
-        digest: group.iter().map(|(_, _, segment)| segment.digest).sum(),
-    };
-    let ticket = ticket.sign(&components.key)?;
-    Ok(at(components, ticket, expires_at_ms).with_app_metadata(body::write(&metadata)?))
-}
-
-/// An endpoint where this bridge says that it is.
-pub(super) fn at(components: &Components, ticket: Vec<u8>, expires_at_ms: u64) -> FlightEndpoint {
-    let endpoint = FlightEndpoint::new()
-        .with_ticket(arrow_flight::Ticket::new(ticket))
-        .with_expiration_time(expiry(expires_at_ms));
-    match &components.location {
-        Some(location) => endpoint.with_location(location),
-        None => endpoint,
+        data_head: view.kinds().data_head(),
+        kinds: kinds.unwrap_or_default(),
     }
 }
 
-/// Until when a ticket can be redeemed.
-fn expiry(at_ms: u64) -> prost_types::Timestamp {
-    prost_types::Timestamp {
-        seconds: i64::try_from(at_ms / 1000).unwrap_or(i64::MAX),
-        nanos: i32::try_from(at_ms % 1000 * 1_000_000).unwrap_or(0),
-    }
+/// Counts the rows of the splits.
+fn total(metadata: &mut InfoMetadata, epochs: &[Arc<LiveEpoch>], splits: &[Split]) {
+    let watermarks = epochs.iter().filter_map(|epoch| epoch.watermark_ms);
+    metadata.watermark_ms = watermarks.max();
+    let add = |sum: u64, more: u64| sum.saturating_add(more);
+    metadata.rows = splits.iter().map(|split| split.rows).fold(0, add);
+    metadata.bytes = splits.iter().map(|split| split.bytes).fold(0, add);
+    // Splits that cut segments may still hold all of their rows.
+    let all = epochs.iter().flat_map(|epoch| &epoch.segments);
+    let digest: Digest = all.map(|segment| segment.digest).sum();
+    let split: Option<Digest> = splits.iter().map(|split| split.digest).sum();
+    metadata.digest = match digest.rows == metadata.rows {
+        true => Some(digest),
+        false => split,
+    };
 }
 
 /// `ListFlights`: every dataset that the caller may read and whose name begins with the criteria's text, page by page as the
@@ -394,15 +276,13 @@ async fn listed(components: Arc<Components>, dataset: Arc<Dataset>) -> Result<Fl
     let log = components.open(&dataset).await?;
     let view = log.refresh().await?;
     let slots = unexpired(&view);
+    let mut metadata = metadata(&dataset, &view, slots);
     let epochs = log.at_schema(view.live().cloned().collect()).await?;
-    let metadata = metadata(&dataset, view.head(), slots, &epochs);
+    let whole = split::plan(&epochs, &Start::default(), By::Partition, usize::MAX)?;
+    total(&mut metadata, &epochs, &whole);
     flight(
         &*wire::plain(&dataset.schema)?,
         FlightDescriptor::new_path(vec![dataset.name.to_string()]),
         &metadata,
     )
-}
-
-pub(super) fn not_written(cause: ArrowError) -> Error {
-    Error::new(Kind::Internal, "FS0499", "a schema could not be written").with_source(cause)
 }

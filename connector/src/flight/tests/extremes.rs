@@ -170,27 +170,36 @@ async fn many_segments(bridge: &Bridge, name: &str, count: u32) {
 }
 
 #[tokio::test]
-async fn a_dataset_of_more_segments_than_endpoints_is_read_whole_and_in_order() {
+async fn more_partitions_than_endpoints_are_refused_and_each_can_be_read() {
     let bridge = bridge().await;
     let count = limits::ENDPOINTS_MAX as u32 + 600;
     many_segments(&bridge, "many", count).await;
-    let info = bridge.client.info(&whole("many")).await.unwrap();
-    assert!(
-        info.endpoints.len() <= limits::ENDPOINTS_MAX,
-        "{}",
-        info.endpoints.len()
-    );
-    let segments: u64 = info
-        .endpoints
-        .iter()
-        .map(|endpoint| endpoint.metadata.segments)
-        .sum();
-    assert_eq!((segments, info.metadata.rows), (count.into(), count.into()));
-    let got: Vec<RecordBatch> = bridge.client.get(&info).try_collect().await.unwrap();
-    assert_eq!(
-        concat_batches(&schema(), &got).unwrap(),
-        rows(0, count.into())
-    );
+    let error = bridge.client.info(&whole("many")).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (Kind::Invalid, "FS0445"));
+    for partition in [0, 7, count - 1] {
+        let command = ReadCommand {
+            partition: Some(partition),
+            ..whole("many")
+        };
+        let endpoint = bridge.client.ticket(&command).await.unwrap();
+        let got: Vec<_> = bridge
+            .client
+            .read(&endpoint)
+            .await
+            .unwrap()
+            .try_collect()
+            .await
+            .unwrap();
+        assert_eq!(got.len(), 1);
+        assert_eq!(got[0].0, rows(partition.into(), 1));
+    }
+    let command = ReadCommand {
+        limit: Some(3),
+        partition: Some(2),
+        ..whole("many")
+    };
+    let info = bridge.client.info(&command).await.unwrap();
+    assert_eq!((info.endpoints.len(), info.metadata.rows), (1, 1));
 }
 
 #[tokio::test]
@@ -198,8 +207,12 @@ async fn a_reader_that_stood_still_goes_on_where_it_was() {
     let bridge = bridge().await;
     bridge.fake.dataset_named("slow", schema()).await;
     bridge.commit("slow", &[rows(0, 1_000_000)]).await;
-    let info = bridge.client.info(&whole("slow")).await.unwrap();
-    let ticket = arrow_flight::Ticket::new(info.endpoints[0].ticket.clone());
+    let command = ReadCommand {
+        partition: Some(0),
+        ..whole("slow")
+    };
+    let endpoint = bridge.client.ticket(&command).await.unwrap();
+    let ticket = arrow_flight::Ticket::new(endpoint.ticket);
     let mut client = raw(&bridge).await;
     let mut messages = client.do_get(ticket).await.unwrap().into_inner();
     let mut decoder = Decoder::default();

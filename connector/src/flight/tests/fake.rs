@@ -301,6 +301,10 @@ impl port::Dataset for Damaged {
         self.0.at_schema(epochs).await
     }
 
+    async fn beyond(&self, after: SlotNo) -> Result<Arc<View>> {
+        self.0.beyond(after).await
+    }
+
     async fn stage(&self, spec: SegmentSpec) -> Result<Box<dyn SegmentWriter>> {
         self.0.stage(spec).await
     }

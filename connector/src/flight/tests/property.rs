@@ -91,7 +91,7 @@ proptest! {
             bridge.client.commit(&txn, receipts).await.unwrap();
             let info = bridge.client.info(&whole("wide")).await.unwrap();
             let got: Vec<RecordBatch> = bridge.client.get(&info).try_collect().await.unwrap();
-            (digest(&wide(), &sent).unwrap(), digest(&wide(), &got).unwrap(), info.metadata.digest)
+            (digest(&wide(), &sent).unwrap(), digest(&wide(), &got).unwrap(), info.metadata.digest.unwrap())
         });
         prop_assert_eq!(put, got);
         prop_assert_eq!(put, stated);

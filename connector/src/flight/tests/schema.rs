@@ -50,15 +50,15 @@ async fn everything(bridge: &Bridge, name: &str) -> Vec<RecordBatch> {
     let batches: Vec<RecordBatch> = bridge.client.get(&info).try_collect().await.unwrap();
     assert_eq!(
         digest(&info.schema, &batches).unwrap(),
-        info.metadata.digest
+        info.metadata.digest.unwrap()
     );
     let endpoints = info
         .endpoints
         .iter()
-        .map(|endpoint| endpoint.metadata.digest);
+        .map(|endpoint| endpoint.metadata.digest.unwrap());
     assert_eq!(
         endpoints.sum::<flinkspark_model::digest::Digest>(),
-        info.metadata.digest
+        info.metadata.digest.unwrap()
     );
     batches
 }
