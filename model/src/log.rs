@@ -30,7 +30,7 @@ mod tests;
 pub use garbage::{JobFacts, Owner, Staged, Verdict, WriterTimes, spent, verdict};
 pub use intent::{Appended, Attempt, Decision, Intent};
 pub use kinds::{KindRun, Kinds, SlotKind};
-pub use listed::{COMMIT_SEGMENTS_MAX, LIST_SEGMENTS_MAX, ListRef, SLOT_SEGMENTS_MAX};
+pub use listed::{COMMIT_SEGMENTS_MAX, LIST_SEGMENTS_MAX, ListObject, ListRef, SLOT_SEGMENTS_MAX};
 pub use opening::{Opened, Opening, Rewind};
 pub use proposer::{Proposer, Step};
 pub use refusal::Refusal;

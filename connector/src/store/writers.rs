@@ -217,7 +217,7 @@ async fn fence(
             Opened::Already(generation) => return Ok((generation, true)),
             Opened::Fence(fence) => fence,
         };
-        match driver.propose(fence, principal).await? {
+        match driver.propose(*fence, principal).await? {
             Ok(_) => return Ok((opening.after + 1, false)),
             // Somebody else was first, or a commit of the former generation came between.
             Err(Refusal::GenerationTaken { .. }) => {}

@@ -29,7 +29,7 @@ pub struct ListRef {
 
 impl ListRef {
     /// The list object of these segments, with its bytes.
-    fn of(segments: &[SegmentRef]) -> Result<(Self, Vec<u8>)> {
+    fn of(segments: &[SegmentRef]) -> Result<ListObject> {
         let bytes = serde_json::to_vec(segments).map_err(|cause| {
             Error::new(Kind::Internal, "FS0201", "a slot could not be encoded").with_source(cause)
         })?;
@@ -59,6 +59,9 @@ impl ListRef {
     }
 }
 
+/// A list object with its bytes.
+pub type ListObject = (ListRef, Vec<u8>);
+
 fn name(bytes: &[u8]) -> String {
     format!("{:032x}", xxhash_rust::xxh3::xxh3_128(bytes))
 }
@@ -78,7 +81,7 @@ impl Slot {
 
 impl SlotRecord {
     /// The record as it is stored, and the list objects that are to be durable before it.
-    pub fn outlined(&self) -> Result<(Self, Vec<(ListRef, Vec<u8>)>)> {
+    pub fn outlined(&self) -> Result<(Self, Vec<ListObject>)> {
         let mut outlined = self.clone();
         let Some(segments) = outlined.body.segments_mut() else {
             return Ok((outlined, Vec::new()));

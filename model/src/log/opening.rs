@@ -42,7 +42,7 @@ pub enum Opened {
     /// This incarnation has the writer already, in this generation.
     Already(Generation),
     /// It has the writer once this is in the log.
-    Fence(Intent),
+    Fence(Box<Intent>),
 }
 
 impl View {
@@ -62,13 +62,13 @@ impl View {
                 incarnation: state.map_or_else(String::new, |state| state.incarnation.clone()),
             });
         }
-        Ok(Opened::Fence(Intent::Fence {
+        Ok(Opened::Fence(Box::new(Intent::Fence {
             writer: opening.writer.clone(),
             generation: by + 1,
             restored: opening.restored.unwrap_or(last),
             rewind: opening.rewind.is_some(),
             drops: opening.rewind == Some(Rewind::Drop),
             incarnation: opening.incarnation.clone(),
-        }))
+        })))
     }
 }

@@ -224,7 +224,7 @@ prop_compose! {
     ) -> Commit {
         let (generation, n, schema_version) = numbers;
         Commit {
-            writer: texts.0.into(), generation, n, run: texts.1, source_offsets: SourceOffsets(offsets),
+            writer: texts.0.into(), generation, n, token: None, run: texts.1, source_offsets: SourceOffsets(offsets),
             schema_version, watermark_ms, checkpoint_ref, lineage, segments, manifest: None,
         }
     }
