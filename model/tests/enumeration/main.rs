@@ -71,11 +71,10 @@ mod enumeration {
         }
     }
 
-    fn engine(partitions: usize, restore: Restore) -> Foreign {
+    fn engine(restore: Restore) -> Foreign {
         Foreign::new(foreign::Size {
             incarnations: 2,
             epochs: 3,
-            partitions,
             restore,
         })
     }
@@ -151,42 +150,27 @@ mod enumeration {
     fn an_engine_that_restores_its_latest_checkpoint_commits_each_row_once() {
         sound(
             "foreign, latest checkpoint",
-            engine(1, Restore::Latest),
-            &ZOMBIES,
-        );
-    }
-
-    #[test]
-    fn parts_of_the_latest_checkpoint_are_committed_once_and_together() {
-        sound(
-            "parts, latest checkpoint",
-            engine(2, Restore::Latest),
+            engine(Restore::Latest),
             &ZOMBIES,
         );
     }
 
     #[test]
     fn an_engine_that_restores_any_checkpoint_is_refused_or_commits_each_row_once() {
-        let report = sound("foreign, any checkpoint", engine(1, Restore::Any), &ZOMBIES);
+        let report = sound("foreign, any checkpoint", engine(Restore::Any), &ZOMBIES);
         assert!(report.marked(Marks::REWIND) > 0);
     }
 
     #[test]
-    fn parts_of_any_checkpoint_are_refused_or_committed_once_and_together() {
-        let report = sound("parts, any checkpoint", engine(2, Restore::Any), &ZOMBIES);
-        assert!(report.marked(Marks::REWIND) > 0 && report.marked(Marks::CONFLICT) > 0);
-    }
-
-    #[test]
     fn a_rewind_that_the_user_asked_for_replays_or_is_refused() {
-        let report = sound("foreign, rewound", engine(1, Restore::AnyRewound), &ZOMBIES);
+        let report = sound("foreign, rewound", engine(Restore::AnyRewound), &ZOMBIES);
         assert!(report.marked(Marks::CONFLICT) > 0);
     }
 
     #[test]
     fn a_rewind_by_an_engine_that_numbers_on_would_double_rows() {
         let _alone = nothing_planted();
-        let report = explore(&mut engine(1, Restore::RewoundNumberingOn));
+        let report = explore(&mut engine(Restore::RewoundNumberingOn));
         let violation = report.violation.expect("numbers are not replayed");
         assert!(violation.what.contains("doubled"), "{}", violation.what);
     }

@@ -47,7 +47,6 @@ fn hunt(defect: &str) -> Option<Violation> {
             found(Foreign::new(foreign::Size {
                 incarnations: 2,
                 epochs: 3,
-                partitions: 1,
                 restore,
             }))
         }

@@ -6,7 +6,8 @@
 //! snapshot, and every slot was encoded and decoded.
 
 use flinkspark_model::log::{
-    Appended, Intent, LogId, Proposer, Refusal, Slot, SlotRecord, Snapshot, Step, View,
+    Appended, Intent, LogId, Proposer, Refusal, SLOT_FORMAT_VERSION, Slot, SlotRecord, Snapshot,
+    Step, View,
 };
 use flinkspark_model::position::SlotNo;
 use std::collections::HashMap;
@@ -177,7 +178,7 @@ impl World {
 
     fn survives_its_bytes(&self, number: u32) {
         let record = SlotRecord {
-            format: 1,
+            format: SLOT_FORMAT_VERSION,
             log: LogId(Uuid::nil()),
             slot: 1,
             committed_at_ms: 0,
