@@ -26,7 +26,7 @@ mod tests;
 
 pub use garbage::{JobFacts, Owner, Staged, Verdict, spent, verdict};
 pub use intent::{Appended, Attempt, Decision, Intent};
-pub use opening::{Opened, Opening, Rewind};
+pub use opening::{History, Opened, Opening, Rewind};
 pub use proposer::{Proposer, Step};
 pub use refusal::Refusal;
 pub use slot::{

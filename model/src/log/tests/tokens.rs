@@ -27,7 +27,10 @@ fn the_same_token_is_success_from_any_generation() {
     let mut view = log([fence(1, 0), intent(1, 5, "t", "a"), fence(2, 5)]);
     for generation in [1, 2, 7] {
         let again = done(&view, &intent(generation, 5, "t", "a"));
-        assert_eq!((again.slot, again.replayed, again.same_rows), (2, true, true));
+        assert_eq!(
+            (again.slot, again.replayed, again.same_rows),
+            (2, true, true)
+        );
     }
     append(&mut view, &intent(2, 6, "u", "b"));
     assert_eq!(done(&view, &intent(1, 5, "t", "a")).slot, 2);
@@ -93,6 +96,7 @@ fn what_is_forgotten_cannot_be_dropped_to() {
         incarnation: "b".into(),
         after: 1,
         restored: Some(restored),
+        history: None,
         rewind: Some(Rewind::Drop),
     };
     for (restored, refused) in [(2, Some("FS0228")), (3, None)] {
