@@ -131,8 +131,7 @@ class Engine:
 
     def open(self):
         """Opens the writer; a restore below what is committed is a rewind, which has to be asked for."""
-        restored = self.restored["n"] if self.restored else 0
-        ask = (self.options.dataset, WRITER, self.incarnation, self.after, restored)
+        ask = (self.options.dataset, WRITER, self.incarnation, self.after, self.history)
         try:
             self.generation = self.call("open_writer", *ask)
         except Refused as refused:
@@ -149,7 +148,9 @@ class Engine:
             message = json.loads(path.read_text(encoding="utf-8"))
             path.unlink()
             try:
-                self.seen["late calls known"] += self.call("commit_as", **message)["replayed"]
+                answer = self.call("commit_as", **message)
+                assert answer["replayed"], f"a late call of a former life made data: {answer}"
+                self.seen["late calls known"] += 1
             except Refused as refused:
                 # Fenced, another history's number, below the last, or let go: never a success that is none.
                 assert refused.code in ("FS0210", "FS0227", "FS0217", "FS1037", "FS0218", "FS0211"), refused
@@ -169,7 +170,13 @@ class Engine:
                 path.unlink()
             self.seen["restores of an older checkpoint"] += back > 0
         self.position = dict(self.restored["position"]) if self.restored else {}
-        self.pending = [self.restored] if self.restored else []
+        self.pending = list(self.restored["pending"]) if self.restored else []
+        self.before = self.restored["before"] if self.restored else None
+        # What this life will commit, and what it goes on from.
+        self.history = {
+            "before": self.before,
+            "pending": [[made["n"], made["token"]] for made in self.pending],
+        }
         self.carried = []
         self.n = self.restored["n"] if self.restored else 0
 
@@ -204,14 +211,15 @@ class Engine:
             "n": self.n,
             "token": f"{self.random.getrandbits(128):032x}",
             "receipts": receipts,
-            "position": dict(self.position),
             "offsets": {split: str(at) for split, at in self.position.items()},
         }
-        self.keep(f"checkpoint-{self.n}.json", made)
+        pending = self.pending + [made]
+        state = {"n": self.n, "position": dict(self.position), "before": self.before, "pending": pending}
+        self.keep(f"checkpoint-{self.n}.json", state)
         self.step("after the checkpoint")
         for path in self.kept("checkpoint-*.json")[:-4]:
             path.unlink()
-        self.pending.append(made)
+        self.pending = pending
         if self.random.random() < 0.2:
             self.seen["lost notifications"] += 1
             return
@@ -220,8 +228,10 @@ class Engine:
     def notify(self):
         """Commits what is pending, in order."""
         while self.pending:
-            self.commit(self.pending[0])
-            self.pending.pop(0)
+            made = self.pending[0]
+            self.commit(made)
+            self.pending = self.pending[1:]
+            self.before = [made["n"], made["token"]]
 
     def finished(self):
         return all(self.position.get(str(split), 0) >= length(split, self.options.rows) for split in range(SPLITS))

@@ -46,6 +46,9 @@ pub const DEFECTS: &[&str] = &[
     "doubled-commit",
     "open-whatever-was-read",
     "replay-by-number-alone",
+    "set-completed-by-counting",
+    "abort-slot-of-a-checkpoint",
+    "fence-without-incarnation",
 ];
 
 /// A failure that a hook asked for at a fail point.

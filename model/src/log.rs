@@ -31,7 +31,7 @@ pub use garbage::{JobFacts, Owner, Staged, Verdict, WriterTimes, spent, verdict}
 pub use intent::{Appended, Attempt, Decision, Intent};
 pub use kinds::{KindRun, Kinds, SlotKind};
 pub use listed::{COMMIT_SEGMENTS_MAX, LIST_SEGMENTS_MAX, ListObject, ListRef, SLOT_SEGMENTS_MAX};
-pub use opening::{Opened, Opening, Rewind};
+pub use opening::{History, Opened, Opening, Rewind};
 pub use proposer::{Proposer, Step};
 pub use refusal::Refusal;
 pub use slot::{

@@ -221,7 +221,8 @@ async fn fence(
             Ok(_) => return Ok((opening.after + 1, false)),
             // Somebody else was first, or a commit of the former generation came between.
             Err(Refusal::GenerationTaken { .. }) => {}
-            Err(Refusal::Rewind { .. }) if opening.restored.is_none() => {}
+            Err(Refusal::Rewind { .. })
+                if opening.restored.is_none() && opening.history.is_none() => {}
             Err(refusal) => return Err(refusal.into()),
         }
     }

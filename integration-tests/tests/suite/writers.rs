@@ -58,25 +58,27 @@ fn kills(count: u64, seed: u64) -> Step {
         life: 0,
         number: 0,
     };
-    let expected = campaign.run(empty, 0)?;
+    let (expected, _) = campaign.run(empty, 0)?;
     println!("seed {seed}: the unfailed run has {expected}");
     let mut killed = 0;
     while killed < count {
         campaign.number += 1;
-        let kills = CAMPAIGN_KILLS.min(count - killed);
-        let found = campaign.run(empty, kills)?;
-        assert_eq!(
-            found, expected,
-            "campaign {} of seed {seed}",
-            campaign.number
-        );
+        let (found, kills) = campaign.run(empty, CAMPAIGN_KILLS.min(count - killed))?;
+        let number = campaign.number;
+        assert_eq!(found, expected, "campaign {number} of seed {seed}");
+        println!("campaign {number}: {kills} kills, digest identical");
         killed += kills;
     }
-    println!(
-        "{killed} kills in {} campaigns: lost 0, doubled 0, hung 0",
-        campaign.number
-    );
+    println!("{killed} kills: lost 0, doubled 0, hung 0");
     Ok(())
+}
+
+/// How a life ended.
+struct Life {
+    server: Server,
+    kills: u64,
+    /// Whether the engine has come to the end of its input.
+    ended: bool,
 }
 
 struct Campaign<'a> {
@@ -91,68 +93,64 @@ struct Campaign<'a> {
 }
 
 impl Campaign<'_> {
-    /// Runs an engine that is killed so often, and gives its dataset's digest.
-    fn run(&mut self, schema: &str, kills: u64) -> Step<String> {
-        let server = self.serve(None)?;
+    /// Runs an engine that is killed so often, or until a life of it has come to the end; gives its dataset's digest
+    /// and the kills.
+    fn run(&mut self, schema: &str, kills: u64) -> Step<(String, u64)> {
+        let mut server = self.serve(None)?;
         let name = format!("engine_{}", self.number);
         server.must(&["dataset", "register", &name, "--like", schema])?;
-        let mut server = Some(server);
-        for _ in 0..kills {
-            server = Some(self.kill(&name, server)?);
+        let (mut killed, mut ended) = (0, false);
+        while killed < kills && !ended {
+            let life = self.kill(&name, server)?;
+            (server, ended) = (life.server, life.ended);
+            killed += life.kills;
         }
-        let server = server.ok_or("a server")?;
         let ended = wait(self.engine(&name, None)?)?;
         assert!(ended, "the last life of {name} did not end well");
-        let shown = server
-            .must(&["dataset", "show", &name, "-o", "json"])?
-            .json()?;
-        let digest = shown["digest"].as_str().ok_or("a digest")?.to_string();
+        let shown = server.must(&["dataset", "show", &name, "-o", "json"])?;
+        let digest = shown.json()?["digest"].as_str().ok_or("a digest")?.into();
         server.terminate(Duration::from_secs(30))?;
-        Ok(digest)
+        Ok((digest, killed))
     }
 
-    /// A life that ends by a kill, and the server after it. One that has ended before is as good: the engine goes
-    /// on from its end.
-    fn kill(&mut self, name: &str, server: Option<Server>) -> Step<Server> {
-        let alive = |server: Option<Server>| server.ok_or("a server");
-        match self.random.below(3) {
-            0 => {
-                let step = 1 + self.random.below(120);
-                wait(self.engine(name, Some(step))?)?;
-                Ok(alive(server)?)
-            }
-            1 => {
-                let engine = self.engine(name, None)?;
-                std::thread::sleep(Duration::from_millis(200 + self.random.below(1500)));
-                alive(server)?.kill()?;
-                let server = self.serve(None)?;
-                self.end(engine)?;
-                Ok(server)
-            }
+    /// A life in which the engine is killed at a step, or its server at a moment or at a step and then perhaps the engine.
+    fn kill(&mut self, name: &str, server: Server) -> Step<Life> {
+        if self.random.below(3) == 0 {
+            let step = 1 + self.random.below(120);
+            let ended = wait(self.engine(name, Some(step))?)?;
+            let kills = u64::from(!ended);
+            return Ok(Life {
+                server,
+                kills,
+                ended,
+            });
+        }
+        let (dying, mut engine) = match self.random.below(2) {
+            0 => (server, self.engine(name, None)?),
             _ => {
-                alive(server)?.kill()?;
+                server.terminate(Duration::from_secs(30))?;
                 let step = STEPS[self.random.below(STEPS.len() as u64) as usize];
                 let faults = format!("kill={step}:{}", 1 + self.random.below(25));
-                let mut dying = self.serve(Some(&faults))?;
-                let engine = self.engine(name, None)?;
-                if dying.ended_within(Duration::from_secs(3))?.is_none() {
-                    dying.kill()?;
-                }
-                let server = self.serve(None)?;
-                self.end(engine)?;
-                Ok(server)
+                let server = self.serve(Some(&faults))?;
+                (server, self.engine(name, None)?)
             }
-        }
-    }
-
-    /// The engine lives on beside the new server: to its end, or to a kill of its own.
-    fn end(&mut self, mut engine: Child) -> Step {
+        };
+        std::thread::sleep(Duration::from_millis(300 + self.random.below(900)));
+        let was_alive = engine.try_wait()?.is_none();
+        dying.kill()?;
+        let server = self.serve(None)?;
+        let mut kills = u64::from(was_alive);
         if self.random.below(2) == 0 {
-            std::thread::sleep(Duration::from_millis(self.random.below(700)));
+            std::thread::sleep(Duration::from_millis(self.random.below(300)));
+            kills += u64::from(engine.try_wait()?.is_none());
             engine.kill()?;
         }
-        wait(engine)?;
-        Ok(())
+        let ended = wait(engine)?;
+        Ok(Life {
+            server,
+            kills,
+            ended,
+        })
     }
 
     fn serve(&mut self, faults: Option<&str>) -> Step<Server> {
@@ -177,7 +175,7 @@ impl Campaign<'_> {
         let mut command = Command::new(interpreter::interpreter()?);
         command.arg(crate::file("python/engine.py")?).arg("run");
         command.arg(format!("grpc://{}", self.grpc)).arg(name);
-        command.arg(self.dir.join(name)).args(["--rows", "3000"]);
+        command.arg(self.dir.join(name)).args(["--rows", "20000"]);
         command.args([
             "--seed",
             &self.seed.to_string(),

@@ -28,8 +28,12 @@ impl Marks {
     pub(crate) const FENCED: Self = Self(64);
     pub(crate) const REWIND: Self = Self(128);
     pub(crate) const CONFLICT: Self = Self(256);
+    pub(crate) const CALL: Self = Self(512);
+    pub(crate) const RESTART: Self = Self(1024);
+    pub(crate) const OPENED: Self = Self(2048);
+    pub(crate) const SKIP: Self = Self(4096);
 
-    const NAMES: [(Self, &str); 9] = [
+    const NAMES: [(Self, &str); 13] = [
         (Self::LATE, "a zombie's late create"),
         (Self::RACE, "a fence race"),
         (Self::REPLAY, "a replay"),
@@ -39,6 +43,10 @@ impl Marks {
         (Self::FENCED, "a fenced zombie"),
         (Self::REWIND, "a refused rewind"),
         (Self::CONFLICT, "a conflict"),
+        (Self::CALL, "a late call"),
+        (Self::RESTART, "a bridge restart"),
+        (Self::OPENED, "an opening after another's"),
+        (Self::SKIP, "a skipped number"),
     ];
 
     fn holds(self, mark: Self) -> bool {

@@ -1,9 +1,9 @@
-//! An engine whose checkpoints are its own: with one partition it commits whole epochs, with two
-//! its committers commit parts, and the epoch is assembled when all are durable.
+//! An engine whose checkpoints are its own, and that knows the offsets of its sources: its commits
+//! have no token, they are known again by number and offsets.
 //!
-//! The engine takes a checkpoint that holds the sealed segments, then its committers hand them
-//! over: now, and again after any restore. Depending on [`Restore`] it restores its latest
-//! checkpoint or any that it ever had, and numbers its checkpoints on or from what it restored.
+//! The engine takes a checkpoint that holds the sealed segments, then commits them as one epoch:
+//! now, and again after any restore. Depending on [`Restore`] it restores its latest checkpoint or
+//! any that it ever had, and numbers its checkpoints on or from what it restored.
 //! Invariant: whatever it restores, rows are committed once or the restore is refused by name.
 
 mod incarnation;
@@ -15,23 +15,17 @@ use super::explore::{Ending, Marks, Model, Next};
 use super::network::{Message, Network};
 use super::rows;
 use super::world::{ByNumber, LogNo, ProposerNo, Put, World};
-use flinkspark_model::log::{
-    Assembly, Owner, Part, SegmentName, SegmentRef, SourceOffsets, Staged, Verdict, assemble,
-    verdict,
-};
-use said::{Said, canonical, said};
+use flinkspark_model::log::{Commit, Owner, SegmentName, SegmentRef, Staged, Verdict, verdict};
+use said::{Said, said};
 
 /// Checkpoints that the engine may ever complete, over all incarnations.
 const CHECKPOINTS_MAX: usize = 9;
-const PARTITIONS_MAX: usize = 2;
 pub(crate) const INCARNATIONS_MAX: usize = 3;
 /// The engine's first number.
 const FIRST_N: u64 = 7;
 const NO_PROPOSER: ProposerNo = ProposerNo::MAX;
-const NO_PART: u8 = u8::MAX;
-/// Messages for the output's log, and for the store of parts.
+/// The only log.
 const OUTPUT: u8 = 0;
-const PARTS: u8 = 1;
 
 /// What the engine does when it comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +55,6 @@ impl Restore {
 pub(crate) struct Size {
     pub(crate) incarnations: usize,
     pub(crate) epochs: u8,
-    pub(crate) partitions: usize,
     pub(crate) restore: Restore,
 }
 
@@ -84,7 +77,6 @@ enum Phase {
     /// The put is running: segments without a receipt.
     Staging,
     Cut,
-    Parts,
     Commit,
     Finished,
     Dead,
@@ -96,16 +88,12 @@ enum Wire {
     Ready,
     Waiting,
     InDoubt,
-    /// A part that is durable.
-    Durable,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Incarnation {
     phase: Phase,
     wire: Wire,
-    /// The committers' parts.
-    parts: [Wire; PARTITIONS_MAX],
     generation: u8,
     /// The checkpoint that it restored or took last.
     checkpoint: Option<Checkpoint>,
@@ -117,7 +105,6 @@ struct Incarnation {
 const ABSENT: Incarnation = Incarnation {
     phase: Phase::NotStarted,
     wire: Wire::Ready,
-    parts: [Wire::Ready; PARTITIONS_MAX],
     generation: 0,
     checkpoint: None,
     records: 0,
@@ -130,13 +117,9 @@ pub(crate) struct State {
     incarnations: [Incarnation; INCARNATIONS_MAX],
     /// The engine's store, in order of completion.
     checkpoints: [Option<Checkpoint>; CHECKPOINTS_MAX],
-    /// The store of parts: by number from the first and partition, the sealing checkpoint's index.
-    parts: [[u8; PARTITIONS_MAX]; CHECKPOINTS_MAX],
     network: Network,
-    /// Segments deleted: a bit for each checkpoint in the store, over all partitions.
+    /// Segments deleted: a bit for each checkpoint in the store.
     deleted: u16,
-    /// Records whose every part was acknowledged.
-    acknowledged: u8,
     /// Puts that ended without a receipt and were deleted.
     swept: bool,
 }
@@ -148,8 +131,6 @@ pub(crate) enum Step {
     Resend(u8),
     Cut(u8, u8),
     Complete(u8),
-    SendPart(u8, u8),
-    ResendPart(u8, u8),
     Crash(u8),
     BridgeRestarts(u8),
     Answered(Message),
@@ -164,38 +145,29 @@ pub(crate) struct Foreign {
     world: World,
     size: Size,
     said: ByNumber<LogNo, Said>,
-    /// Whether a log holds a checkpoint's segments, and whether they may be deleted.
+    /// Whether a log holds a checkpoint's segment, and whether it may be deleted.
     held: ByNumber<(LogNo, Checkpoint), (bool, bool)>,
 }
 
-fn segment(checkpoint: Checkpoint, partition: usize) -> SegmentRef {
+fn segment(checkpoint: Checkpoint) -> SegmentRef {
     let Checkpoint {
         n, by, from, to, ..
     } = checkpoint;
     // Two incarnations may seal the same number; the names are the server's and never meet.
-    let name = SegmentName::from(format!("{}{n}p{partition}", rows::letter(usize::from(by))));
-    SegmentRef {
-        partition: partition as u32,
-        ..rows::segment(name, from, to)
-    }
+    let name = SegmentName::from(format!("{}{n}", rows::letter(usize::from(by))));
+    rows::segment(name, from, to)
 }
 
-fn part(checkpoint: Checkpoint, partition: usize, of: usize) -> Part {
-    Part {
-        writer: rows::writer(),
-        n: FIRST_N + u64::from(checkpoint.n),
-        index: partition as u32,
-        of: of as u32,
-        run: String::new(),
-        source_offsets: SourceOffsets::of(format!("in{partition}"), checkpoint.to),
-        schema_version: 1,
-        segments: vec![segment(checkpoint, partition)],
-    }
+/// The epoch of a checkpoint.
+fn commit(checkpoint: Checkpoint, generation: u8) -> Commit {
+    let n = FIRST_N + u64::from(checkpoint.n);
+    let segments = vec![segment(checkpoint)];
+    rows::commit(rows::writer(), generation, n, checkpoint.to, segments)
 }
 
 impl Foreign {
     pub(crate) fn new(size: Size) -> Self {
-        assert!(size.incarnations <= INCARNATIONS_MAX && size.partitions <= PARTITIONS_MAX);
+        assert!(size.incarnations <= INCARNATIONS_MAX);
         assert!(usize::from(size.epochs) * size.incarnations <= CHECKPOINTS_MAX);
         Self {
             world: World::new(),
@@ -206,44 +178,21 @@ impl Foreign {
     }
 
     fn said(&mut self, log: LogNo) -> &Said {
-        let (world, partitions) = (&self.world, self.size.partitions);
-        self.said
-            .entry(log)
-            .or_insert_with(|| said(world, log, partitions))
+        let world = &self.world;
+        self.said.entry(log).or_insert_with(|| said(world, log))
     }
 
-    /// The epoch of a checkpoint, assembled from durable parts, or given whole.
-    fn assembled(&self, state: &State, checkpoint: Checkpoint, generation: u8) -> Assembly {
-        let durable = state.parts[usize::from(checkpoint.n)];
-        let whole = self.size.partitions == 1;
-        let parts: Vec<Part> = (0..self.size.partitions)
-            .filter_map(|partition| {
-                let at = usize::from(durable[partition]);
-                let sealed = if whole {
-                    Some(checkpoint)
-                } else {
-                    *state.checkpoints.get(at)?
-                };
-                sealed.map(|sealed| part(sealed, partition, self.size.partitions))
-            })
-            .collect();
-        assemble(&parts, u64::from(generation))
-    }
-
-    /// Whether a slot names the checkpoint's segments, and whether the collector deletes them.
+    /// Whether a slot names the checkpoint's segment, and whether the collector deletes it.
     fn held(&mut self, log: LogNo, checkpoint: Checkpoint) -> (bool, bool) {
-        let (view, partitions) = (self.world.view(log), self.size.partitions);
+        let view = self.world.view(log);
         *self.held.entry((log, checkpoint)).or_insert_with(|| {
-            let names = (0..partitions).map(|partition| segment(checkpoint, partition).name);
-            let staged = names.map(|name| Staged {
-                name,
+            let staged = Staged {
+                name: segment(checkpoint).name,
                 receipted: true,
                 owner: Owner::Elsewhere,
-            });
-            staged.fold((false, false), |(live, garbage), staged| {
-                let judged = verdict(&staged, view, None) == Verdict::Garbage;
-                (live || view.is_live(&staged.name), garbage || judged)
-            })
+            };
+            let garbage = verdict(&staged, view, None) == Verdict::Garbage;
+            (view.is_live(&staged.name), garbage)
         })
     }
 
@@ -254,9 +203,6 @@ impl Foreign {
             if self.held(state.log, checkpoint).1 {
                 state.deleted |= 1 << index;
             }
-        }
-        if self.size.partitions == PARTITIONS_MAX {
-            *state = canonical(*state);
         }
         let deleted = state.deleted != before || state.swept;
         state.swept = false;
@@ -286,10 +232,8 @@ impl Model for Foreign {
             log,
             incarnations: [ABSENT; INCARNATIONS_MAX],
             checkpoints: [None; CHECKPOINTS_MAX],
-            parts: [[NO_PART; PARTITIONS_MAX]; CHECKPOINTS_MAX],
             network: Network::new(2),
             deleted: 0,
-            acknowledged: 0,
             swept: false,
         }
     }
@@ -298,7 +242,6 @@ impl Model for Foreign {
         bytes.extend(state.log.to_le_bytes());
         for me in state.incarnations {
             bytes.extend([me.phase as u8, me.wire as u8, me.generation, me.records]);
-            bytes.extend(me.parts.map(|part| part as u8));
             bytes.extend(me.proposer.to_le_bytes());
             let at = me
                 .checkpoint
@@ -316,10 +259,8 @@ impl Model for Foreign {
             bytes.extend([n, by, epoch, from, to]);
         }
         bytes.push(0xee);
-        bytes.extend(state.parts.iter().flatten());
         state.network.encode(bytes);
         bytes.extend(state.deleted.to_le_bytes());
-        bytes.push(state.acknowledged);
     }
 
     fn successors(&mut self, state: &State, out: &mut Vec<Next<Self>>) {

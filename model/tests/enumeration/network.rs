@@ -83,7 +83,6 @@ impl Network {
     }
 
     /// Forgets creates that can change nothing: nobody waits and the slot is taken for good.
-    /// Creates for stores that are not logs stay.
     pub(crate) fn forget_spent(&mut self, world: &World, logs: &[LogNo]) {
         for place in &mut self.messages {
             if let Some(message) = place
@@ -92,19 +91,6 @@ impl Network {
                 && world.is_taken(*log, u64::from(message.slot))
             {
                 *place = None;
-            }
-        }
-        self.settle();
-    }
-
-    /// Swaps the two partitions in creates for the store of parts: keys and senders come in pairs.
-    pub(crate) fn mirror(&mut self, parts: u8) {
-        for message in self.messages.iter_mut().flatten() {
-            if message.log == parts {
-                message.slot ^= 1;
-                if message.sender != ORPHAN {
-                    message.sender ^= 1;
-                }
             }
         }
         self.settle();

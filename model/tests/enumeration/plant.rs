@@ -4,6 +4,7 @@
 
 use super::explore::{Model, Violation, explore};
 use super::foreign::{self, Foreign, Restore};
+use super::gathered::{self, Gathered};
 use super::ours::{Facts, Ours, Size};
 use super::transaction::Transaction;
 use flinkspark_model::digest::Digest;
@@ -20,6 +21,19 @@ fn ours(facts: Facts) -> Ours {
         in_flight: 2,
         facts,
     })
+}
+
+fn gathered(restore: gathered::Restore) -> gathered::Size {
+    gathered::Size {
+        incarnations: 2,
+        rounds: 3,
+        aborts: 1,
+        late: 1,
+        in_flight: 2,
+        other: false,
+        history: true,
+        restore,
+    }
 }
 
 /// With the collector on, a deleted segment comes first; without it, the rows or the owner suffer.
@@ -47,10 +61,14 @@ fn hunt(defect: &str) -> Option<Violation> {
             found(Foreign::new(foreign::Size {
                 incarnations: 2,
                 epochs: 3,
-                partitions: 1,
                 restore,
             }))
         }
+        "open-whatever-was-read"
+        | "set-completed-by-counting"
+        | "abort-slot-of-a-checkpoint"
+        | "fence-without-incarnation" => found(Gathered::new(gathered(gathered::Restore::Latest))),
+        "replay-by-number-alone" => found(Gathered::new(gathered(gathered::Restore::Any))),
         "xor-digest" => doubled_row_is_missed(),
         _ => found(ours(Facts::JobFirst)),
     }

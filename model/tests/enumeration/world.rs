@@ -6,7 +6,8 @@
 //! snapshot, and every slot was encoded and decoded.
 
 use flinkspark_model::log::{
-    Appended, Intent, LogId, Proposer, Refusal, Slot, SlotRecord, Snapshot, Step, View,
+    Appended, Commit, Intent, LogId, Proposer, Refusal, SLOT_FORMAT_VERSION, Slot, SlotRecord,
+    Snapshot, Step, Token, View,
 };
 use flinkspark_model::position::SlotNo;
 use std::collections::HashMap;
@@ -56,20 +57,20 @@ impl Hasher for Multiplied {
 }
 
 /// Numbers for values.
-struct Interner<T> {
+pub(crate) struct Interner<T> {
     values: Vec<T>,
     numbers: HashMap<T, u32>,
 }
 
 impl<T: Clone + Eq + Hash> Interner<T> {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             values: Vec::new(),
             numbers: HashMap::new(),
         }
     }
 
-    fn number(&mut self, value: T) -> u32 {
+    pub(crate) fn number(&mut self, value: T) -> u32 {
         if let Some(number) = self.numbers.get(&value) {
             return *number;
         }
@@ -79,7 +80,7 @@ impl<T: Clone + Eq + Hash> Interner<T> {
         number
     }
 
-    fn value(&self, number: u32) -> &T {
+    pub(crate) fn value(&self, number: u32) -> &T {
         &self.values[number as usize]
     }
 }
@@ -177,7 +178,7 @@ impl World {
 
     fn survives_its_bytes(&self, number: u32) {
         let record = SlotRecord {
-            format: 1,
+            format: SLOT_FORMAT_VERSION,
             log: LogId(Uuid::nil()),
             slot: 1,
             committed_at_ms: 0,
@@ -205,6 +206,14 @@ impl World {
 
     pub(crate) fn intent(&self, proposer: ProposerNo) -> &Intent {
         self.proposers.value(proposer).intent()
+    }
+
+    /// Whether a slot of the log is a commit with this token.
+    pub(crate) fn holds(&self, log: LogNo, token: &Token) -> bool {
+        let mut bodies = self.content(log).cells.iter().map(|(_, body)| *body);
+        bodies.any(|body| {
+            matches!(self.slot(body), Slot::Epoch(commit) if commit.token.as_ref() == Some(token))
+        })
     }
 
     fn is_taken_by(&self, log: LogNo, slot: SlotNo) -> Option<BodyNo> {
@@ -355,30 +364,37 @@ impl World {
 /// A slot in a few characters.
 pub(crate) fn label(slot: &Slot) -> String {
     match slot {
-        Slot::Epoch(commit) => {
-            let names: Vec<_> = commit.segments.iter().map(|s| s.name.to_string()).collect();
-            let kind = if commit.manifest.is_some() {
-                "manifest"
-            } else {
-                "epoch"
-            };
-            let (n, generation, offsets) = (commit.n, commit.generation, &commit.source_offsets);
-            format!(
-                "{kind} {n} of {} g{generation} to {offsets} [{}]",
-                commit.writer,
-                names.join(" ")
-            )
-        }
+        Slot::Epoch(commit) => label_commit(commit),
         Slot::Fence {
             writer,
             generation,
             restored,
+            drops,
             incarnation,
             ..
         } => {
-            format!("fence of {writer} g{generation} by {incarnation} restored {restored}")
+            let drops = if *drops { " and drops above" } else { "" };
+            format!("fence of {writer} g{generation} by {incarnation} restored {restored}{drops}")
         }
         Slot::Abort { writer, n, .. } => format!("abort {n} of {writer}"),
         other => other.kind().to_string(),
     }
+}
+
+fn label_commit(commit: &Commit) -> String {
+    let names: Vec<_> = commit.segments.iter().map(|s| s.name.to_string()).collect();
+    let kind = if commit.manifest.is_some() {
+        "manifest"
+    } else {
+        "epoch"
+    };
+    let identity = match &commit.token {
+        Some(token) => format!("token {token}"),
+        None => format!("to {}", commit.source_offsets),
+    };
+    let (n, generation, writer) = (commit.n, commit.generation, &commit.writer);
+    format!(
+        "{kind} {n} of {writer} g{generation} {identity} [{}]",
+        names.join(" ")
+    )
 }

@@ -4,7 +4,9 @@
 
 use crate::flight::limits;
 use flinkspark_model::lineage::SlotRange;
-use flinkspark_model::log::{Generation, Ordinal, Rewind, SourceOffsets, Token, WriterName};
+use flinkspark_model::log::{
+    Generation, History, Ordinal, Rewind, SourceOffsets, Token, WriterName,
+};
 use flinkspark_model::port::Mode;
 use flinkspark_model::position::SlotNo;
 use serde::{Deserialize, Serialize};
@@ -41,6 +43,9 @@ pub struct OpenWriterRequest {
     /// The number that it restored; absent where the log is its memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored_n: Option<Ordinal>,
+    /// What the restored state knows by token, in place of the number: `before` and `pending`, as pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
     /// What becomes of commits above it, where the user asks for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewind: Option<Rewind>,

@@ -56,6 +56,7 @@ pub(super) async fn open(components: &Arc<Components>, json: &[u8]) -> Result<By
             incarnation: request.incarnation,
             after: request.after,
             restored: request.restored_n,
+            history: request.history,
             rewind: request.rewind,
         },
         retention_ms: request.retention_ms,

@@ -5,7 +5,7 @@ use crate::store::object::Objects;
 use crate::store::tests::fixture::*;
 use crate::store::{Key, Nobody, Store};
 use arrow_array::RecordBatch;
-use flinkspark_model::log::{Ordinal, Rewind, SLOT_SEGMENTS_MAX, SourceOffsets};
+use flinkspark_model::log::{History, Ordinal, Rewind, SLOT_SEGMENTS_MAX, SourceOffsets};
 use flinkspark_model::port::{Log, Mode, RETENTION_MS_DEFAULT, Writers as _};
 use std::sync::atomic::Ordering;
 
@@ -17,6 +17,7 @@ fn opening(incarnation: &str, after: Generation) -> OpenWriter {
             incarnation: incarnation.into(),
             after,
             restored: None,
+            history: None,
             rewind: None,
         },
         retention_ms: None,
@@ -302,6 +303,35 @@ async fn a_rewind_that_drops_is_seen_and_its_numbers_are_free() {
         .await
         .unwrap();
     assert_eq!(total_rows(&writers).await, 6);
+}
+
+#[tokio::test]
+async fn a_history_that_lies_below_what_is_committed_is_refused_at_once() {
+    let (_, _, writers) = logs().await;
+    writers.open(opening("a", 0)).await.unwrap();
+    for n in 1..4 {
+        writers
+            .commit(commit(1, n, &format!("t{n}"), &[]))
+            .await
+            .unwrap();
+    }
+    let mut back = opening("b", 1);
+    back.opening.history = Some(History {
+        before: Some((1, "t1".into())),
+        pending: vec![(2, "t2".into())],
+    });
+    let refused = writers.open(back.clone()).await.unwrap_err();
+    assert_eq!((refused.code(), refused.kind()), ("FS0213", Kind::Conflict));
+    back.opening.rewind = Some(Rewind::Drop);
+    assert_eq!(writers.open(back).await.unwrap().restored_n, 2);
+    // What stood before is another history's now: nothing lets this one go on.
+    let mut gone = opening("c", 2);
+    gone.opening.history = Some(History {
+        before: Some((3, "t3".into())),
+        pending: vec![(4, "t4".into())],
+    });
+    gone.opening.rewind = Some(Rewind::Drop);
+    assert_eq!(writers.open(gone).await.unwrap_err().code(), "FS0227");
 }
 
 #[tokio::test]

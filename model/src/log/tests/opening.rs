@@ -8,6 +8,7 @@ fn opening(incarnation: &str, after: Generation) -> Opening {
         incarnation: incarnation.into(),
         after,
         restored: None,
+        history: None,
         rewind: None,
     }
 }
@@ -161,4 +162,103 @@ fn what_a_compaction_joined_cannot_be_dropped() {
         panic!("it has no generation yet");
     };
     assert_eq!(refusal(&view, &fence).code(), "FS0219");
+}
+
+fn tokened(generation: Generation, n: Ordinal, token: &str) -> Intent {
+    Intent::Commit(Commit {
+        token: Some(token.into()),
+        ..commit(generation, n, 0, &[token])
+    })
+}
+
+fn of_history(
+    incarnation: &str,
+    after: Generation,
+    before: Option<(Ordinal, &str)>,
+    pending: &[(Ordinal, &str)],
+    rewind: Option<Rewind>,
+) -> Opening {
+    let identity = |(n, token): (Ordinal, &str)| (n, token.into());
+    Opening {
+        // The number that the state would say of itself: its last.
+        restored: pending.last().map(|(n, _)| *n),
+        history: Some(History {
+            before: before.map(identity),
+            pending: pending.iter().copied().map(identity).collect(),
+        }),
+        rewind,
+        ..opening(incarnation, after)
+    }
+}
+
+/// Where an opening came back to, or the code of its refusal, by the machine or before it.
+fn came_back(view: &View, opening: &Opening) -> Result<Ordinal, &'static str> {
+    match view.open(opening).map_err(|refusal| refusal.code())? {
+        Opened::Already(_) => panic!("it has no generation yet"),
+        Opened::Fence(fence) => match view.decide(&fence) {
+            Decision::Create(attempt) => match attempt.body {
+                Slot::Fence { restored, .. } => Ok(restored),
+                other => panic!("{other:?}"),
+            },
+            Decision::Refuse(refusal) => Err(refusal.code()),
+            Decision::Done(done) => panic!("{done:?}"),
+        },
+    }
+}
+
+#[test]
+fn a_history_comes_back_to_its_last_commit_that_stands() {
+    let view = log([fence(1, 0), tokened(1, 1, "a1"), tokened(1, 2, "a2")]);
+    for (before, pending) in [
+        (Some((1, "a1")), &[(2, "a2")][..]),
+        (Some((2, "a2")), &[(3, "a3")][..]),
+        (Some((1, "a1")), &[(2, "a2"), (5, "a5")][..]),
+        (None, &[(1, "a1"), (2, "a2")][..]),
+    ] {
+        let opening = of_history("b", 1, before, pending, None);
+        assert_eq!(came_back(&view, &opening), Ok(2), "{pending:?}");
+    }
+    let fresh = of_history("b", 0, None, &[], None);
+    assert_eq!(came_back(&View::empty(), &fresh), Ok(0));
+    assert_eq!(
+        came_back(&view, &Opening { after: 1, ..fresh }),
+        Err("FS0213")
+    );
+}
+
+#[test]
+fn a_history_above_what_another_has_committed_is_refused_or_takes_that_out() {
+    // The numbers skip: 2 was never this history's, and 3 lies above it.
+    let view = log([fence(1, 0), tokened(1, 1, "a1"), tokened(1, 2, "b2")]);
+    let back = |rewind| of_history("c", 1, Some((1, "a1")), &[(3, "a3")], rewind);
+    assert_eq!(came_back(&view, &back(None)), Err("FS0213"));
+    assert_eq!(came_back(&view, &back(Some(Rewind::Drop))), Ok(1));
+}
+
+#[test]
+fn a_history_whose_commits_were_dropped_cannot_go_on_whatever_is_asked_for() {
+    let mut view = log([fence(1, 0), tokened(1, 1, "a1"), tokened(1, 2, "a2")]);
+    open(
+        &mut view,
+        &of_history("b", 1, Some((1, "a1")), &[], Some(Rewind::Drop)),
+    );
+    for rewind in [None, Some(Rewind::Drop)] {
+        let back = of_history("c", 2, Some((2, "a2")), &[(3, "a3")], rewind);
+        assert_eq!(came_back(&view, &back), Err("FS0227"));
+    }
+    append(&mut view, &tokened(2, 2, "b2"));
+    let refused = view.open(&of_history("c", 2, Some((2, "a2")), &[(3, "a3")], None));
+    let text = refused.unwrap_err().to_string();
+    assert!(text.contains("\"b2\" there, \"a2\" here"), "{text}");
+}
+
+#[test]
+fn a_history_older_than_what_is_remembered_is_forgotten() {
+    let mut view = log([fence(1, 0)]);
+    for n in 1..=COMMITS_REMEMBERED_MAX as Ordinal + 3 {
+        append(&mut view, &tokened(1, n, &format!("t{n}")));
+    }
+    let back = |n: Ordinal| of_history("b", 1, Some((n, &format!("t{n}"))), &[], None);
+    assert_eq!(came_back(&view, &back(3)), Err("FS0228"));
+    assert_eq!(came_back(&view, &back(4)), Err("FS0213"));
 }

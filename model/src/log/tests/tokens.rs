@@ -96,6 +96,7 @@ fn what_is_forgotten_cannot_be_dropped_to() {
         incarnation: "b".into(),
         after: 1,
         restored: Some(restored),
+        history: None,
         rewind: Some(Rewind::Drop),
     };
     for (restored, refused) in [(2, Some("FS0228")), (3, None)] {

@@ -1,16 +1,15 @@
 //! What an incarnation of the engine, and the bridge for it, do with the machine's answers.
 //!
-//! Invariant: an incarnation assembles an epoch only when each of its own parts is durable.
+//! Invariant: an incarnation commits what a checkpoint holds, and nothing else.
 
 use super::super::explore::Marks;
 use super::super::rows;
 use super::super::world::Answer;
-use super::steps::committer;
 use super::{
-    ABSENT, Checkpoint, FIRST_N, Foreign, Incarnation, NO_PROPOSER, OUTPUT, PARTITIONS_MAX, Phase,
-    Restore, State, Wire, segment,
+    ABSENT, Checkpoint, FIRST_N, Foreign, Incarnation, NO_PROPOSER, OUTPUT, Phase, Restore, State,
+    Wire, commit, segment,
 };
-use flinkspark_model::log::{Assembly, Intent, Owner, Refusal, Staged, Verdict, verdict};
+use flinkspark_model::log::{Intent, Owner, Refusal, Staged, Verdict, verdict};
 
 impl Foreign {
     pub(super) fn kill(&mut self, state: &mut State, who: usize) {
@@ -18,7 +17,7 @@ impl Foreign {
         if me.phase == Phase::Staging {
             // A put that ended without a receipt: nobody can ever carry it.
             let sealed = self.next_checkpoint(state, who);
-            let name = segment(sealed, 0).name;
+            let name = segment(sealed).name;
             let staged = Staged {
                 name,
                 receipted: false,
@@ -27,9 +26,6 @@ impl Foreign {
             state.swept = verdict(&staged, self.world.view(state.log), None) == Verdict::Garbage;
         }
         state.network.abandon(who as u8);
-        for partition in 0..PARTITIONS_MAX {
-            state.network.abandon(committer(who, partition));
-        }
         state.incarnations[who] = Incarnation {
             phase: Phase::Dead,
             ..ABSENT
@@ -57,6 +53,7 @@ impl Foreign {
             generation: highest + 1,
             restored: restored.map_or(0, |checkpoint| FIRST_N + u64::from(checkpoint.n)),
             rewind: self.size.restore.rewinds(),
+            drops: false,
             incarnation: rows::letter(who).to_string(),
         }
     }
@@ -152,11 +149,7 @@ impl Foreign {
                     me.generation = *generation as u8;
                 }
                 me.proposer = NO_PROPOSER;
-                me.phase = if me.checkpoint.is_some() {
-                    Phase::Parts
-                } else {
-                    Phase::Cut
-                };
+                me.phase = Phase::Cut;
             }
             Phase::Commit => {
                 me.proposer = NO_PROPOSER;
@@ -165,28 +158,21 @@ impl Foreign {
             }
             _ => {}
         }
-        me.parts = [Wire::Ready; PARTITIONS_MAX];
+        let fenced = state.incarnations[who].phase == Phase::Fence;
         state.incarnations[who] = me;
-        if me.phase == Phase::Parts {
-            self.assemble_if_ready(state, who);
+        if fenced {
+            self.commit_again(state, who);
         }
     }
 
-    /// Proposes the epoch when every part that this incarnation handed over is durable.
-    pub(super) fn assemble_if_ready(&mut self, state: &mut State, who: usize) {
-        let me = state.incarnations[who];
-        let parts = self.size.partitions;
-        let durable = parts == 1 || me.parts[..parts].iter().all(|part| *part == Wire::Durable);
-        let Some(checkpoint) = me.checkpoint.filter(|_| durable) else {
-            return;
-        };
-        if let Assembly::Ready(commit) = self.assembled(state, checkpoint, me.generation) {
-            let me = &mut state.incarnations[who];
+    /// Proposes the epoch of the checkpoint that it restored or took, where there is one.
+    pub(super) fn commit_again(&mut self, state: &mut State, who: usize) {
+        let me = &mut state.incarnations[who];
+        if let Some(checkpoint) = me.checkpoint {
             me.phase = Phase::Commit;
             me.wire = Wire::Ready;
-            me.parts = [Wire::Ready; PARTITIONS_MAX];
-            me.proposer = self.world.propose(Intent::Commit(commit));
-            state.acknowledged = state.acknowledged.max(checkpoint.to);
+            let intent = Intent::Commit(commit(checkpoint, me.generation));
+            me.proposer = self.world.propose(intent);
         }
     }
 
@@ -231,9 +217,7 @@ impl Foreign {
         let me = &mut completed.incarnations[who];
         me.checkpoint = Some(sealed);
         me.records = 0;
-        me.phase = Phase::Parts;
-        me.parts = [Wire::Ready; PARTITIONS_MAX];
-        self.assemble_if_ready(&mut completed, who);
+        self.commit_again(&mut completed, who);
         Some(completed)
     }
 

@@ -3,15 +3,11 @@
 use super::super::network::Message;
 use super::super::rows::letter;
 use super::super::world::label;
-use super::{FIRST_N, Foreign, PARTS, State, Step};
+use super::{FIRST_N, Foreign, State, Step};
 use std::fmt::Write;
 
 impl Foreign {
     fn create(&self, message: &Message) -> String {
-        if message.log == PARTS {
-            let (n, partition) = (message.slot / 2, message.slot % 2);
-            return format!("part {partition} of {}", FIRST_N + u64::from(n));
-        }
         format!(
             "slot {}: {}",
             message.slot,
@@ -35,13 +31,6 @@ impl Foreign {
                 format!("{} reads {records} records and puts them", name(who))
             }
             Step::Complete(who) => format!("{}'s put ends, its checkpoint is complete", name(who)),
-            Step::SendPart(who, part) => format!("{}'s committer {part} hands over", name(who)),
-            Step::ResendPart(who, part) => {
-                format!(
-                    "{}'s committer {part} is in doubt and sends again",
-                    name(who)
-                )
-            }
             Step::Crash(who) => format!("{} crashes", name(who)),
             Step::BridgeRestarts(who) => format!("the bridge that serves {} restarts", name(who)),
             Step::Answered(message) => {
