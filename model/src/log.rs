@@ -30,14 +30,14 @@ mod tests;
 pub use garbage::{JobFacts, Owner, Staged, Verdict, WriterTimes, spent, verdict};
 pub use intent::{Appended, Attempt, Decision, Intent};
 pub use kinds::{KindRun, Kinds, SlotKind};
-pub use listed::{COMMIT_SEGMENTS_MAX, LIST_SEGMENTS_MAX, ListObject, ListRef, SLOT_SEGMENTS_MAX};
+pub use listed::{COMMIT_SEGMENTS_MAX, LIST_SEGMENTS_MAX, ListObject, SLOT_SEGMENTS_MAX};
 pub use opening::{History, Opened, Opening, Rewind};
 pub use proposer::{Proposer, Step};
 pub use refusal::Refusal;
 pub use slot::{
-    Commit, Generation, LogId, Manifest, Ordinal, Pending, Receipt, Replacement, SLOT_BYTES_MAX,
-    SLOT_FORMAT_VERSION, SegmentFormat, SegmentName, SegmentRef, Slot, SlotRecord, SourceOffsets,
-    Token, WriterName,
+    Commit, Generation, ListRef, LogId, Manifest, Ordinal, Pending, Receipt, Replacement,
+    SLOT_BYTES_MAX, SLOT_FORMAT_VERSION, SegmentFormat, SegmentName, SegmentRef, Slot, SlotRecord,
+    SourceOffsets, Token, WriterName,
 };
 pub use snapshot::{SNAPSHOT_FORMAT_VERSION, Snapshot};
 pub use tail::{FoundTail, KnownHead, Tail, judge_tail};

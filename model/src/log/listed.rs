@@ -4,9 +4,8 @@
 //! a slot stays small however many segments its commit has. It exists in bytes only: in memory a commit
 //! holds its segments. Invariant: a record survives being outlined and inlined unchanged.
 
-use super::slot::{Replacement, SegmentRef, Slot, SlotRecord};
+use super::slot::{ListRef, Replacement, SegmentRef, Slot, SlotRecord};
 use crate::error::{Error, Kind, Result};
-use serde::{Deserialize, Serialize};
 
 /// The most segments that a slot names itself; of more its commit is in list objects.
 pub const SLOT_SEGMENTS_MAX: usize = 256;
@@ -16,16 +15,6 @@ pub const LIST_SEGMENTS_MAX: usize = 16 << 10;
 
 /// The most segments of one commit.
 pub const COMMIT_SEGMENTS_MAX: usize = 256 << 10;
-
-/// A list object, as a slot names it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ListRef {
-    /// The 128-bit XXH3 of its bytes, in hexadecimal.
-    pub name: String,
-    /// The segments in it.
-    pub segments: usize,
-}
 
 impl ListRef {
     /// The list object of these segments, with its bytes.

@@ -2,7 +2,6 @@
 //!
 //! Invariant: equal records have equal bytes, so that a repeated create can be told from a lost race.
 
-use super::listed::ListRef;
 use crate::checksum;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
@@ -328,6 +327,16 @@ impl Slot {
             Self::Expire { .. } => "expire",
         }
     }
+}
+
+/// A list object, as a slot names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListRef {
+    /// The 128-bit XXH3 of its bytes, in hexadecimal.
+    pub name: String,
+    /// The segments in it.
+    pub segments: usize,
 }
 
 /// A slot with its place: the object in the store.
