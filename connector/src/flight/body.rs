@@ -5,9 +5,11 @@
 //! misspelt option never means its default.
 
 use super::limits;
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use flinkspark_model::digest::Digest;
+use flinkspark_model::filter::{Filter, Split};
 use flinkspark_model::log::{Receipt, SegmentName};
-use flinkspark_model::port::{Mode, OpenTransaction, Pinned, Query, Transaction};
+use flinkspark_model::port::{Extent, Mode, OpenTransaction, Pinned, Query, Transaction};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::profile::{Lossy, Profile};
 use flinkspark_model::{Error, Kind, Result};
@@ -42,6 +44,9 @@ pub struct ReadCommand {
     /// What happens to values that it cannot hold whole.
     #[serde(default)]
     pub lossy: Lossy,
+    /// Which rows are wanted; what of it is not answered is in the flight's metadata.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
 }
 
 /// The app metadata of a question's `FlightInfo`.
@@ -113,6 +118,9 @@ pub struct InfoMetadata {
     pub digest: Digest,
     /// The greatest watermark among those slots, in milliseconds since the epoch.
     pub watermark_ms: Option<i64>,
+    /// What becomes of the filter that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Split>,
 }
 
 /// The app metadata of an endpoint: one segment, or several that follow one another in log order.
@@ -150,11 +158,17 @@ fn is_one(segments: &u64) -> bool {
 pub struct BatchMetadata {
     /// Stored rows of the endpoint that the reader has behind it after this batch.
     pub row: u64,
-    /// Stored rows that this batch consumed.
+    /// Stored rows that this batch consumed; with a filter it has fewer rows, or none.
     pub rows: u64,
     /// Rows of a question's input that came too late: in a last message without rows, where there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows_late: Option<u64>,
+    /// What was read for a filtered endpoint: in its last message, which has no rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Extent>,
+    /// What of it was passed over unread, beside that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<Extent>,
 }
 
 /// Action `begin`.
@@ -264,6 +278,11 @@ pub(crate) fn decode_all(json: &[u8]) -> usize {
     fn is<T: DeserializeOwned>(json: &[u8]) -> usize {
         usize::from(parse::<T>("body", json).is_ok())
     }
+    let command = parse::<ReadCommand>("body", json).ok();
+    if let Some(filter) = command.and_then(|command| command.filter) {
+        // A filter that is refused is still a body.
+        let _refused = filter.bind(&every_class());
+    }
     is::<ReadCommand>(json)
         + is::<Query>(json)
         + is::<PutCommand>(json)
@@ -273,4 +292,24 @@ pub(crate) fn decode_all(json: &[u8]) -> usize {
         + is::<CommitRequest>(json)
         + is::<TransactionRequest>(json)
         + is::<Renewal>(json)
+}
+
+/// A column of each kind that a literal is read for.
+fn every_class() -> Schema {
+    let columns = [
+        ("integer", DataType::Int16),
+        ("decimal", DataType::Decimal256(40, 2)),
+        ("text", DataType::Utf8),
+        ("binary", DataType::Binary),
+        ("date", DataType::Date64),
+        ("time", DataType::Time64(TimeUnit::Nanosecond)),
+        ("local", DataType::Timestamp(TimeUnit::Second, None)),
+        (
+            "instant",
+            DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+        ),
+        ("float", DataType::Float64),
+    ];
+    let fields = columns.map(|(name, data_type)| Field::new(name, data_type, true));
+    Schema::new(fields.to_vec())
 }

@@ -11,6 +11,9 @@ mod put;
 mod query;
 mod read;
 
+#[cfg(test)]
+pub(in crate::flight) use get::get as get_directly;
+
 use super::limits;
 use super::ticket::{self, Key};
 use crate::evolution;

@@ -2,6 +2,7 @@
 
 mod extremes;
 pub(crate) mod fake;
+mod filter;
 mod hostile;
 mod memory;
 mod property;

@@ -6,6 +6,7 @@
 
 use super::limits;
 use flinkspark_model::dataset::DatasetId;
+use flinkspark_model::filter::Filter;
 use flinkspark_model::log::SegmentName;
 use flinkspark_model::port::{Pinned, Query};
 use flinkspark_model::position::SlotNo;
@@ -65,6 +66,9 @@ pub(super) struct Ticket {
     pub(super) columns: Option<Vec<usize>>,
     pub(super) profile: Profile,
     pub(super) lossy: Lossy,
+    /// Which of the rows are sent, at the dataset's schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) filter: Option<Filter>,
     pub(super) expires_at_ms: u64,
 }
 
@@ -258,11 +262,15 @@ mod ranges {
 mod tests {
     use super::ranges::{read, write};
     use super::*;
+    use flinkspark_model::filter::{Column, FILTER_BYTES_MAX};
     use flinkspark_model::schema::names::COLUMNS_MAX;
     use uuid::Uuid;
 
     #[test]
     fn a_ticket_that_names_every_column_is_still_a_ticket() {
+        let filter = Filter::IsNull(Column {
+            column: "x".repeat(FILTER_BYTES_MAX),
+        });
         let ticket = Ticket {
             dataset: DatasetId(Uuid::max()),
             schema_version: u32::MAX,
@@ -275,6 +283,7 @@ mod tests {
             columns: Some((0..COLUMNS_MAX).collect()),
             profile: Profile::Spark4,
             lossy: Lossy::Truncate,
+            filter: Some(filter),
             expires_at_ms: u64::MAX,
         };
         let key = Key::new([7; 32]);

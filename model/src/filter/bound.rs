@@ -6,6 +6,7 @@
 use super::Filter;
 use super::statistics::ColumnStatistics;
 use super::value::Value;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A filter that is bound to a schema.
@@ -16,7 +17,7 @@ pub struct Bound {
 }
 
 /// A bound filter in two parts, both of which must hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
     /// What is answered exactly; `None` for nothing.
     pub answered: Option<Filter>,

@@ -3,9 +3,12 @@
 //! A reader that takes nothing holds a message or two, for which memory was admitted when it came: what was
 //! read ahead for it is given up and read again when it goes on. Blocks are read in turns, as many at a time
 //! as their memory admits. Invariant: a stream that ends without an error carried exactly the ticket's rows, in stored
-//! order; the metadata of each batch counts stored rows, so a reader that was cut off knows where
-//! to go on.
+//! order, those that its filter leaves; the metadata of each batch counts stored rows, so a reader that was cut off
+//! knows where to go on.
 
+mod filtered;
+
+use self::filtered::{Filtered, SILENT_ROWS_MAX};
 use super::incoming::admit;
 use super::{Answers, Components, read};
 use crate::fit;
@@ -20,7 +23,7 @@ use arrow_schema::SchemaRef;
 use flinkspark_model::budget::{Reservation, Share};
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::log::View;
-use flinkspark_model::port::{self, ReadOptions, Reference};
+use flinkspark_model::port::{self, Extent, ReadOptions, Reference};
 use flinkspark_model::position::Position;
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
@@ -40,7 +43,10 @@ const STALL_CROWDED: Duration = Duration::from_millis(50);
 const BLOCKS_AHEAD: u64 = 3;
 
 /// `DoGet`.
-pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answers<FlightData>> {
+pub(in crate::flight) async fn get(
+    components: &Components,
+    ticket: &[u8],
+) -> Result<Answers<FlightData>> {
     let ticket = Ticket::redeem(ticket, &components.key, components.clock.now_ms())?;
     let reference = Reference::Id(ticket.dataset);
     let dataset = components.catalog.lookup(&reference).await?;
@@ -57,7 +63,7 @@ pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answer
     let parts = parts(&view, &dataset, &ticket)?;
     let columns = ticket.columns.as_deref();
     let schema = read::result_schema(&dataset.schema, columns, ticket.profile, ticket.lossy)?;
-    let (columns, order) = sorted(columns);
+    let filtered = Filtered::new(columns, ticket.filter.as_ref(), &dataset.schema)?;
     components.unchanged(&dataset, &*log).await?;
     let held = Held::admit(&components.memory.gets).await?;
     let (messages, mut queue) = mpsc::channel(limits::GET_MESSAGES_QUEUED);
@@ -68,8 +74,7 @@ pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answer
         dataset,
         log,
         schema,
-        columns,
-        order,
+        filtered,
         ticket,
         encoder: Encoder::new(),
         sent: 0,
@@ -128,6 +133,14 @@ struct Part {
     block: u64,
 }
 
+impl Part {
+    /// Takes stored rows from its beginning.
+    fn pass(&mut self, rows: u64) {
+        self.from.row += rows;
+        self.rows -= rows;
+    }
+}
+
 /// The ticket's segments, as long as the log holds them, without the rows that are not wanted.
 fn parts(view: &View, dataset: &Dataset, ticket: &Ticket) -> Result<Vec<Part>> {
     let (mut skip, mut left) = (ticket.first_row, ticket.rows);
@@ -180,20 +193,6 @@ fn stale(dataset: &Dataset, ticket: &Ticket, why: String) -> Error {
     .with_hint("call get_flight_info again and read from the beginning of what it returns")
 }
 
-/// Columns in schema order for the store, and where each stands in the order that was asked for.
-fn sorted(columns: Option<&[usize]>) -> (Option<Vec<usize>>, Option<Vec<usize>>) {
-    let Some(columns) = columns else {
-        return (None, None);
-    };
-    let mut sorted = columns.to_vec();
-    sorted.sort_unstable();
-    let order = columns
-        .iter()
-        .map(|column| sorted.partition_point(|other| other < column))
-        .collect();
-    (Some(sorted), Some(order))
-}
-
 /// How sending a part of the rows ended.
 enum Ended {
     Sent,
@@ -217,8 +216,7 @@ struct Sender {
     dataset: Arc<Dataset>,
     log: Arc<dyn port::Dataset>,
     schema: SchemaRef,
-    columns: Option<Vec<usize>>,
-    order: Option<Vec<usize>>,
+    filtered: Filtered,
     ticket: Ticket,
     encoder: Encoder,
     /// Of the ticket's rows.
@@ -235,11 +233,12 @@ impl Sender {
         for mut part in parts {
             while part.rows > 0 {
                 // Alone it reads ahead; beside others it has one block at a time.
-                let ahead = BLOCKS_AHEAD * part.block;
+                let one = part.block * self.filtered.copies();
+                let ahead = BLOCKS_AHEAD * one;
                 let (turn, batches_max) = match reads.try_reserve(ahead) {
                     Ok(turn) if !reads.is_waited_for() => (turn, usize::MAX),
                     _ => tokio::select! {
-                        turn = reads.reserve(part.block.min(reads.limit())) => (turn?, 1),
+                        turn = reads.reserve(one.min(reads.limit())) => (turn?, 1),
                         () = self.messages.closed() => return Ok(()),
                     },
                 };
@@ -252,6 +251,11 @@ impl Sender {
                 }
             }
         }
+        if self.filtered.filter.is_some()
+            && let Ok(permit) = self.messages.clone().reserve_owned().await
+        {
+            permit.send(Ok(self.silence(true)?));
+        }
         Ok(())
     }
 
@@ -263,9 +267,10 @@ impl Sender {
         batches_max: usize,
     ) -> Result<Ended> {
         let options = ReadOptions {
-            columns: self.columns.clone(),
+            columns: self.filtered.columns.clone(),
             batch_rows_max: limits::GET_ROWS_MAX,
             batches_max,
+            filter: self.filtered.filter.clone(),
         };
         let rows = self
             .log
@@ -283,46 +288,80 @@ impl Sender {
                 if batches == batches_max {
                     return Ok(Ended::Turn);
                 }
-                return Err(self.short(self.ticket.rows - self.sent));
+                return Err(self.short(self.ticket.rows - self.sent - self.filtered.silent));
             };
             batches += 1;
             // What one block could have taken is held until it is there: others may read what it does not take. A
             // block of a single large row is larger than others.
-            let block = fit::bytes_of(&next.batch);
+            let block = fit::bytes_of(&next.batch) * self.filtered.copies();
             turn.hold(match batches_max {
                 1 => block,
                 _ => turn.bytes().max(block),
             });
+            self.count(part, next.read, next.skipped);
             // The partition may go on beyond the segment that the ticket names.
             let keep = usize::try_from(part.rows).unwrap_or(usize::MAX);
             let batch = next.batch.slice(0, next.batch.num_rows().min(keep));
-            for piece in encode::pieces(&batch, self.held.target) {
+            let pieces = self.filtered.pieces(&batch, self.held.target).await?;
+            if pieces.is_empty() {
+                part.pass(batch.num_rows() as u64);
+                self.filtered.silent += batch.num_rows() as u64;
+            }
+            for piece in pieces {
                 let permit = match self.permit().await {
                     Ok(Some(permit)) => permit,
                     Ok(None) => return Ok(Ended::Gone),
                     Err(Stalled) => return Ok(Ended::Stalled),
                 };
-                let rows = piece.num_rows() as u64;
-                let mut message =
-                    self.encoder
-                        .encode(&shape(&piece, &self.order, &self.schema)?)?;
-                self.sent += rows;
-                message.app_metadata = body::write(&BatchMetadata {
-                    row: self.ticket.first_row + self.sent,
-                    rows,
-                    rows_late: None,
-                })?;
-                self.held
-                    .fit(message.data_header.len() + message.data_body.len());
-                permit.send(Ok(message));
-                part.from.row += rows;
-                part.rows -= rows;
+                part.pass(piece.stored);
+                let rows = shape(&piece.batch, &self.filtered.order, &self.schema)?;
+                permit.send(Ok(self.message(&rows, piece.stored, false)?));
+            }
+            if self.filtered.silent >= SILENT_ROWS_MAX {
+                match self.permit().await {
+                    Ok(Some(permit)) => drop(permit.send(Ok(self.silence(false)?))),
+                    Ok(None) => return Ok(Ended::Gone),
+                    Err(Stalled) => return Ok(Ended::Stalled),
+                }
             }
             if self.components.memory.reads.is_waited_for() {
                 return Ok(Ended::Turn);
             }
         }
         Ok(Ended::Sent)
+    }
+
+    /// Counts what was read, and takes what was passed over unread from the part, as far as it is the part's.
+    fn count(&mut self, part: &mut Part, read: Extent, skipped: Extent) {
+        let rows = skipped.rows.min(part.rows);
+        part.pass(rows);
+        self.filtered.silent += rows;
+        self.filtered.skipped += Extent { rows, ..skipped };
+        let rows = read.rows.min(part.rows);
+        self.filtered.read += Extent { rows, ..read };
+    }
+
+    /// Rows as a message that consumes so many stored ones; the last one says what was read and what was not.
+    fn message(&mut self, rows: &RecordBatch, stored: u64, last: bool) -> Result<FlightData> {
+        let mut message = self.encoder.encode(rows)?;
+        let rows = stored + std::mem::take(&mut self.filtered.silent);
+        self.sent += rows;
+        message.app_metadata = body::write(&BatchMetadata {
+            row: self.ticket.first_row + self.sent,
+            rows,
+            rows_late: None,
+            read: last.then_some(self.filtered.read),
+            skipped: last.then_some(self.filtered.skipped),
+        })?;
+        self.held
+            .fit(message.data_header.len() + message.data_body.len());
+        Ok(message)
+    }
+
+    /// A message without rows: an empty batch, because some clients take one without data for the end.
+    fn silence(&mut self, last: bool) -> Result<FlightData> {
+        let none = RecordBatch::new_empty(Arc::clone(&self.schema));
+        self.message(&none, 0, last)
     }
 
     /// Room for a message; none where the reader has gone.

@@ -134,6 +134,8 @@ impl Sender {
             row: self.sent,
             rows,
             rows_late,
+            read: None,
+            skipped: None,
         })
     }
 

@@ -15,6 +15,7 @@ use arrow_ipc::writer::IpcWriteOptions;
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::digest::Digest;
+use flinkspark_model::filter::Split;
 use flinkspark_model::log::{LiveEpoch, SegmentRef, View};
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::Query;
@@ -32,6 +33,7 @@ struct Selection {
     command: ReadCommand,
     columns: Option<Vec<usize>>,
     schema: SchemaRef,
+    filter: Option<Split>,
 }
 
 /// The columns and casts of a read: indexes of the dataset's columns, and the schema that is sent.
@@ -61,7 +63,10 @@ async fn select(components: &Components, command: ReadCommand) -> Result<Selecti
         command.profile,
         command.lossy,
     )?;
+    let filter = command.filter.as_ref();
+    let filter = filter.map(|filter| filter.bind(&dataset.schema));
     Ok(Selection {
+        filter: filter.transpose()?.map(|bound| bound.split()),
         dataset,
         command,
         columns,
@@ -156,7 +161,8 @@ pub(super) async fn info(
     let epochs = slots.map_or_else(Vec::new, |slots| view.as_of(slots.first, slots.last));
     let epochs = log.at_schema(epochs).await?;
     components.unchanged(&selection.dataset, &*log).await?;
-    let metadata = metadata(&selection.dataset, view.head(), slots, &epochs);
+    let mut metadata = metadata(&selection.dataset, view.head(), slots, &epochs);
+    metadata.filter.clone_from(&selection.filter);
     let segments: Vec<_> = segments(&epochs).collect();
     let expires_at_ms = components
         .clock
@@ -184,11 +190,16 @@ fn flight(
     descriptor: FlightDescriptor,
     metadata: &InfoMetadata,
 ) -> Result<FlightInfo> {
+    let answers = |split: &Split| split.answered.is_some();
+    let rows = match metadata.filter.as_ref().is_some_and(answers) {
+        true => -1,
+        false => i64::try_from(metadata.rows).unwrap_or(-1),
+    };
     Ok(FlightInfo::new()
         .try_with_schema(schema)
         .map_err(not_written)?
         .with_descriptor(descriptor)
-        .with_total_records(i64::try_from(metadata.rows).unwrap_or(-1))
+        .with_total_records(rows)
         .with_total_bytes(i64::try_from(metadata.bytes).unwrap_or(-1))
         .with_app_metadata(body::write(metadata)?))
 }
@@ -268,6 +279,7 @@ fn metadata(
         bytes: 0,
         digest: Digest::EMPTY,
         watermark_ms: None,
+        filter: None,
     };
     for (epoch, _, segment) in segments(epochs) {
         metadata.rows += segment.rows;
@@ -308,6 +320,10 @@ fn endpoint(
         columns: selection.columns.clone(),
         profile: selection.command.profile,
         lossy: selection.command.lossy,
+        filter: selection
+            .filter
+            .as_ref()
+            .and_then(|split| split.answered.clone()),
         expires_at_ms,
     };
     let metadata = EndpointMetadata {
