@@ -3,6 +3,7 @@
 mod catalogue;
 mod day_one;
 mod errors;
+mod filters;
 mod formats;
 mod full_disk;
 mod interpreter;
