@@ -63,28 +63,20 @@ fn node() -> impl Strategy<Value = Node> {
 /// SQL's three values, one row at a time.
 fn holds(node: &Node, row: &Row) -> Option<bool> {
     match node {
-        Node::And(parts) => {
-            parts
-                .iter()
-                .map(|part| holds(part, row))
-                .fold(Some(true), |a, b| match (a, b) {
-                    (Some(false), _) | (_, Some(false)) => Some(false),
-                    (Some(true), Some(true)) => Some(true),
-                    _ => None,
-                })
-        }
-        Node::Or(parts) => {
-            parts
-                .iter()
-                .map(|part| holds(part, row))
-                .fold(Some(false), |a, b| match (a, b) {
-                    (Some(true), _) | (_, Some(true)) => Some(true),
-                    (Some(false), Some(false)) => Some(false),
-                    _ => None,
-                })
-        }
+        Node::And(parts) => join(parts, row, false),
+        Node::Or(parts) => join(parts, row, true),
         Node::Not(part) => holds(part, row).map(|is| !is),
         Node::Term(Term { column, test }) => test_holds(test, row[*column].as_ref()),
+    }
+}
+
+/// What one part decides alone, else unknown if any is.
+fn join(parts: &[Node], row: &Row, decides: bool) -> Option<bool> {
+    let parts: Vec<Option<bool>> = parts.iter().map(|part| holds(part, row)).collect();
+    match (parts.contains(&Some(decides)), parts.contains(&None)) {
+        (true, _) => Some(decides),
+        (false, true) => None,
+        (false, false) => Some(!decides),
     }
 }
 
