@@ -3,6 +3,7 @@
 mod blocking;
 pub mod decoders;
 pub mod evolution;
+mod filter;
 mod fit;
 pub mod flight;
 pub mod format;

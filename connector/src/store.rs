@@ -156,10 +156,18 @@ pub(crate) fn decode_records(bytes: &[u8]) -> usize {
 
 /// Reads the file of a segment and compares its rows with the digest that was sealed.
 pub(crate) fn decode_segment(log: LogId, segment: &SegmentRef, file: Vec<u8>) -> Result<()> {
-    let opened = Opened {
+    let opened = |file: Vec<u8>| Opened {
         bytes: file.len() as u64,
         content: Box::new(std::io::Cursor::new(file)),
     };
-    let digest = segment::SegmentFile::open(log, segment.clone(), opened, None)?.digest()?;
+    let mut all = segment::SegmentFile::open(log, segment.clone(), opened(file.clone()), None)?;
+    let names = all
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone());
+    let names: Vec<String> = names.collect();
+    segment::SegmentFile::open_knowing(log, segment.clone(), opened(file), None, &names)?;
+    let digest = all.digest()?;
     segment::check_digest(log, segment, digest)
 }

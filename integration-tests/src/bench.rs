@@ -9,6 +9,7 @@ pub mod get;
 pub mod hourly;
 pub mod joins;
 pub mod lookup;
+pub mod segments;
 pub mod surface;
 
 use crate::Step;

@@ -12,6 +12,7 @@ pub mod dataset;
 pub mod digest;
 pub mod error;
 pub mod fault;
+pub mod filter;
 pub mod handle;
 pub mod lineage;
 pub mod log;

@@ -13,8 +13,8 @@ pub use catalog::{
     Catalog, Change, ChangeEvent, Damaged, EventKind, Page, Reference, Registration, Update,
 };
 pub use log::{
-    BatchStream, Dataset, Datasets, Leaving, Log, PositionedBatch, ReadOptions, SegmentSpec,
-    SegmentWriter,
+    BatchStream, Dataset, Datasets, Extent, Leaving, Log, PositionedBatch, ReadOptions,
+    SegmentSpec, SegmentWriter,
 };
 pub use queries::{Answer, Answerer, Pinned, Planned, Queries, Query};
 pub use transactions::{

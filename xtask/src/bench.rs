@@ -29,7 +29,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         "flinkspark-integration-tests",
     ]);
     command.args(["--bin", "bench", "--"]).args(&arguments.name);
-    if arguments.name.first().is_some_and(|name| name == "formats") {
+    if arguments
+        .name
+        .first()
+        .is_some_and(|name| matches!(name.as_str(), "formats" | "segments"))
+    {
         command.env("FLINKSPARK_PEERS", python::environments(workspace)?);
     }
     command.env(

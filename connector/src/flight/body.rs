@@ -20,9 +20,11 @@ pub use writers::{
 };
 
 use super::limits;
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use flinkspark_model::digest::Digest;
+use flinkspark_model::filter::{Filter, Split};
 use flinkspark_model::log::{KindRun, Receipt, SegmentName};
-use flinkspark_model::port::{Mode, OpenTransaction, Pinned, Query, Transaction};
+use flinkspark_model::port::{Extent, Mode, OpenTransaction, Pinned, Query, Transaction};
 use flinkspark_model::position::SlotNo;
 use flinkspark_model::profile::{Lossy, Profile};
 use flinkspark_model::{Error, Kind, Result};
@@ -120,6 +122,9 @@ pub struct ReadCommand {
     /// Whether the read goes on with what is committed later, without an end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub follow: bool,
+    /// Which rows are wanted; what of it is not answered is in the flight's metadata.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
 }
 
 /// The app metadata of a question's `FlightInfo`.
@@ -208,6 +213,9 @@ pub struct InfoMetadata {
     /// What the slots of the range did, the newest [`limits::KIND_RUNS_MAX`] runs of one kind.
     #[serde(default)]
     pub kinds: Vec<KindRun>,
+    /// What becomes of the filter that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Split>,
 }
 
 /// The app metadata of an endpoint: a range of one partition's rows.
@@ -225,6 +233,9 @@ pub struct EndpointMetadata {
     pub through: Option<SlotNo>,
     /// Its rows, before any filter; 0 where it follows the log.
     pub rows: u64,
+    /// The most of them that match and are sent; it ends behind the last of these. None for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
     /// Their size in the store, in proportion where a segment is cut, in bytes.
     pub bytes: u64,
     /// The segments that hold them.
@@ -242,7 +253,7 @@ pub struct EndpointMetadata {
 pub struct BatchMetadata {
     /// Stored rows of the endpoint that the reader has behind it after this batch.
     pub row: u64,
-    /// Stored rows that this batch consumed.
+    /// Stored rows that this batch consumed; with a filter it has fewer rows, or none.
     pub rows: u64,
     /// Where a reader that stops after this batch goes on; none in the answer to a question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -250,6 +261,12 @@ pub struct BatchMetadata {
     /// Rows of a question's input that came too late: in a last message without rows, where there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows_late: Option<u64>,
+    /// What was read for a filtered endpoint: in its last message, which has no rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Extent>,
+    /// What of it was passed over unread, beside that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<Extent>,
 }
 
 /// Action `begin`.
@@ -359,6 +376,11 @@ pub(crate) fn decode_all(json: &[u8]) -> usize {
     fn is<T: DeserializeOwned>(json: &[u8]) -> usize {
         usize::from(parse::<T>("body", json).is_ok())
     }
+    let command = parse::<ReadCommand>("body", json).ok();
+    if let Some(filter) = command.and_then(|command| command.filter) {
+        // A filter that is refused is still a body.
+        let _refused = filter.bind(&every_class());
+    }
     is::<ReadCommand>(json)
         + is::<Query>(json)
         + is::<PutCommand>(json)
@@ -375,4 +397,24 @@ pub(crate) fn decode_all(json: &[u8]) -> usize {
         + is::<WriterRequest>(json)
         + is::<HeadRequest>(json)
         + is::<EpochsRequest>(json)
+}
+
+/// A column of each kind that a literal is read for.
+fn every_class() -> Schema {
+    let columns = [
+        ("integer", DataType::Int16),
+        ("decimal", DataType::Decimal256(40, 2)),
+        ("text", DataType::Utf8),
+        ("binary", DataType::Binary),
+        ("date", DataType::Date64),
+        ("time", DataType::Time64(TimeUnit::Nanosecond)),
+        ("local", DataType::Timestamp(TimeUnit::Second, None)),
+        (
+            "instant",
+            DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+        ),
+        ("float", DataType::Float64),
+    ];
+    let fields = columns.map(|(name, data_type)| Field::new(name, data_type, true));
+    Schema::new(fields.to_vec())
 }

@@ -6,6 +6,7 @@
 
 mod action;
 mod endpoints;
+mod filtered;
 mod follow;
 mod get;
 mod handshake;
@@ -18,6 +19,9 @@ mod read;
 mod selection;
 mod sending;
 mod writers;
+
+#[cfg(test)]
+pub(in crate::flight) use get::get as get_directly;
 
 use super::limits;
 use super::ticket::{self, Key, Purpose};

@@ -2,6 +2,7 @@
 
 mod extremes;
 pub(crate) mod fake;
+mod filter;
 mod follow;
 mod hostile;
 mod live;
@@ -125,8 +126,10 @@ impl Bridge {
             partition,
             attempt: 0,
         };
+        let first = batches.first().and_then(|batch| batch.as_ref().ok());
+        let schema = first.map_or_else(schema, RecordBatch::schema);
         self.client
-            .put(&command, &schema(), stream::iter(batches).boxed(), &|_| {})
+            .put(&command, &schema, stream::iter(batches).boxed(), &|_| {})
             .await
     }
 

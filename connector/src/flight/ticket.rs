@@ -8,6 +8,7 @@
 use super::limits;
 use flinkspark_model::access::Principal;
 use flinkspark_model::dataset::DatasetId;
+use flinkspark_model::filter::Filter;
 use flinkspark_model::port::{Pinned, Query};
 use flinkspark_model::position::{Position, SlotNo};
 use flinkspark_model::profile::{Lossy, Profile};
@@ -58,6 +59,9 @@ pub(super) struct Shape {
     pub(super) columns: Option<Vec<usize>>,
     pub(super) profile: Profile,
     pub(super) lossy: Lossy,
+    /// Which of the rows are sent, at the dataset's schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) filter: Option<Filter>,
     /// Who may redeem it; nobody's while the bridge is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) principal: Option<Principal>,
@@ -73,6 +77,9 @@ pub(super) struct Ticket {
     pub(super) from: Position,
     pub(super) through: SlotNo,
     pub(super) rows: u64,
+    /// The most rows that are sent of those that match; none for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) limit: Option<u64>,
     pub(super) shape: Shape,
     pub(super) expires_at_ms: u64,
 }
@@ -353,11 +360,15 @@ mod tests {
     use super::ranges::{read, write};
     use super::*;
     use flinkspark_model::access::PRINCIPAL_BYTES_MAX;
+    use flinkspark_model::filter::{Column, FILTER_BYTES_MAX};
     use flinkspark_model::schema::names::COLUMNS_MAX;
     use uuid::Uuid;
 
     #[test]
     fn a_ticket_that_names_every_column_is_still_a_ticket() {
+        let filter = Filter::IsNull(Column {
+            column: "x".repeat(FILTER_BYTES_MAX),
+        });
         let ticket = Ticket {
             dataset: DatasetId(Uuid::max()),
             partition: u32::MAX,
@@ -368,11 +379,13 @@ mod tests {
             },
             through: SlotNo::MAX,
             rows: u64::MAX,
+            limit: Some(u64::MAX),
             shape: Shape {
                 schema_version: u32::MAX,
                 columns: Some((0..COLUMNS_MAX).collect()),
                 profile: Profile::Spark4,
                 lossy: Lossy::Truncate,
+                filter: Some(filter),
                 principal: Some(Principal::new(&"x".repeat(PRINCIPAL_BYTES_MAX)).unwrap()),
             },
             expires_at_ms: u64::MAX,

@@ -1,7 +1,7 @@
 //! Streams the rows of one partition in log order, in bounded memory.
 //!
 //! Invariant: each batch carries the position after its last row, so that a reader who stops there
-//! and begins again there sees every row exactly once.
+//! and begins again there sees every row exactly once; what a filter lets pass over cannot match it.
 
 use super::blocking::blocking;
 use super::log::Driver;
@@ -10,11 +10,13 @@ use super::segment::{SegmentFile, check_digest, missing, read_bytes};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use flinkspark_model::digest::Digest;
+use flinkspark_model::filter::Bound;
 use flinkspark_model::log::{SegmentFormat, SegmentRef, View};
-use flinkspark_model::port::{BatchStream, PositionedBatch, ReadOptions};
+use flinkspark_model::port::{BatchStream, Extent, PositionedBatch, ReadOptions};
 use flinkspark_model::position::{Position, SlotNo};
 use flinkspark_model::{Error, Kind, Result};
 use futures::stream;
+use std::mem::take;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -43,6 +45,16 @@ struct Piece {
     skip: u64,
 }
 
+impl Piece {
+    fn at(&self, row: u64) -> Position {
+        Position {
+            slot: self.slot,
+            segment: self.index,
+            row,
+        }
+    }
+}
+
 /// Streams a partition's rows.
 pub(super) fn partition(driver: Arc<Driver>, view: &View, request: Request) -> Result<BatchStream> {
     check(&driver, view, &request)?;
@@ -52,10 +64,11 @@ pub(super) fn partition(driver: Arc<Driver>, view: &View, request: Request) -> R
         batches: request.options.batches_max,
         rows: request.options.rows_max,
     };
+    let wanted = Wanted::new(output, &request);
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD_MAX);
     tokio::spawn(async move {
         let ended = tokio::select! {
-            ended = send_pieces(&driver, &request, &output, most, &sender) => ended,
+            ended = send_pieces(&driver, &request, &wanted, most, &sender) => ended,
             // The consumer has gone: a block that is being read is read to its end and dropped.
             () = sender.closed() => return,
         };
@@ -173,6 +186,16 @@ async fn open(
     segment: &SegmentRef,
     output: Option<SchemaRef>,
 ) -> Result<SegmentFile> {
+    open_knowing(driver, segment, output, Arc::default()).await
+}
+
+/// The same, with what the segment knows of these columns.
+async fn open_knowing(
+    driver: &Driver,
+    segment: &SegmentRef,
+    output: Option<SchemaRef>,
+    columns: Arc<[String]>,
+) -> Result<SegmentFile> {
     let key = names::segment_key(driver.root(), segment)?;
     let opened = driver.shared().store.open(&key).await?;
     let opened = opened.ok_or_else(|| {
@@ -183,7 +206,7 @@ async fn open(
         }
     })?;
     let (log, segment) = (driver.id(), segment.clone());
-    blocking(move || SegmentFile::open(log, segment, opened, output)).await
+    blocking(move || SegmentFile::open_knowing(log, segment, opened, output, &columns)).await
 }
 
 /// The schema that a segment's rows were stored at.
@@ -233,13 +256,53 @@ struct Most {
     batch_rows: usize,
     /// Batches that are left to send.
     batches: usize,
-    /// Rows that are left to send.
+    /// Stored rows that are left to read or to pass over.
     rows: u64,
 }
 
 impl Most {
     fn is_spent(&self) -> bool {
         self.batches == 0 || self.rows == 0
+    }
+
+    /// Sends a batch, if one is left to be sent; false where it is not, or the consumer has gone.
+    async fn send(&mut self, batch: PositionedBatch, sender: &mpsc::Sender<Sent>) -> bool {
+        if self.batches == 0 {
+            return false;
+        }
+        self.batches -= 1;
+        sender.send(Ok(Some(batch))).await.is_ok()
+    }
+}
+
+/// Which rows and columns are wanted.
+struct Wanted {
+    output: SchemaRef,
+    filter: Option<Arc<Bound>>,
+    /// What the filter is bound to.
+    schema: SchemaRef,
+    /// The columns that the filter needs.
+    columns: Arc<[String]>,
+}
+
+impl Wanted {
+    fn new(output: SchemaRef, request: &Request) -> Self {
+        let (filter, schema) = (request.options.filter.clone(), Arc::clone(&request.schema));
+        let needs = filter.as_ref().map(|filter| filter.columns());
+        let needs = needs.into_iter().flatten();
+        let columns = needs.filter_map(|index| Some(schema.fields().get(index)?.name().clone()));
+        Self {
+            columns: columns.collect(),
+            output,
+            filter,
+            schema,
+        }
+    }
+
+    /// Whether a row of this stored batch may match; of any, without an index.
+    fn may_match(&self, file: &SegmentFile, index: Option<usize>) -> bool {
+        let filter = self.filter.as_ref();
+        filter.is_none_or(|filter| file.may_match(filter, &self.schema, index))
     }
 }
 
@@ -249,7 +312,7 @@ type Sent = Result<Option<PositionedBatch>>;
 async fn send_pieces(
     driver: &Driver,
     request: &Request,
-    output: &SchemaRef,
+    wanted: &Wanted,
     mut most: Most,
     sender: &mpsc::Sender<Sent>,
 ) -> Result<()> {
@@ -265,7 +328,7 @@ async fn send_pieces(
             row: 0,
         };
         for piece in pieces {
-            if most.is_spent() || !send_piece(driver, piece, output, &mut most, sender).await? {
+            if most.is_spent() || !send_piece(driver, piece, wanted, &mut most, sender).await? {
                 return Ok(());
             }
         }
@@ -276,20 +339,35 @@ async fn send_pieces(
 async fn send_piece(
     driver: &Driver,
     piece: Piece,
-    output: &SchemaRef,
+    wanted: &Wanted,
     most: &mut Most,
     sender: &mpsc::Sender<Sent>,
 ) -> Result<bool> {
-    let mut file = open(driver, &piece.segment, Some(Arc::clone(output))).await?;
-    let rows: Vec<u64> = file.batch_rows().collect();
-    let mut row = 0;
-    for (index, rows) in rows.into_iter().enumerate() {
+    let output = Some(Arc::clone(&wanted.output));
+    let columns = Arc::clone(&wanted.columns);
+    let mut file = open_knowing(driver, &piece.segment, output, columns).await?;
+    let any = wanted.may_match(&file, None);
+    let blocks: Vec<u64> = file.batch_rows().collect();
+    let (mut row, mut skipped) = (0, Extent::default());
+    for (index, rows) in blocks.into_iter().enumerate() {
         let end = row + rows;
         if most.is_spent() {
-            return Ok(false);
+            break;
         }
         if end <= piece.skip {
             row = end;
+            continue;
+        }
+        let first = row.max(piece.skip);
+        let mut block = Extent {
+            rows: (end - first).min(most.rows),
+            blocks: 1,
+            bytes: file.batch_bytes(index),
+        };
+        if !any || !wanted.may_match(&file, Some(index)) {
+            skipped += block;
+            most.rows -= block.rows;
+            row = first + block.rows;
             continue;
         }
         let (back, batch) = blocking(move || {
@@ -298,40 +376,37 @@ async fn send_piece(
         })
         .await?;
         file = back;
-        let first = piece.skip.saturating_sub(row) as usize;
-        for batch in cut(&batch, first, most.batch_rows) {
-            if most.is_spent() {
-                return Ok(false);
-            }
-            let rows = usize::try_from(most.rows).unwrap_or(usize::MAX);
-            let batch = batch.slice(0, batch.num_rows().min(rows));
-            most.batches -= 1;
-            most.rows -= batch.num_rows() as u64;
-            row = row.max(piece.skip) + batch.num_rows() as u64;
-            let next = Position {
-                slot: piece.slot,
-                segment: piece.index,
-                row,
+        let batch = batch.slice((first - row) as usize, block.rows as usize);
+        row = first;
+        most.rows -= block.rows;
+        for batch in cut(&batch, most.batch_rows) {
+            row += batch.num_rows() as u64;
+            let batch = PositionedBatch {
+                batch,
+                next: piece.at(row),
+                read: take(&mut block),
+                skipped: take(&mut skipped),
             };
-            if sender
-                .send(Ok(Some(PositionedBatch { batch, next })))
-                .await
-                .is_err()
-            {
+            if !most.send(batch, sender).await {
                 return Ok(false);
             }
         }
     }
-    Ok(true)
+    if skipped == Extent::default() {
+        return Ok(true);
+    }
+    let rest = PositionedBatch {
+        batch: RecordBatch::new_empty(Arc::clone(&wanted.output)),
+        next: piece.at(row),
+        read: Extent::default(),
+        skipped,
+    };
+    Ok(most.send(rest, sender).await)
 }
 
-/// The rows from `first` on in batches of at most `rows_max`.
-fn cut(
-    batch: &RecordBatch,
-    first: usize,
-    rows_max: usize,
-) -> impl Iterator<Item = RecordBatch> + '_ {
-    (first..batch.num_rows())
+/// A batch in batches of at most `rows_max` rows.
+fn cut(batch: &RecordBatch, rows_max: usize) -> impl Iterator<Item = RecordBatch> + '_ {
+    (0..batch.num_rows())
         .step_by(rows_max)
         .map(move |start| batch.slice(start, rows_max.min(batch.num_rows() - start)))
 }

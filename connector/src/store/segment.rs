@@ -2,14 +2,15 @@
 //!
 //! Owns how rows are laid out in a segment, and what is checked when one is opened: its size, its
 //! footer, that every block lies within it, and that it is the segment of the log that its name
-//! says. Version 2 keeps a checksum of each block in the footer, and one of the footer before it; version
-//! 1, which has none, is read. Invariant: a damaged or foreign file is `Data`, never other rows than were
+//! says. Version 2 keeps a checksum of each block in the footer, and one of the footer before it; version 3
+//! besides what it knows of columns. Version 1, which has no checksums, is read. Invariant: a damaged or foreign file is `Data`, never other rows than were
 //! sealed, never a wrong row count and never a panic.
 
 mod bytes;
 mod file;
 mod fit;
 mod footer;
+mod known;
 mod writer;
 
 pub(super) use self::bytes::{read_bytes, stage_bytes};

@@ -6,4 +6,5 @@ mod logs;
 mod old;
 mod readable;
 mod segments;
+mod skipping;
 mod tails;

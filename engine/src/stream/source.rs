@@ -155,7 +155,7 @@ impl Reader {
             self.end_data();
             return Ok(());
         };
-        let Some(PositionedBatch { batch, next }) = read else {
+        let Some(PositionedBatch { batch, next, .. }) = read else {
             progress.ended = true;
             self.stream = None;
             self.current += 1;

@@ -84,33 +84,51 @@ fn framed(batch: &RecordBatch, options: &IpcWriteOptions) -> Result<Vec<u8>, Fai
     Ok(bytes)
 }
 
-/// Arrow files with what a segment's footer says, of version 2 with room for its checksums and seal, and of
-/// version 1.
+/// Arrow files with what a segment's footer says, of versions 3 and 2 with room for
+/// checksums and seal, and of version 1.
 pub(super) fn segments() -> Result<Vec<Vec<u8>>, Failure> {
     let mut all = Vec::new();
     for batch in batches()? {
         let plain = IpcWriteOptions::default();
         all.extend([
-            sealed(&batch, plain.clone(), true)?,
-            sealed(&batch, plain, false)?,
+            sealed(&batch, plain.clone(), Some("3"))?,
+            sealed(&batch, plain.clone(), Some("2"))?,
+            sealed(&batch, plain, None)?,
         ]);
     }
     for codec in [CompressionType::LZ4_FRAME, CompressionType::ZSTD] {
-        all.push(sealed(&repeated()?, compressed(codec)?, true)?);
+        all.push(sealed(&repeated()?, compressed(codec)?, Some("3"))?);
     }
     Ok(all)
 }
 
-fn sealed(batch: &RecordBatch, options: IpcWriteOptions, seal: bool) -> Result<Vec<u8>, Failure> {
+/// A segment's file; without a seal it is of version 1.
+fn sealed(
+    batch: &RecordBatch,
+    options: IpcWriteOptions,
+    seal: Option<&str>,
+) -> Result<Vec<u8>, Failure> {
     let mut writer = FileWriter::try_new_with_options(Vec::new(), &batch.schema(), options)?;
     writer.write(batch)?;
     writer.write(batch)?;
     let rows = batch.num_rows();
-    writer.write_metadata("flinkspark.segment", if seal { "2" } else { "1" });
+    writer.write_metadata("flinkspark.segment", seal.unwrap_or("1"));
     writer.write_metadata("flinkspark.log", fixup::LOG.to_string());
     writer.write_metadata("flinkspark.name", fixup::SEGMENT);
     writer.write_metadata("flinkspark.rows", format!("{rows},{rows}"));
-    if seal {
+    if seal == Some("3") {
+        writer.write_metadata("flinkspark.statistics", "1");
+        for (index, field) in batch.schema().fields().iter().enumerate() {
+            let entry = match field.data_type() {
+                DataType::Int32 | DataType::Int64 => "0,-5,7",
+                DataType::Utf8 | DataType::Binary => "0,x,xff00",
+                _ => "0,,",
+            };
+            let entries = [entry; 3].join(";");
+            writer.write_metadata(format!("flinkspark.statistics.{index}"), entries);
+        }
+    }
+    if seal.is_some() {
         writer.write_metadata("flinkspark.crc32c", "00000000,00000000,00000000");
     }
     writer.finish()?;
@@ -120,7 +138,7 @@ fn sealed(batch: &RecordBatch, options: IpcWriteOptions, seal: bool) -> Result<V
         .first_chunk()
         .map_or(0, |length| u32::from_le_bytes(*length));
     let footer = trailer - length as usize;
-    if seal {
+    if seal.is_some() {
         file.splice(footer..footer, *b"FSK2\0\0\0\0");
     }
     Ok(file)

@@ -18,7 +18,8 @@ pub(super) const TICKETS: &str = r#"{"dataset":"00000000-0000-7000-8000-00000000
 {"dataset":"00000000-0000-7000-8000-000000000001","schema_version":1,"slot":2,"segment":0,"name":"p0-a0-x","first_row":18446744073709551615,"rows":0,"columns":[0,2,1],"profile":"flink2","lossy":"truncate","expires_at_ms":0}"#;
 
 /// Descriptors, actions and closing messages.
-pub(super) const BODIES: &str = r#"{"dataset":"web.clicks","columns":["user","at"],"slots":{"first":1,"last":7},"profile":"spark4","lossy":"refuse"}
+pub(super) const BODIES: &str = r#"{"dataset":"a","filter":{"and":[{"eq":{"column":"integer","value":-7}},{"or":[{"lt":{"column":"decimal","value":"-1.50"}},{"in":{"column":"text","values":["é",null]}},{"prefix":{"column":"binary","value":"AP8="}}]},{"not":{"is_null":{"column":"date"}}},{"ge":{"column":"instant","value":"2026-11-28T09:30:00.25+05:30"}},{"le":{"column":"local","value":"1969-12-31 23:59"}},{"ne":{"column":"time","value":"00:00:00.000001"}},{"gt":{"column":"float","value":"NaN"}},{"le":{"column":"date","value":"-0001-02-28"}}]}}
+{"dataset":"web.clicks","columns":["user","at"],"slots":{"first":1,"last":7},"profile":"spark4","lossy":"refuse"}
 {"txn":"00000000000070008000000000000001.00000000000070008000000000000002.1","partition":0,"attempt":0}
 {"rows":3,"digest":"v1:3:0123456789abcdef0123456789abcdef"}
 {"rows":3,"receipt":{"segment":{"name":"p0-a0-x","partition":0,"attempt":0,"format":"arrow","rows":3,"bytes":100,"digest":"v1:3:0123456789abcdef0123456789abcdef"},"signature":"AAAA"}}

@@ -193,17 +193,17 @@ fn segments(folder: &Path) -> Step<Vec<PathBuf>> {
 fn unsealed(mut bytes: Vec<u8>) -> Step<Vec<u8>> {
     const MARK: &[u8] = b"FSK2";
     const VERSION: &[u8] = b"flinkspark.segment";
-    let end = bytes.len().saturating_sub(1 << 16);
+    let end = bytes.len().saturating_sub(1 << 20);
     let last = |bytes: &[u8], text: &[u8]| {
         let at = bytes[end..]
             .windows(text.len())
             .rposition(|part| part == text);
-        at.map(|at| end + at).ok_or("it is no segment of version 2")
+        at.map(|at| end + at).ok_or("it is no segment of version 3")
     };
     let mark = last(&bytes, MARK)?;
     bytes[mark..mark + 8].fill(0);
     // A text of a flatbuffer: its length before it, and padding to four bytes after it.
-    let value = [1_u8, 0, 0, 0, b'2', 0, 0, 0];
+    let value = [1_u8, 0, 0, 0, b'3', 0, 0, 0];
     let places = bytes[end..].windows(8).enumerate();
     let places: Vec<usize> = places
         .filter(|(_, part)| *part == value)

@@ -1,7 +1,7 @@
 //! `cargo xtask bench NAME`: measures against a peer in the same run.
 
 use flinkspark_integration_tests::bench::{
-    cold, crowd, formats, get, hourly, joins, lookup, surface,
+    cold, crowd, formats, get, hourly, joins, lookup, segments, surface,
 };
 use flinkspark_integration_tests::{Failure, Step};
 use std::process::ExitCode;
@@ -38,9 +38,10 @@ fn run(arguments: &[&str]) -> Step {
         ["formats", rest @ ..] => formats::run(scale(rest, 30)?, None),
         ["formats-ours", rest @ ..] => formats::ours(rest),
         ["get", rest @ ..] => get::run(scale(rest, 10)?),
+        ["segments", rest @ ..] => segments::run(scale(rest, segments::SEGMENTS)?),
         ["surface"] => surface::run(),
         _ => Err(
-            "usage: bench lookup [--scale DATASETS] | hourly [--scale YEARS] | joins [--scale YEARS] | cold | crowd [--scale PERCENT] [--without KIND] | formats [FORMAT] [--scale YEARS] | get [--scale MILLIONS] | surface"
+            "usage: bench lookup [--scale DATASETS] | hourly [--scale YEARS] | joins [--scale YEARS] | cold | crowd [--scale PERCENT] [--without KIND] | formats [FORMAT] [--scale YEARS] | get [--scale MILLIONS] | segments [--scale SEGMENTS] | surface"
                 .into(),
         ),
     }

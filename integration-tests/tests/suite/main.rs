@@ -4,6 +4,7 @@ mod access;
 mod catalogue;
 mod day_one;
 mod errors;
+mod filters;
 mod formats;
 mod full_disk;
 mod interpreter;

@@ -2,6 +2,7 @@
 
 use crate::dataset::DatasetId;
 use crate::error::Result;
+use crate::filter::Bound;
 use crate::log::{
     Appended, Generation, Intent, LiveEpoch, LogId, Receipt, SegmentFormat, SegmentRef, SlotRecord,
     View,
@@ -11,6 +12,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What a staged segment will be.
@@ -39,8 +41,11 @@ pub struct ReadOptions {
     pub batch_rows_max: usize,
     /// The most batches; nothing is read ahead beyond them.
     pub batches_max: usize,
-    /// The most rows; nothing is read ahead beyond them.
+    /// The most stored rows, read or passed over; nothing is read ahead beyond them.
     pub rows_max: u64,
+    /// Rows that cannot match it may be passed over, by what is known of them; those that come may match or not.
+    /// It is bound to the schema in force.
+    pub filter: Option<Arc<Bound>>,
 }
 
 impl Default for ReadOptions {
@@ -50,6 +55,7 @@ impl Default for ReadOptions {
             batch_rows_max: 8192,
             batches_max: usize::MAX,
             rows_max: u64::MAX,
+            filter: None,
         }
     }
 }
@@ -61,6 +67,29 @@ pub struct PositionedBatch {
     pub batch: RecordBatch,
     /// The position of the first stored row after them.
     pub next: Position,
+    /// What was read for them.
+    pub read: Extent,
+    /// What a filter let pass over before them; a batch that tells of nothing else has no rows.
+    pub skipped: Extent,
+}
+
+/// How much of what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Extent {
+    /// Stored rows.
+    pub rows: u64,
+    /// Stored batches.
+    pub blocks: u64,
+    /// Their size, in bytes.
+    pub bytes: u64,
+}
+
+impl std::ops::AddAssign for Extent {
+    fn add_assign(&mut self, other: Self) {
+        self.rows = self.rows.saturating_add(other.rows);
+        self.blocks = self.blocks.saturating_add(other.blocks);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
 }
 
 /// Batches of one partition in log order.

@@ -47,6 +47,7 @@ impl Client {
             messages,
             decoder: Decoder::default(),
             left: endpoint.metadata.rows,
+            limit: endpoint.metadata.limit,
         };
         Ok(stream::try_unfold(state, Reader::next).boxed())
     }
@@ -62,7 +63,10 @@ impl Client {
 struct Reader {
     messages: Streaming<FlightData>,
     decoder: Decoder,
+    /// Stored rows that are to come.
     left: u64,
+    /// Rows that come at most; none for all.
+    limit: Option<u64>,
 }
 
 impl Reader {
@@ -77,10 +81,13 @@ impl Reader {
                 let metadata: BatchMetadata = body::parse("app metadata of a batch", &metadata)?;
                 let left = self.left.checked_sub(metadata.rows);
                 self.left = left.ok_or_else(|| short("more rows came than the endpoint has"))?;
+                if let Some(limit) = &mut self.limit {
+                    *limit = limit.saturating_sub(batch.num_rows() as u64);
+                }
                 return Ok(Some(((batch, metadata), self)));
             }
         }
-        if self.left > 0 {
+        if self.left > 0 && self.limit != Some(0) {
             return Err(short(&format!("{} rows are missing", self.left)));
         }
         Ok(None)

@@ -32,9 +32,10 @@ pub(super) fn splits(
     };
     let max = most(asked, epochs, endpoint_bytes)?;
     let splits = split::plan(epochs, start, by, max)?;
+    // Of rows that a filter chooses nobody knows yet which endpoint has them.
     Ok(match selection.command.limit {
-        Some(rows_max) => split::limit(splits, rows_max),
-        None => splits,
+        Some(rows_max) if selection.filter.is_none() => split::limit(splits, rows_max),
+        _ => splits,
     })
 }
 
@@ -87,6 +88,7 @@ impl<'a> Mint<'a> {
             dataset,
             command,
             columns,
+            filter,
             ..
         } = self.selection;
         Shape {
@@ -94,8 +96,16 @@ impl<'a> Mint<'a> {
             columns: columns.clone(),
             profile: command.profile,
             lossy: command.lossy,
+            filter: filter.as_ref().and_then(|split| split.answered.clone()),
             principal: self.components.acting(),
         }
+    }
+
+    /// The most rows of each endpoint, where a filter chooses all of them.
+    fn limit(&self) -> Option<u64> {
+        let filter = self.selection.filter.as_ref()?;
+        let limit = self.selection.command.limit;
+        limit.filter(|_| filter.residual.is_none())
     }
 
     /// A split's endpoint.
@@ -106,6 +116,7 @@ impl<'a> Mint<'a> {
             from: split.from,
             through,
             rows: split.rows,
+            limit: self.limit(),
             shape: self.shape(),
             expires_at_ms: self.expires_at_ms,
         };
@@ -115,6 +126,7 @@ impl<'a> Mint<'a> {
             until: Some(Place(split.until)),
             through: Some(through),
             rows: split.rows,
+            limit: self.limit(),
             bytes: split.bytes,
             segments: split.segments,
             name: (split.segments > 0).then(|| split.name.clone()),
@@ -159,6 +171,7 @@ impl<'a> Mint<'a> {
             until: None,
             through: None,
             rows: 0,
+            limit: None,
             bytes: 0,
             segments: 0,
             name: None,

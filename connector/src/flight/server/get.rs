@@ -2,7 +2,7 @@
 //!
 //! The log is asked for the ticket's segments a few at a time: a ticket of a hundred thousand of them takes no more
 //! memory than one of three. Invariant: a stream that ends without an error carried exactly the ticket's rows, in
-//! stored order.
+//! stored order, those that its filter leaves.
 
 use super::sending::{Gone, Part, Sender, stale};
 use super::{Answers, Components};
@@ -16,7 +16,10 @@ use flinkspark_model::position::Position;
 const PARTS_AT_ONCE: usize = 64;
 
 /// `DoGet`.
-pub(super) async fn get(components: &Components, ticket: &[u8]) -> Result<Answers<FlightData>> {
+pub(in crate::flight) async fn get(
+    components: &Components,
+    ticket: &[u8],
+) -> Result<Answers<FlightData>> {
     let ticket = Ticket::redeem(ticket, &components.key, components.clock.now_ms())?;
     let (mut sender, view, answers) =
         Sender::open(components, ticket.dataset, ticket.partition, &ticket.shape).await?;
@@ -38,8 +41,9 @@ async fn send(sender: &mut Sender, ticket: &Ticket) -> Result<()> {
     if let Err(Gone) = sender.begin().await {
         return Ok(());
     }
+    sender.limit(ticket.limit);
     let (mut from, mut left) = (ticket.from, ticket.rows);
-    while left > 0 {
+    while left > 0 && !sender.is_done() {
         let view = sender.log.beyond(ticket.through.saturating_sub(1)).await?;
         let parts = parts(&view, ticket, from);
         drop(view);
@@ -59,7 +63,7 @@ async fn send(sender: &mut Sender, ticket: &Ticket) -> Result<()> {
             }
         }
     }
-    Ok(())
+    sender.finish().await
 }
 
 /// The next segments of the ticket.

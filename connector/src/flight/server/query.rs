@@ -147,6 +147,8 @@ impl Sender {
             rows,
             position: None,
             rows_late,
+            read: None,
+            skipped: None,
         })
     }
 

@@ -22,7 +22,7 @@ use flinkspark_model::log::{LiveEpoch, SegmentRef, View};
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::Query;
 use flinkspark_model::split::{self, By, Split, Start};
-use flinkspark_model::{Error, Kind, Result};
+use flinkspark_model::{Error, Kind, Result, filter};
 use flinkspark_proto::error::to_status;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::BTreeSet;
@@ -99,6 +99,7 @@ pub(super) async fn plan(components: &Components, command: ReadCommand) -> Resul
     let view = log.refresh().await?;
     let Range { start, slots } = range::of(&selection.command, name, &view)?;
     let mut metadata = metadata(&selection.dataset, &view, slots);
+    metadata.filter.clone_from(&selection.filter);
     let mut epochs = slots.map_or_else(Vec::new, |slots| view.as_of(slots.first, slots.last));
     // A view that somebody holds is copied when the next slot comes.
     drop(view);
@@ -172,11 +173,16 @@ fn flight(
     descriptor: FlightDescriptor,
     metadata: &InfoMetadata,
 ) -> Result<FlightInfo> {
+    let answers = |split: &filter::Split| split.answered.is_some();
+    let rows = match metadata.filter.as_ref().is_some_and(answers) {
+        true => -1,
+        false => i64::try_from(metadata.rows).unwrap_or(-1),
+    };
     Ok(FlightInfo::new()
         .try_with_schema(schema)
         .map_err(not_written)?
         .with_descriptor(descriptor)
-        .with_total_records(i64::try_from(metadata.rows).unwrap_or(-1))
+        .with_total_records(rows)
         .with_total_bytes(i64::try_from(metadata.bytes).unwrap_or(-1))
         .with_app_metadata(body::write(metadata)?))
 }
@@ -207,6 +213,7 @@ fn metadata(dataset: &Dataset, view: &View, slots: Option<Slots>) -> InfoMetadat
         watermark_ms: None,
         data_head: view.kinds().data_head(),
         kinds: kinds.unwrap_or_default(),
+        filter: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The columns and casts of a read, checked against the catalogue's schema.
+//! The columns, casts and filter of a read, checked against the catalogue's schema.
 //!
 //! Invariant: a schema that comes out of here has plain columns that the reader's profile can hold.
 
@@ -8,6 +8,7 @@ use crate::flight::wire;
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use flinkspark_model::access::Verb;
 use flinkspark_model::dataset::Dataset;
+use flinkspark_model::filter::Split;
 use flinkspark_model::{Error, Kind, Result, profile};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub(super) struct Selection {
     pub(super) command: ReadCommand,
     pub(super) columns: Option<Vec<usize>>,
     pub(super) schema: SchemaRef,
+    /// What becomes of the filter.
+    pub(super) filter: Option<Split>,
 }
 
 /// The columns and casts of a read: indexes of the dataset's columns, and the schema that is sent.
@@ -47,7 +50,10 @@ pub(super) async fn select(components: &Components, command: ReadCommand) -> Res
         command.profile,
         command.lossy,
     )?;
+    let filter = command.filter.as_ref();
+    let filter = filter.map(|filter| filter.bind(&dataset.schema));
     Ok(Selection {
+        filter: filter.transpose()?.map(|bound| bound.split()),
         dataset,
         command,
         columns,

@@ -2,9 +2,10 @@
 //!
 //! A reader that takes nothing holds a message or two, for which memory was admitted when it came: what was
 //! read ahead for it is given up and read again when it goes on. Blocks are read in turns, as many at a time
-//! as their memory admits. Invariant: rows are sent in stored order, none twice, and the metadata of each batch says
-//! where a reader that was cut off after it goes on.
+//! as their memory admits. Invariant: rows are sent in stored order, none twice, those that the filter leaves, and the
+//! metadata of each batch says where a reader that was cut off after it goes on.
 
+use super::filtered::{Filtered, Piece, SILENT_ROWS_MAX};
 use super::incoming::admit;
 use super::{Answers, Components, selection};
 use crate::fit;
@@ -21,7 +22,7 @@ use flinkspark_model::access::Verb;
 use flinkspark_model::budget::{Reservation, Share};
 use flinkspark_model::dataset::{Dataset, DatasetId};
 use flinkspark_model::log::{SegmentRef, View};
-use flinkspark_model::port::{self, ReadOptions, Reference};
+use flinkspark_model::port::{self, Extent, ReadOptions, Reference};
 use flinkspark_model::position::{Position, SlotNo};
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
@@ -94,6 +95,12 @@ impl Part {
         }
     }
 
+    /// Goes on behind so many rows.
+    fn pass(&mut self, rows: u64) {
+        self.from.row += rows;
+        self.rows -= rows;
+    }
+
     /// The first position behind the segment.
     pub(super) fn behind(&self) -> Position {
         Position {
@@ -102,20 +109,6 @@ impl Part {
             row: 0,
         }
     }
-}
-
-/// Columns in schema order for the store, and where each stands in the order that was asked for.
-fn sorted(columns: Option<&[usize]>) -> (Option<Vec<usize>>, Option<Vec<usize>>) {
-    let Some(columns) = columns else {
-        return (None, None);
-    };
-    let mut sorted = columns.to_vec();
-    sorted.sort_unstable();
-    let order = columns
-        .iter()
-        .map(|column| sorted.partition_point(|other| other < column))
-        .collect();
-    (Some(sorted), Some(order))
 }
 
 /// How sending a part of the rows ended.
@@ -129,9 +122,6 @@ enum Ended {
     Gone,
 }
 
-/// The reader takes nothing.
-struct Stalled;
-
 pub(super) type Message = std::result::Result<FlightData, tonic::Status>;
 
 /// Sends the rows of one partition to one reader.
@@ -142,12 +132,13 @@ pub(super) struct Sender {
     pub(super) dataset: Arc<Dataset>,
     pub(super) log: Arc<dyn port::Dataset>,
     schema: SchemaRef,
-    columns: Option<Vec<usize>>,
-    order: Option<Vec<usize>>,
+    filtered: Filtered,
     partition: u32,
     encoder: Encoder,
-    /// Rows that were sent.
+    /// Stored rows that the reader knows behind it.
     sent: u64,
+    /// The first position behind what was read.
+    position: Option<Position>,
 }
 
 /// The reader has gone.
@@ -176,7 +167,7 @@ impl Sender {
         let columns = shape.columns.as_deref();
         let schema =
             selection::result_schema(&dataset.schema, columns, shape.profile, shape.lossy)?;
-        let (columns, order) = sorted(columns);
+        let filtered = Filtered::new(columns, shape.filter.as_ref(), &dataset.schema)?;
         components.unchanged(&dataset, &*log).await?;
         let held = Held::admit(&components.memory.gets).await?;
         let (messages, mut queue) = mpsc::channel(limits::GET_MESSAGES_QUEUED);
@@ -187,11 +178,11 @@ impl Sender {
             dataset,
             log,
             schema,
-            columns,
-            order,
+            filtered,
             partition,
             encoder: Encoder::new(),
             sent: 0,
+            position: None,
         };
         let answers = stream::poll_fn(move |context| queue.poll_recv(context)).boxed();
         Ok((sender, view, answers))
@@ -203,7 +194,27 @@ impl Sender {
         self.message(schema).await
     }
 
-    /// A message without rows.
+    /// Ends after so many rows that match.
+    pub(super) fn limit(&mut self, rows_max: Option<u64>) {
+        self.filtered.limit = rows_max;
+    }
+
+    /// Whether as many rows were sent as there were to be at most.
+    pub(super) fn is_done(&self) -> bool {
+        self.filtered.limit == Some(0)
+    }
+
+    /// Says what was read and what was passed over, where there was a choice.
+    pub(super) async fn finish(&mut self) -> Result<()> {
+        if self.filtered.filter.is_some()
+            && let Ok(permit) = self.messages.clone().reserve_owned().await
+        {
+            permit.send(Ok(self.silence(true)?));
+        }
+        Ok(())
+    }
+
+    /// A message of metadata alone.
     pub(super) async fn say(&mut self, metadata: Bytes) -> std::result::Result<(), Gone> {
         self.message(FlightData::new().with_app_metadata(metadata))
             .await
@@ -230,13 +241,14 @@ impl Sender {
         through: SlotNo,
     ) -> Result<std::result::Result<(), Gone>> {
         let reads = self.components.memory.reads.clone();
-        while part.rows > 0 {
+        while part.rows > 0 && !self.is_done() {
             // Alone it reads ahead; beside others it has one block at a time.
-            let ahead = BLOCKS_AHEAD * part.block;
+            let one = part.block * self.filtered.copies();
+            let ahead = BLOCKS_AHEAD * one;
             let (turn, batches_max) = match reads.try_reserve(ahead) {
                 Ok(turn) if !reads.is_waited_for() => (turn, usize::MAX),
                 _ => tokio::select! {
-                    turn = reads.reserve(part.block.min(reads.limit())) => (turn?, 1),
+                    turn = reads.reserve(one.min(reads.limit())) => (turn?, 1),
                     () = self.messages.closed() => return Ok(Err(Gone)),
                 },
             };
@@ -263,17 +275,18 @@ impl Sender {
         batches_max: usize,
     ) -> Result<Ended> {
         let options = ReadOptions {
-            columns: self.columns.clone(),
+            columns: self.filtered.columns.clone(),
             batch_rows_max: limits::GET_ROWS_MAX,
             batches_max,
             rows_max: part.rows,
+            filter: self.filtered.filter.clone(),
         };
         let rows = self.log.read(self.partition, part.from, through, options);
         let mut rows = rows.await?;
         // It may be a while since the columns were looked up.
         self.components.unchanged(&self.dataset, &*self.log).await?;
         let mut batches = 0;
-        while part.rows > 0 {
+        while part.rows > 0 && !self.is_done() {
             let next = tokio::select! {
                 next = rows.next() => next.transpose()?,
                 () = self.messages.closed() => return Ok(Ended::Gone),
@@ -287,17 +300,17 @@ impl Sender {
             batches += 1;
             // What one block could have taken is held until it is there: others may read what it does not take. A
             // block of a single large row is larger than others.
-            let block = fit::bytes_of(&next.batch);
+            let block = fit::bytes_of(&next.batch) * self.filtered.copies();
             turn.hold(match batches_max {
                 1 => block,
                 _ => turn.bytes().max(block),
             });
             // What a damaged segment lacks is not taken from the next one.
-            let within = (next.next.slot, next.next.segment) == (part.from.slot, part.from.segment);
-            let keep = usize::try_from(part.rows).unwrap_or(usize::MAX);
-            if !within {
+            if (next.next.slot, next.next.segment) != (part.from.slot, part.from.segment) {
                 return Err(self.short(part));
             }
+            self.count(part, next.read, next.skipped);
+            let keep = usize::try_from(part.rows).unwrap_or(usize::MAX);
             let batch = next.batch.slice(0, next.batch.num_rows().min(keep));
             if let Some(ended) = self.send_batch(&batch, part).await? {
                 return Ok(ended);
@@ -309,46 +322,95 @@ impl Sender {
         Ok(Ended::Sent)
     }
 
-    /// Sends a batch of the part's rows in messages; says where that ended before all were sent.
+    /// Counts what was read, and takes from the part what was passed over unread.
+    fn count(&mut self, part: &mut Part, read: Extent, skipped: Extent) {
+        let rows = skipped.rows.min(part.rows);
+        self.pass(part, rows);
+        self.filtered.skipped += Extent { rows, ..skipped };
+        let rows = read.rows.min(part.rows);
+        self.filtered.read += Extent { rows, ..read };
+    }
+
+    /// Stored rows of the part that are behind the reader without a message.
+    fn pass(&mut self, part: &mut Part, rows: u64) {
+        part.pass(rows);
+        self.position = Some(part.from);
+        self.filtered.silent += rows;
+    }
+
+    /// Sends what matches of the part's rows in messages; says where that ended before all were sent.
     async fn send_batch(&mut self, batch: &RecordBatch, part: &mut Part) -> Result<Option<Ended>> {
-        for piece in encode::pieces(batch, self.held.target) {
+        let pieces = self.filtered.pieces(batch, self.held.target).await?;
+        if pieces.is_empty() {
+            self.pass(part, batch.num_rows() as u64);
+        }
+        for piece in pieces {
             let permit = match self.permit().await {
-                Ok(Some(permit)) => permit,
-                Ok(None) => return Ok(Some(Ended::Gone)),
-                Err(Stalled) => return Ok(Some(Ended::Stalled)),
+                Ok(permit) => permit,
+                Err(ended) => return Ok(Some(ended)),
             };
-            let rows = piece.num_rows() as u64;
-            let shaped = shape(&piece, &self.order, &self.schema)?;
-            let mut message = self.encoder.encode(&shaped)?;
-            self.sent += rows;
-            part.from.row += rows;
-            part.rows -= rows;
-            message.app_metadata = body::write(&BatchMetadata {
-                row: self.sent,
-                rows,
-                position: Some(Place(part.from)),
-                rows_late: None,
-            })?;
-            self.held
-                .fit(message.data_header.len() + message.data_body.len());
-            permit.send(Ok(message));
+            self.pass(part, piece.stored);
+            self.filtered.sent(piece.batch.num_rows());
+            let rows = self.shape(&piece)?;
+            permit.send(Ok(self.rows(&rows, false)?));
+        }
+        if self.filtered.silent >= SILENT_ROWS_MAX {
+            match self.permit().await {
+                Ok(permit) => drop(permit.send(Ok(self.silence(false)?))),
+                Err(ended) => return Ok(Some(ended)),
+            }
         }
         Ok(None)
     }
 
-    /// Room for a message; none where the reader has gone.
-    async fn permit(&self) -> std::result::Result<Option<OwnedPermit<Message>>, Stalled> {
+    /// Rows as a message, with what lies behind the reader after it; the last one says what was read and what was not.
+    fn rows(&mut self, rows: &RecordBatch, last: bool) -> Result<FlightData> {
+        let mut message = self.encoder.encode(rows)?;
+        let rows = std::mem::take(&mut self.filtered.silent);
+        self.sent += rows;
+        message.app_metadata = body::write(&BatchMetadata {
+            row: self.sent,
+            rows,
+            position: self.position.map(Place),
+            rows_late: None,
+            read: last.then_some(self.filtered.read),
+            skipped: last.then_some(self.filtered.skipped),
+        })?;
+        self.held
+            .fit(message.data_header.len() + message.data_body.len());
+        Ok(message)
+    }
+
+    /// A message without rows: an empty batch, because some clients take one without data for the end.
+    fn silence(&mut self, last: bool) -> Result<FlightData> {
+        let none = RecordBatch::new_empty(Arc::clone(&self.schema));
+        self.rows(&none, last)
+    }
+
+    /// The columns in the order that was asked for, cast to what the reader holds.
+    fn shape(&self, piece: &Piece) -> Result<RecordBatch> {
+        let Some(order) = &self.filtered.order else {
+            return wire::conform(&piece.batch, &self.schema);
+        };
+        let batch = piece.batch.project(order).map_err(|cause| {
+            Error::new(Kind::Internal, "FS0499", "columns could not be chosen").with_source(cause)
+        })?;
+        wire::conform(&batch, &self.schema)
+    }
+
+    /// Room for a message; else the reader takes nothing, or has gone.
+    async fn permit(&self) -> std::result::Result<OwnedPermit<Message>, Ended> {
         let mut reserved = pin!(self.messages.clone().reserve_owned());
         let since = tokio::time::Instant::now();
         while since.elapsed() < STALL {
             if let Ok(permit) = tokio::time::timeout(STALL_CROWDED, &mut reserved).await {
-                return Ok(permit.ok());
+                return permit.map_err(|_| Ended::Gone);
             }
             if self.components.memory.reads.is_waited_for() {
                 break;
             }
         }
-        Err(Stalled)
+        Err(Ended::Stalled)
     }
 
     fn short(&self, part: &Part) -> Error {
@@ -379,19 +441,4 @@ pub(super) fn stale(dataset: &Dataset, why: String) -> Error {
     .with_hint(
         "call get_flight_info again, and go on from the last position or read from the beginning",
     )
-}
-
-/// The columns in the order that was asked for, cast to what the reader holds.
-fn shape(
-    batch: &RecordBatch,
-    order: &Option<Vec<usize>>,
-    schema: &SchemaRef,
-) -> Result<RecordBatch> {
-    let Some(order) = order else {
-        return wire::conform(batch, schema);
-    };
-    let batch = batch.project(order).map_err(|cause| {
-        Error::new(Kind::Internal, "FS0499", "columns could not be chosen").with_source(cause)
-    })?;
-    wire::conform(&batch, schema)
 }

@@ -4,6 +4,7 @@
 //! allocated by a number from the file that the file's size does not bear out.
 
 use super::footer::{END_OF_STREAM, Parsed, SEAL_BYTES, StoredBlock, TRAILER_BYTES, parse};
+use super::known::Known;
 use super::{damaged, fit, refused};
 use crate::ipc;
 use crate::store::{Opened, ReadSeek};
@@ -14,6 +15,7 @@ use arrow_ipc::reader::read_footer_length;
 use arrow_schema::{Field, Schema, SchemaRef};
 use flinkspark_model::checksum;
 use flinkspark_model::digest::{Digest, Digester};
+use flinkspark_model::filter::Bound;
 use flinkspark_model::log::{LogId, SegmentFormat, SegmentRef};
 use flinkspark_model::{Error, Result};
 use std::collections::HashMap;
@@ -35,6 +37,8 @@ pub(in crate::store) struct SegmentFile {
     end: u64,
     stored: SchemaRef,
     dictionaries: HashMap<i64, ArrayRef>,
+    /// Of the columns that were asked for, where it was written with it.
+    known: Option<Known>,
     /// What callers get.
     output: SchemaRef,
     /// For each output column its place in a decoded batch.
@@ -52,6 +56,17 @@ impl SegmentFile {
         opened: Opened,
         output: Option<SchemaRef>,
     ) -> Result<Self> {
+        Self::open_knowing(log, segment, opened, output, &[])
+    }
+
+    /// The same, with what the segment knows of these columns.
+    pub(in crate::store) fn open_knowing(
+        log: LogId,
+        segment: SegmentRef,
+        opened: Opened,
+        output: Option<SchemaRef>,
+        columns: &[String],
+    ) -> Result<Self> {
         if segment.format != SegmentFormat::Arrow {
             return Err(super::unsupported(segment.format));
         }
@@ -62,7 +77,7 @@ impl SegmentFile {
             return Err(torn(why));
         }
         let footer = read_footer(&mut *content, bytes).map_err(|why| torn(why.to_string()))?;
-        let parsed = parse(log, &segment, &footer.seal, &footer.bytes)?;
+        let parsed = parse(log, &segment, &footer.seal, &footer.bytes, columns)?;
         let stored = Arc::new(parsed.schema.clone());
         let output = output.unwrap_or_else(|| Arc::clone(&stored));
         let (projection, sources) = sources(&stored, &output).map_err(torn)?;
@@ -75,12 +90,14 @@ impl SegmentFile {
             blocks: Vec::new(),
             stored,
             dictionaries: HashMap::new(),
+            known: None,
             output,
             sources,
             projection,
         };
         file.read_dictionaries(&parsed)?;
         file.blocks = parsed.blocks;
+        file.known = parsed.known;
         Ok(file)
     }
 
@@ -107,6 +124,31 @@ impl SegmentFile {
     /// The rows of each stored batch.
     pub(in crate::store) fn batch_rows(&self) -> impl ExactSizeIterator<Item = u64> + '_ {
         self.blocks.iter().map(|block| block.rows)
+    }
+
+    /// The bytes of a stored batch.
+    pub(in crate::store) fn batch_bytes(&self, index: usize) -> u64 {
+        let block = self.blocks.get(index).map(|stored| stored.block);
+        let bytes = block.map(|block| {
+            block
+                .bodyLength()
+                .saturating_add(block.metaDataLength().into())
+        });
+        bytes
+            .and_then(|bytes| u64::try_from(bytes).ok())
+            .unwrap_or(0)
+    }
+
+    /// Whether a row of the stored batch with this index, or any row without one, may match a filter that is bound
+    /// to `schema`. It may where nothing is known.
+    pub(in crate::store) fn may_match(
+        &self,
+        filter: &Bound,
+        schema: &Schema,
+        index: Option<usize>,
+    ) -> bool {
+        let known = self.known.as_ref();
+        known.is_none_or(|known| known.may_match(filter, schema, &self.stored, index))
     }
 
     /// The stored batch with this index, at the output schema.

@@ -1,10 +1,11 @@
 //! A segment's footer: what it says, and the seal before it.
 //!
-//! An Arrow file ends with its footer, the footer's length and a magic. Version 2 puts 8 bytes before the
+//! An Arrow file ends with its footer, the footer's length and a magic. Since version 2 there are 8 bytes before the
 //! footer, where readers of Arrow files do not look: a mark and the CRC32C of all that follows. Pure.
 //! Invariant: a footer that was sealed is believed only with its checksum, and one that says version 1 only
 //! where there is no seal.
 
+use super::known::{Gathered, Known};
 use super::{STORED_BATCH_ROWS_MAX, damaged, foreign};
 use crate::ipc;
 use arrow_ipc::{Block, Footer, root_as_footer};
@@ -34,7 +35,9 @@ const ROWS: &str = "flinkspark.rows";
 const CHECKSUMS: &str = "flinkspark.crc32c";
 
 const UNSEALED: &str = "1";
-const SEALED: &str = "2";
+/// Sealed, without statistics.
+const BARE: &str = "2";
+const SEALED: &str = "3";
 
 /// The metadata of a segment that is written.
 pub(super) fn metadata(
@@ -42,16 +45,19 @@ pub(super) fn metadata(
     name: &SegmentName,
     rows: &[usize],
     checksums: &[u32],
-) -> [(&'static str, String); 5] {
+    gathered: &Gathered,
+) -> Vec<(String, String)> {
     let rows: Vec<String> = rows.iter().map(usize::to_string).collect();
     let checksums: Vec<String> = checksums.iter().map(|sum| format!("{sum:08x}")).collect();
-    [
-        (VERSION, SEALED.into()),
-        (LOG, log.to_string()),
-        (NAME, name.to_string()),
-        (ROWS, rows.join(",")),
-        (CHECKSUMS, checksums.join(",")),
-    ]
+    let mut all = gathered.metadata();
+    all.extend([
+        (VERSION.into(), SEALED.into()),
+        (LOG.into(), log.to_string()),
+        (NAME.into(), name.to_string()),
+        (ROWS.into(), rows.join(",")),
+        (CHECKSUMS.into(), checksums.join(",")),
+    ]);
+    all
 }
 
 /// Puts the seal before the footer, with which `file` ends.
@@ -73,6 +79,8 @@ pub(super) struct Parsed {
     pub(super) dictionaries: Vec<Block>,
     /// Of the file up to its first block; only version 2 has it.
     pub(super) head: Option<u32>,
+    /// Of the columns that were asked for; only version 3 has it.
+    pub(super) known: Option<Known>,
 }
 
 /// One stored batch.
@@ -85,8 +93,14 @@ pub(super) struct StoredBlock {
 }
 
 /// Reads the end of a file: the 8 bytes before its footer, where it has them, and the footer with the
-/// trailer.
-pub(super) fn parse(log: LogId, segment: &SegmentRef, seal: &[u8], end: &[u8]) -> Result<Parsed> {
+/// trailer. What it knows is read of `wanted` columns only.
+pub(super) fn parse(
+    log: LogId,
+    segment: &SegmentRef,
+    seal: &[u8],
+    end: &[u8],
+    wanted: &[String],
+) -> Result<Parsed> {
     let torn = |why: String| damaged(log, segment, &why);
     let checksum = seal.strip_prefix(&SEAL_MARK);
     if checksum.is_some_and(|checksum| checksum != checksum::crc32c(end).to_le_bytes()) {
@@ -107,12 +121,20 @@ pub(super) fn parse(log: LogId, segment: &SegmentRef, seal: &[u8], end: &[u8]) -
     let schema = footer.schema();
     let schema = schema.ok_or_else(|| torn("it has no schema".into()))?;
     let schema = ipc::schema_of(schema).map_err(|refusal| super::refused(log, segment, refusal))?;
+    let known = match wanted.is_empty() || entries.0.get(VERSION) != Some(&SEALED) {
+        true => None,
+        false => {
+            let entry = |name: &str| entries.0.get(name).map(|text| String::from(*text));
+            Some(Known::read(entry, &schema, &rows, wanted).map_err(torn)?)
+        }
+    };
     let dictionaries = footer.dictionaries().into_iter().flatten();
     Ok(Parsed {
         schema,
         blocks,
         dictionaries: dictionaries.copied().collect(),
         head: checksums.first().map(|sum| *sum as u32),
+        known,
     })
 }
 
@@ -177,8 +199,8 @@ impl<'a> Entries<'a> {
     fn check(&self, log: LogId, segment: &SegmentRef, sealed: bool) -> Result<()> {
         let torn = |why: String| damaged(log, segment, &why);
         match (self.get(VERSION).map_err(torn)?, sealed) {
-            (SEALED, true) | (UNSEALED, false) => {}
-            (SEALED | UNSEALED, _) => return Err(torn("its seal is torn".into())),
+            (SEALED | BARE, true) | (UNSEALED, false) => {}
+            (SEALED | BARE | UNSEALED, _) => return Err(torn("its seal is torn".into())),
             _ => {
                 return Err(torn("it has a newer format".into())
                     .with_hint("start a build at least as new as the one that wrote it"));

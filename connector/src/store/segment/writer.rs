@@ -5,6 +5,7 @@
 //! are encoded.
 
 use super::fit::too_large;
+use super::known::Gathered;
 use super::{Fit, STORED_BATCH_BYTES_MAX, STORED_BATCH_ROWS_MAX, footer};
 use crate::fit::{self, Cut};
 use crate::ipc::{self, Refusal};
@@ -101,7 +102,8 @@ impl Writer {
     /// Holds memory for what the encoder keeps. Where others hold it, what was joined is stored as it is.
     async fn keep(&mut self, mut encoder: Encoder) -> Result<Encoder> {
         let bytes = encoder.buffered_bytes();
-        if self.kept.try_resize(bytes).is_ok() {
+        let all = bytes + encoder.gathered.memory_bytes();
+        if self.kept.try_resize(all).is_ok() {
             return Ok(encoder);
         }
         if bytes > KEPT_BYTES_MIN {
@@ -114,7 +116,8 @@ impl Writer {
             .await?;
             self.hand_over(piece).await?;
         }
-        self.kept.hold(encoder.buffered_bytes());
+        let all = encoder.buffered_bytes() + encoder.gathered.memory_bytes();
+        self.kept.hold(all);
         Ok(encoder)
     }
 
@@ -193,6 +196,7 @@ struct Encoder {
     rows: Vec<usize>,
     /// Of what lies before the first block, then of each block.
     checksums: Vec<u32>,
+    gathered: Gathered,
 }
 
 impl Encoder {
@@ -212,6 +216,7 @@ impl Encoder {
             .with_biggest_coalesce_batch_size(Some(JOINED_BATCH_ROWS / 2));
         Ok(Self {
             digester: Digester::new(schema)?,
+            gathered: Gathered::new(schema),
             fit,
             log,
             name: name.clone(),
@@ -266,6 +271,7 @@ impl Encoder {
         let before = self.file.get_ref().len();
         self.file.write(batch).map_err(encoding)?;
         self.rows.push(batch.num_rows());
+        self.gathered.add(batch);
         self.checksums
             .push(checksum::crc32c(&self.file.get_ref()[before..]));
         Ok(())
@@ -281,7 +287,9 @@ impl Encoder {
 
     fn finish(&mut self) -> Result<()> {
         self.store_joined()?;
-        for (key, value) in footer::metadata(self.log, &self.name, &self.rows, &self.checksums) {
+        let known = &self.gathered;
+        let entries = footer::metadata(self.log, &self.name, &self.rows, &self.checksums, known);
+        for (key, value) in entries {
             self.file.write_metadata(key, value);
         }
         self.file.finish().map_err(encoding)?;

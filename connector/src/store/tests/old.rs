@@ -78,7 +78,7 @@ async fn a_sealed_segment_is_not_taken_for_one_of_version_1() {
         .windows(key.len())
         .rposition(|window| window == key)
         .unwrap();
-    let version = (0..good.len()).find(|at| good[*at..].starts_with(&[1, 0, 0, 0, b'2', 0]));
+    let version = (0..good.len()).find(|at| good[*at..].starts_with(&[1, 0, 0, 0, b'3', 0]));
     let (version, mark) = (
         version.unwrap(),
         good.windows(4)

@@ -12,7 +12,8 @@ use flinkspark_model::log::{
     Slot, SlotRecord, Step, View,
 };
 use flinkspark_model::port::{
-    BatchStream, Dataset, Datasets, Log, PositionedBatch, ReadOptions, SegmentSpec, SegmentWriter,
+    BatchStream, Dataset, Datasets, Extent, Log, PositionedBatch, ReadOptions, SegmentSpec,
+    SegmentWriter,
 };
 use flinkspark_model::position::{Position, SlotNo};
 use flinkspark_model::{Error, Kind, Result};
@@ -401,6 +402,8 @@ impl Dataset for MemoryLog {
                                         segment: index,
                                         row,
                                     },
+                                    read: Extent::default(),
+                                    skipped: Extent::default(),
                                 });
                             }
                         }

@@ -1,0 +1,4 @@
+//! The grammar by cases, and statistics against rows.
+
+mod grammar;
+mod property;
