@@ -1,5 +1,6 @@
 //! Moves datasets: formats, the dataset log's stores, Arrow Flight.
 
+pub mod administration;
 mod blocking;
 pub mod decoders;
 pub mod evolution;

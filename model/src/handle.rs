@@ -171,6 +171,11 @@ impl Handle {
         }
     }
 
+    /// Refuses a handle that nobody could look up, because its key has no text form.
+    pub fn check(&self) -> Result<()> {
+        self.key().to_string().parse::<HandleKey>().map(|_| ())
+    }
+
     /// What lookups compare.
     pub fn key(&self) -> HandleKey {
         HandleKey::fold(self.engine(), &self.identifier())

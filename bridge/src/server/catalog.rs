@@ -4,17 +4,16 @@
 
 use super::jobs::caller;
 use crate::damage::{Damage, Object};
+use flinkspark_connector::administration::Records;
 use flinkspark_connector::evolution::{self, Agreed};
+use flinkspark_model::Result;
 use flinkspark_model::access::{Caller, Verb};
 use flinkspark_model::dataset::{Dataset, DatasetId};
 use flinkspark_model::digest::Digest;
 use flinkspark_model::handle::RddPartition;
 use flinkspark_model::log::{LiveEpoch, Replacement, Slot, View};
 use flinkspark_model::name::DatasetName;
-use flinkspark_model::port::{
-    Catalog, Change, Damaged, Datasets, EventKind, Leaving, Reference, Registration, Update,
-};
-use flinkspark_model::{Error, Kind, Result};
+use flinkspark_model::port::{Catalog, Damaged, Datasets, EventKind, Reference, Registration};
 use flinkspark_proto::convert;
 use flinkspark_proto::error::to_status;
 use flinkspark_proto::v1;
@@ -44,6 +43,13 @@ fn answer<T>(result: Result<T>) -> Answer<T> {
 }
 
 impl Service {
+    fn records(&self) -> Records {
+        Records {
+            catalog: Arc::clone(&self.catalog),
+            datasets: Arc::clone(&self.datasets),
+        }
+    }
+
     async fn log(&self, dataset: &Dataset) -> Result<Arc<dyn flinkspark_model::port::Dataset>> {
         self.datasets
             .dataset(dataset.id, Arc::clone(&dataset.schema))
@@ -153,52 +159,13 @@ impl Service {
 
     async fn change(&self, request: v1::UpdateRequest, caller: &Caller) -> Result<v1::Dataset> {
         let (id, version, update) = request.parts()?;
-        self.administered(id, caller).await?;
-        if let Update::Record(Change::Rename(name)) = &update {
-            caller.may(Verb::Create, name)?;
-        }
-        let dataset = match update {
-            Update::Record(change) => self.catalog.update(id, version, change).await?,
-            Update::Schema { schema, mode } => {
-                let (catalog, datasets) = (Arc::clone(&self.catalog), Arc::clone(&self.datasets));
-                // A caller who leaves between slot and record stops nothing.
-                let change = tokio::spawn(async move {
-                    evolution::change(&*catalog, &*datasets, id, version, schema, mode).await
-                });
-                change.await.map_err(|cause| {
-                    Error::new(
-                        Kind::Internal,
-                        "FS0018",
-                        "a service ended without an answer",
-                    )
-                    .with_source(cause)
-                })??
-            }
-        };
-        dataset.as_ref().try_into()
-    }
-
-    /// Refuses who is no admin of a dataset; of one that cannot be read, who is none of the bridge.
-    async fn administered(&self, id: DatasetId, caller: &Caller) -> Result<()> {
-        match self.catalog.lookup(&Reference::Id(id)).await {
-            Ok(dataset) => caller.may(Verb::Admin, &dataset.name),
-            Err(_) => caller.administers(),
-        }
+        let changed = self.records().change(caller, id, version, update).await?;
+        changed.as_ref().try_into()
     }
 
     async fn forget(&self, request: v1::DropRequest, caller: &Caller) -> Result<v1::DropResponse> {
         let id = request.id.parse()?;
-        self.administered(id, caller).await?;
-        let leaving = match self.catalog.lookup(&Reference::Id(id)).await {
-            Ok(dataset) if dataset.version == request.version => {
-                self.datasets.leave(&dataset).await?
-            }
-            // The drop will be refused, or gives up a record that cannot be read.
-            Ok(_) => Leaving::default(),
-            Err(error) if error.kind() == Kind::Data => Leaving::default(),
-            Err(error) => return Err(error),
-        };
-        self.catalog.drop_dataset(id, request.version).await?;
+        let leaving = self.records().forget(caller, id, request.version).await?;
         Ok(v1::DropResponse {
             bytes: leaving.bytes,
             until_ms: leaving.until_ms,
@@ -277,8 +244,7 @@ impl v1::catalog_server::Catalog for Service {
         let caller = caller(&request);
         let registered = async {
             let registration: Registration = request.into_inner().try_into()?;
-            caller.may(Verb::Create, &registration.name)?;
-            let dataset = self.catalog.register(registration).await?;
+            let dataset = self.records().register(&caller, registration).await?;
             dataset.as_ref().try_into()
         };
         answer(registered.await)

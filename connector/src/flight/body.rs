@@ -4,10 +4,15 @@
 //! them with nothing of ours installed. Invariant: a field that is not known is refused, so that a
 //! misspelt option never means its default.
 
+mod catalogue;
 mod live;
 mod place;
 mod writers;
 
+pub use catalogue::{
+    AlterRequest, DamagedRecord, DatasetRecord, DropRequest, Dropped, ListRequest, Listed,
+    LookupRequest, RegisterRequest,
+};
 pub use live::{
     BorderMetadata, EpochSummary, EpochsAnswer, EpochsRequest, HeadAnswer, HeadRequest,
     IdleMetadata, TicketAnswer,
@@ -397,6 +402,11 @@ pub(crate) fn decode_all(json: &[u8]) -> usize {
         + is::<WriterRequest>(json)
         + is::<HeadRequest>(json)
         + is::<EpochsRequest>(json)
+        + is::<RegisterRequest>(json)
+        + is::<LookupRequest>(json)
+        + is::<AlterRequest>(json)
+        + is::<DropRequest>(json)
+        + is::<ListRequest>(json)
 }
 
 /// A column of each kind that a literal is read for.

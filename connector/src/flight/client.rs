@@ -34,7 +34,7 @@ use super::body::{
 };
 use super::{decode, limits};
 use arrow_flight::flight_service_client::FlightServiceClient;
-use arrow_flight::{Action, Criteria, FlightDescriptor, FlightInfo};
+use arrow_flight::{Action, Criteria, Empty, FlightDescriptor, FlightInfo};
 use arrow_schema::SchemaRef;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -202,7 +202,20 @@ impl Client {
             })
     }
 
-    async fn act<T: DeserializeOwned>(&self, name: &str, request: &impl Serialize) -> Result<T> {
+    /// The names of the actions that the server has.
+    pub async fn actions(&self) -> Result<Vec<String>> {
+        let actions = self.inner.clone().list_actions(Empty {}).await;
+        let actions = actions.map_err(|status| from_status(&status))?.into_inner();
+        let names = actions.map_ok(|action| action.r#type).try_collect().await;
+        names.map_err(|status: tonic::Status| from_status(&status))
+    }
+
+    /// Runs an action: a JSON body in, a JSON answer out, as docs/flight.md has them.
+    pub async fn act<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        request: &impl Serialize,
+    ) -> Result<T> {
         let action = Action::new(name, body::write(request)?);
         let answers = self
             .inner

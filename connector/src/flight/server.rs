@@ -5,6 +5,7 @@
 //! [`flinkspark_model::Error`] through `flinkspark_proto::error::to_status`.
 
 mod action;
+mod catalogue;
 mod endpoints;
 mod filtered;
 mod follow;
@@ -34,6 +35,7 @@ use arrow_flight::{
 use flinkspark_model::access::{Caller, Principal, Verb};
 use flinkspark_model::budget::Share;
 use flinkspark_model::dataset::Dataset;
+use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{
     self, Catalog, Clock, Datasets, Queries, Reference, Transactions, Writers,
 };
@@ -120,11 +122,21 @@ impl Components {
     /// The dataset's record, if the caller may do this with it. A name that the caller may not is refused
     /// before anybody looks whether it is there.
     async fn known(&self, reference: &Reference, verb: Verb) -> Result<Arc<Dataset>> {
+        self.found(reference, |name| self.caller.may(verb, name))
+            .await
+    }
+
+    /// The same for whatever is allowed.
+    async fn found(
+        &self,
+        reference: &Reference,
+        allow: impl Fn(&DatasetName) -> Result<()>,
+    ) -> Result<Arc<Dataset>> {
         if let Reference::Name(name) = reference {
-            self.caller.may(verb, name)?;
+            allow(name)?;
         }
         let dataset = self.catalog.lookup(reference).await?;
-        self.caller.may(verb, &dataset.name)?;
+        allow(&dataset.name)?;
         Ok(dataset)
     }
 
@@ -305,7 +317,7 @@ impl FlightService for Service {
         let components = self.components.on_behalf(&request);
         let descriptor = request.into_inner();
         answer(match read::asked(&descriptor) {
-            Ok(Asked::Rows(command)) => read::info(&components, descriptor, command).await,
+            Ok(Asked::Rows(command)) => read::info(&components, descriptor, *command).await,
             Ok(Asked::Query(query)) => query::info(&components, descriptor, query).await,
             Err(error) => Err(error),
         })
@@ -322,7 +334,7 @@ impl FlightService for Service {
     async fn get_schema(&self, request: Request<FlightDescriptor>) -> Answer<SchemaResult> {
         let components = self.components.on_behalf(&request);
         let schema = match read::asked(&request.into_inner()) {
-            Ok(Asked::Rows(command)) => read::schema(&components, command).await,
+            Ok(Asked::Rows(command)) => read::schema(&components, *command).await,
             Ok(Asked::Query(query)) => query::schema(&components, &query).await,
             Err(error) => Err(error),
         };

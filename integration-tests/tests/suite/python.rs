@@ -23,3 +23,11 @@ fn a_pyarrow_client_does_all_of_it() -> Step {
     );
     Ok(())
 }
+
+#[test]
+fn a_pyarrow_client_keeps_datasets_by_actions_alone() -> Step {
+    let dir = tempfile::tempdir()?;
+    let server = Server::start(&dir.path().join("data"))?;
+    let url = format!("grpc://{}", server.grpc());
+    python("python/catalogue_client.py", &[&url])
+}

@@ -2,7 +2,7 @@
 
 use super::{enumeration, refuse, required};
 use crate::v1;
-use flinkspark_model::handle::{self as model, HandleKey, Partitioner};
+use flinkspark_model::handle::{self as model, Partitioner};
 use flinkspark_model::{Error, Result};
 
 enumeration!(encode_mode, decode_mode, "mode", FlinkMode { DataStream, Table }, else Table);
@@ -96,8 +96,7 @@ impl TryFrom<v1::Handle> for model::Handle {
                 operator: bundled.operator,
             }),
         };
-        // Nobody could look up a handle whose key has no text form.
-        handle.key().to_string().parse::<HandleKey>()?;
+        handle.check()?;
         Ok(handle)
     }
 }

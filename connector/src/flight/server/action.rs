@@ -3,7 +3,7 @@
 //! Invariant: each action but `begin` without an id can be repeated with the same effect and the
 //! same answer.
 
-use super::{Answers, Components, live, to_its_end, writers};
+use super::{Answers, Components, catalogue, live, to_its_end, writers};
 use crate::flight::body::{
     self, BeginRequest, CommitRequest, OpenTransactions, Renewal, TransactionRequest,
     TransactionsRequest,
@@ -20,7 +20,7 @@ use flinkspark_model::{Error, Kind, Result};
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
 
-const ACTIONS: [(&str, &str); 11] = [
+const ACTIONS: [(&str, &str); 16] = [
     (
         "begin",
         "{dataset, id?, mode?} opens a transaction, or returns the one with that id",
@@ -64,6 +64,23 @@ const ACTIONS: [(&str, &str); 11] = [
     (
         "epochs",
         "{dataset, after?, wait_ms?, limit?} lists slots with their kinds",
+    ),
+    (
+        "register",
+        "{name, schema, traits?, handles?} gives a dataset its record",
+    ),
+    (
+        "lookup",
+        "{dataset} returns the record of a dataset, with its schema",
+    ),
+    (
+        "alter",
+        "{dataset, version?, rename or traits or handle or schema} changes a record",
+    ),
+    ("drop", "{dataset, version?} forgets a dataset"),
+    (
+        "list",
+        "{prefix?, after?, limit?} returns a page of records, by name",
     ),
 ];
 
@@ -110,6 +127,11 @@ pub(super) async fn run(
         "ticket" => live::ticket(components, &action.body).await?,
         "head" => live::head(components, &action.body).await?,
         "epochs" => live::epochs(components, &action.body).await?,
+        "register" => catalogue::register(components, &action.body).await?,
+        "lookup" => catalogue::lookup(components, &action.body).await?,
+        "alter" => catalogue::alter(components, &action.body).await?,
+        "drop" => catalogue::forget(components, &action.body).await?,
+        "list" => catalogue::list(components, &action.body).await?,
         other => return Err(unknown(other)),
     };
     Ok(stream::iter([Ok(arrow_flight::Result::new(body))]).boxed())

@@ -31,7 +31,7 @@ use std::sync::Arc;
 /// What a descriptor asks for.
 pub(super) enum Asked {
     /// Rows of a dataset.
-    Rows(ReadCommand),
+    Rows(Box<ReadCommand>),
     /// The rows that a statement gives.
     Query(Query),
 }
@@ -43,11 +43,13 @@ pub(super) fn asked(descriptor: &FlightDescriptor) -> Result<Asked> {
         (DescriptorType::Cmd, _) if body::is_query(&descriptor.cmd) => {
             body::parse(what, &descriptor.cmd).map(Asked::Query)
         }
-        (DescriptorType::Cmd, _) => body::parse(what, &descriptor.cmd).map(Asked::Rows),
-        (DescriptorType::Path, [dataset]) => Ok(Asked::Rows(ReadCommand {
+        (DescriptorType::Cmd, _) => body::parse(what, &descriptor.cmd)
+            .map(Box::new)
+            .map(Asked::Rows),
+        (DescriptorType::Path, [dataset]) => Ok(Asked::Rows(Box::new(ReadCommand {
             dataset: dataset.clone(),
             ..ReadCommand::default()
-        })),
+        }))),
         (_, path) => Err(
             Error::new(Kind::Invalid, "FS0403", "the descriptor names no dataset")
                 .with_detail(format!(
