@@ -22,9 +22,9 @@ pub use transactions::{
     Transactions, TxnCommit, TxnId, check_key,
 };
 pub use writers::{
-    DatasetWriter, OpenWriter, OpenedWriter, PartStored, RETENTION_MS_DEFAULT, RETENTION_MS_MAX,
-    Released, WRITER_TEXT_BYTES_MAX, WriterCommit, WriterCommitted, WriterPart, WriterStatus,
-    Writers, check_writer_text,
+    DatasetWriter, Isolation, OpenWriter, OpenedWriter, PartStored, RETENTION_MS_DEFAULT,
+    RETENTION_MS_MAX, Released, WRITER_TEXT_BYTES_MAX, WriterCommit, WriterCommitted, WriterPart,
+    WriterStatus, Writers, check_writer_text,
 };
 
 /// Remembers how far a dataset's log was known to reach, apart from the log itself.

@@ -458,6 +458,7 @@ async fn a_handle_keeps_to_its_slots_through_an_overwrite() {
     };
     let overwrite = Intent::Replace {
         read_at: head,
+        serializable: false,
         first: 1,
         last: head,
         with: Replacement::Overwrite(commit),

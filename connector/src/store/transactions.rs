@@ -199,6 +199,7 @@ impl Transactions {
                 ..
             }) => Intent::Replace {
                 read_at: *read_at,
+                serializable: false,
                 first: view.horizon() + 1,
                 last: *read_at,
                 with: Replacement::Overwrite(commit.clone()),

@@ -103,6 +103,7 @@ impl Run {
         let intent = match self.overwrites.filter(|last| first <= *last) {
             Some(last) => Intent::Replace {
                 read_at: last,
+                serializable: false,
                 first,
                 last,
                 with: Replacement::Overwrite(commit),

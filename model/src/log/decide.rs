@@ -4,6 +4,7 @@
 //! that succeeds was decided with knowledge of every slot below it.
 
 use super::intent::{Appended, Attempt, Decision, Intent};
+use super::kinds::SlotKind;
 use super::refusal::Refusal;
 use super::slot::{Commit, Generation, Ordinal, Replacement, SegmentName, SegmentRef, WriterName};
 use super::view::{Rewrite, View, WriterState};
@@ -85,6 +86,7 @@ impl View {
                 first,
                 last,
                 with,
+                serializable,
             } => {
                 if let Replacement::Overwrite(commit) = with
                     && let Some(done) = self.judge_commit(commit)?
@@ -92,6 +94,9 @@ impl View {
                     return Ok(Some(done));
                 }
                 let overwrites = matches!(with, Replacement::Overwrite(_));
+                if *serializable {
+                    self.judge_unchanged(*read_at)?;
+                }
                 self.judge_range(*read_at, *first, *last, overwrites)?;
                 match with {
                     Replacement::Compaction { segments } => {
@@ -352,6 +357,17 @@ impl View {
             refuse("it was rewritten since it was read")
         } else {
             Ok(())
+        }
+    }
+
+    /// Nothing but compactions and slots without rows may have come since.
+    fn judge_unchanged(&self, read_at: SlotNo) -> Result<(), Refusal> {
+        let changes = |kind| matches!(kind, SlotKind::Epoch | SlotKind::Overwrite);
+        let changed = (read_at.saturating_add(1)..=self.head)
+            .find(|slot| self.kinds.of(*slot).is_some_and(changes));
+        match changed {
+            Some(slot) => Err(Refusal::Changed { read_at, slot }),
+            None => Ok(()),
         }
     }
 

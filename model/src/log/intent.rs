@@ -54,6 +54,9 @@ pub enum Intent {
         last: SlotNo,
         /// What comes in its place.
         with: Replacement,
+        /// Whether an overwrite gives way to rows that came or went since `read_at`, as a row-level change must
+        /// that did not see them; else they stay beside it.
+        serializable: bool,
     },
     /// Let the slots up to `through` go.
     Expire {
@@ -101,6 +104,7 @@ impl Intent {
                 first,
                 last,
                 with,
+                ..
             } => Slot::Replace {
                 read_at,
                 first,

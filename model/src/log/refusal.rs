@@ -168,6 +168,14 @@ pub enum Refusal {
         /// What is wrong.
         why: &'static str,
     },
+    /// Rows came or went since a row-level change read them.
+    #[error("rows changed in slot {slot}, after slot {read_at} was read")]
+    Changed {
+        /// What was read.
+        read_at: SlotNo,
+        /// The first slot that changed rows since.
+        slot: SlotNo,
+    },
     /// The schema moved on.
     #[error("schema version {wanted} does not follow version {current}")]
     Schema {
@@ -194,6 +202,7 @@ impl Refusal {
             Self::Segment { .. } => "FS0218",
             Self::Range { .. } => "FS0219",
             Self::Schema { .. } => "FS0220",
+            Self::Changed { .. } => "FS0224",
             Self::OtherToken { .. } => "FS0227",
             Self::Forgotten { .. } => "FS0228",
             Self::OpenedSince { .. } => "FS0229",
@@ -224,6 +233,7 @@ impl Refusal {
             Self::NotAbove { .. } => "take a number above the writer's last",
             Self::Segment { .. } => "stage the rows again under a new segment",
             Self::Range { .. } => "read the log again and choose the range anew",
+            Self::Changed { .. } => "read the dataset as it is now and compute the change again",
             Self::Schema { .. } => "read the schema in force and derive the next version from it",
         }
     }

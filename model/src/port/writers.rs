@@ -93,8 +93,21 @@ pub struct WriterCommit {
     pub mode: Mode,
     /// With [`Mode::Replace`]: the last slot that goes; the log's head when the call comes where it is absent.
     pub replace_through: Option<SlotNo>,
+    /// What becomes of a replacement where rows came or went after that slot.
+    pub isolation: Isolation,
     /// The run, for people.
     pub run: Option<String>,
+}
+
+/// What becomes of a replacement where rows came or went after the slot that it read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// They stay beside it.
+    #[default]
+    Snapshot,
+    /// It is refused.
+    Serializable,
 }
 
 /// A commit that stands.

@@ -7,6 +7,7 @@ use flinkspark_model::lineage::SlotRange;
 use flinkspark_model::log::{
     Generation, History, Ordinal, Rewind, SourceOffsets, Token, WriterName,
 };
+use flinkspark_model::port::Isolation;
 use flinkspark_model::port::Mode;
 use flinkspark_model::position::SlotNo;
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,9 @@ pub struct WriterCommitRequest {
     /// With `replace`: the last slot that goes; the log's head where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replace_through: Option<SlotNo>,
+    /// With `replace`: `snapshot`, or `serializable` to give way to rows that came or went after that slot.
+    #[serde(default)]
+    pub isolation: Isolation,
     /// The run, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,

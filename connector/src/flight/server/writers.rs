@@ -90,6 +90,7 @@ pub(super) async fn commit(components: &Arc<Components>, json: &[u8]) -> Result<
         lineage: request.lineage,
         mode: request.mode,
         replace_through: request.replace_through,
+        isolation: request.isolation,
         run: request.run,
     };
     let components = Arc::clone(components);

@@ -11,7 +11,7 @@ use flinkspark_model::log::{
     COMMIT_SEGMENTS_MAX, Commit, Intent, Replacement, SegmentName, SegmentRef, Slot, View,
     WriterName,
 };
-use flinkspark_model::port::{Mode, WriterCommit, WriterCommitted, check_writer_text};
+use flinkspark_model::port::{Isolation, Mode, WriterCommit, WriterCommitted, check_writer_text};
 use flinkspark_model::{Error, Kind, Result};
 use std::collections::BTreeSet;
 
@@ -21,6 +21,7 @@ const SEGMENTS_LOOKED_FOR_MAX: usize = 256;
 impl Writers {
     pub(super) async fn commit_one(&self, request: WriterCommit) -> Result<WriterCommitted> {
         check_writer_text("token", request.token.as_str())?;
+        check_isolation(&request)?;
         let writer = stored(&request.of.writer)?;
         let driver = self.driver(request.of.dataset).await?;
         let principal = request.of.principal.clone();
@@ -197,9 +198,26 @@ fn intent(request: &WriterCommit, view: &View, commit: &Commit) -> Intent {
             first,
             last,
             with: Replacement::Overwrite(commit.clone()),
+            serializable: request.isolation == Isolation::Serializable,
         },
         _ => Intent::Commit(commit.clone()),
     }
+}
+
+/// What gives way to whatever came later says what it read.
+fn check_isolation(request: &WriterCommit) -> Result<()> {
+    let says =
+        request.mode == Mode::Replace && request.replace_through.is_some_and(|last| last > 0);
+    if request.isolation == Isolation::Snapshot || says {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Invalid,
+        "FS0225",
+        "a serializable commit does not say what it read",
+    )
+    .with_detail("it has no mode \"replace\", or no replace_through")
+    .with_hint("give as replace_through the slot at which the rows were read"))
 }
 
 fn gone(segment: &SegmentRef) -> Error {

@@ -6,7 +6,7 @@ use crate::store::tests::fixture::*;
 use crate::store::{Key, Nobody, Store};
 use arrow_array::RecordBatch;
 use flinkspark_model::log::{History, Ordinal, Rewind, SLOT_SEGMENTS_MAX, SourceOffsets};
-use flinkspark_model::port::{Log, Mode, RETENTION_MS_DEFAULT, Writers as _};
+use flinkspark_model::port::{Isolation, Log, Mode, RETENTION_MS_DEFAULT, Writers as _};
 use std::sync::atomic::Ordering;
 
 fn opening(incarnation: &str, after: Generation) -> OpenWriter {
@@ -47,6 +47,7 @@ fn commit(generation: Generation, n: Ordinal, token: &str, receipts: &[&str]) ->
         lineage: Vec::new(),
         mode: Mode::Append,
         replace_through: None,
+        isolation: Isolation::Snapshot,
         run: None,
     }
 }
@@ -271,6 +272,62 @@ async fn an_overwrite_takes_everything_and_of_nothing_is_a_commit() {
     }
     writers.commit(replace(9, "none", &[])).await.unwrap();
     assert_eq!(total_rows(&writers).await, 0);
+}
+
+#[tokio::test]
+async fn a_row_level_change_gives_way_to_rows_that_it_did_not_see() {
+    let (_, _, writers) = logs().await;
+    writers.open(opening("a", 0)).await.unwrap();
+    let receipt = put(&writers, 0, rows(0..5)).await;
+    let read = writers.commit(commit(1, 1, "t1", &[&receipt])).await;
+    let read = read.unwrap().slot;
+    let receipt = put(&writers, 0, rows(5..7)).await;
+    let come = writers.commit(commit(1, 2, "t2", &[&receipt])).await;
+    let change = |n, through, isolation, receipt: &str| WriterCommit {
+        mode: Mode::Replace,
+        replace_through: through,
+        isolation,
+        ..commit(1, n, &format!("change {n}"), &[receipt])
+    };
+    let receipt = put(&writers, 0, rows(0..3)).await;
+    let serializable = Isolation::Serializable;
+    for (through, code) in [
+        (Some(read), "FS0224"),
+        (Some(0), "FS0225"),
+        (None, "FS0225"),
+    ] {
+        let refused = writers.commit(change(3, through, serializable, &receipt));
+        assert_eq!(refused.await.unwrap_err().code(), code, "{through:?}");
+    }
+    assert_eq!(total_rows(&writers).await, 7, "nothing was written");
+    // Whoever takes a writer over brings no rows.
+    let seen = come.unwrap().slot;
+    let mut other = opening("b", 1);
+    other.opening.writer = "flink".into();
+    assert_eq!(writers.open(other).await.unwrap().generation, 2);
+    let last = change(3, Some(seen), serializable, &receipt);
+    let last = WriterCommit {
+        generation: 2,
+        ..last
+    };
+    let done = writers.commit(last.clone()).await.unwrap();
+    assert_eq!(total_rows(&writers).await, 3);
+    // Its own rows are there now, and the same again is still success.
+    let again = writers.commit(last).await.unwrap();
+    assert!(again.replayed && again.slot == done.slot);
+    // Rows that came later stay beside a change that asks for no more.
+    let receipt = put(&writers, 0, rows(0..1)).await;
+    let beside = change(4, Some(seen), Isolation::Snapshot, &receipt);
+    let beside = WriterCommit {
+        generation: 2,
+        ..beside
+    };
+    let refused = writers.commit(beside).await;
+    assert_eq!(
+        refused.unwrap_err().code(),
+        "FS0219",
+        "its range was rewritten"
+    );
 }
 
 #[tokio::test]

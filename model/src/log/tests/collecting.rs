@@ -115,6 +115,7 @@ fn what_was_taken_out_goes_after_its_grace_and_past_every_pin() {
     // Slot 2 holds s1 and slot 3 takes it out.
     let overwrite = Intent::Replace {
         read_at: 2,
+        serializable: false,
         first: 1,
         last: 2,
         with: Replacement::Overwrite(commit(1, 2, 20, &["s2"])),
@@ -147,6 +148,7 @@ fn nothing_that_a_pin_reads_is_spent() {
     // Every pin of a log with overwrites of overwrites and a compaction that keeps a segment.
     let compaction = Intent::Replace {
         read_at: 4,
+        serializable: false,
         first: 3,
         last: 4,
         with: Replacement::Compaction {
@@ -158,6 +160,7 @@ fn nothing_that_a_pin_reads_is_spent() {
     };
     let over = |first, last, n: u64, name: &str| Intent::Replace {
         read_at: last,
+        serializable: false,
         first,
         last,
         with: Replacement::Overwrite(commit(1, n, n * 10, &[name])),

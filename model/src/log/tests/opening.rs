@@ -128,6 +128,7 @@ fn a_drop_touches_what_others_read_to_overwrite() {
     open(&mut view, &drop);
     let overwrite = Intent::Replace {
         read_at,
+        serializable: false,
         first: 1,
         last: read_at,
         with: Replacement::Overwrite(commit(2, 9, 90, &["r"])),
@@ -146,6 +147,7 @@ fn what_a_compaction_joined_cannot_be_dropped() {
         &mut view,
         &Intent::Replace {
             read_at,
+            serializable: false,
             first: 2,
             last: 3,
             with: Replacement::Compaction {

@@ -31,6 +31,7 @@ fn intents() -> impl Strategy<Value = Vec<Intent>> {
             let with = Replacement::Overwrite(commit(1, n, n * 10, &[&format!("r{n}")]));
             Intent::Replace {
                 read_at,
+                serializable: n % 2 == 0,
                 first,
                 last,
                 with,
@@ -152,7 +153,7 @@ proptest! {
             let head = view.head();
             let intent = if replaces {
                 let with = Replacement::Overwrite(new);
-                Intent::Replace { read_at: head, first: 1, last: head, with }
+                Intent::Replace { read_at: head, serializable: false, first: 1, last: head, with }
             } else {
                 Intent::Commit(new)
             };

@@ -196,6 +196,7 @@ fn overwrite(read_at: u64, first: u64, last: u64, n: Ordinal) -> Intent {
     let with = Replacement::Overwrite(commit(1, n, n * 10, &[&format!("r{n}")]));
     Intent::Replace {
         read_at,
+        serializable: false,
         first,
         last,
         with,
@@ -214,6 +215,7 @@ fn compaction(read_at: u64, first: u64, last: u64, rows: u64) -> Intent {
     }];
     Intent::Replace {
         read_at,
+        serializable: false,
         first,
         last,
         with: Replacement::Compaction { segments },
@@ -358,6 +360,42 @@ fn a_slot_that_does_not_follow_is_data() {
 }
 
 #[test]
+fn a_serializable_overwrite_gives_way_to_rows_and_to_nothing_else() {
+    let strict = |read_at, n| match overwrite(read_at, 1, read_at, n) {
+        Intent::Replace {
+            read_at,
+            first,
+            last,
+            with,
+            ..
+        } => Intent::Replace {
+            read_at,
+            first,
+            last,
+            with,
+            serializable: true,
+        },
+        other => other,
+    };
+    let mut view = three_epochs();
+    assert_eq!(code(&view, &strict(3, 4)), "FS0224");
+    assert!(
+        refusal(&view, &strict(3, 4))
+            .to_string()
+            .contains("slot 4, after slot 3")
+    );
+    let schema = Intent::Schema {
+        version: 2,
+        schema: "{}".into(),
+    };
+    append(&mut view, &schema);
+    append(&mut view, &compaction(4, 2, 4, 3));
+    append(&mut view, &strict(4, 4));
+    // What an overwrite took out is a change of rows too.
+    assert_eq!(code(&view, &strict(4, 5)), "FS0224");
+}
+
+#[test]
 fn every_refusal_says_what_to_do() {
     let view = log([fence(1, 0), epoch(1, 1)]);
     let error = Error::from(refusal(&view, &fence(2, 0)));
@@ -369,6 +407,7 @@ fn every_refusal_says_what_to_do() {
 fn what_was_taken_out_or_is_named_twice_cannot_be_committed() {
     let overwrite = |n: Ordinal, through: SlotNo, segments: &[&str]| Intent::Replace {
         read_at: through,
+        serializable: false,
         first: 1,
         last: through,
         with: Replacement::Overwrite(commit(1, n, n * 10, segments)),
@@ -383,6 +422,7 @@ fn what_was_taken_out_or_is_named_twice_cannot_be_committed() {
     // A compaction keeps what is of its range and takes nothing that was taken out.
     let compact = |names: &[&str]| Intent::Replace {
         read_at: 3,
+        serializable: false,
         first: 3,
         last: 3,
         with: Replacement::Compaction {
