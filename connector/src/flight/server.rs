@@ -129,7 +129,7 @@ impl Components {
         let dataset = match self.known(&Reference::Id(txn.dataset), Verb::Write).await {
             Ok(dataset) => dataset,
             // What is left of a dataset that is gone is for whoever may everything.
-            Err(error) if error.kind() == Kind::Invalid => {
+            Err(error) if error.kind() == Kind::NotFound => {
                 return self.caller.administers();
             }
             Err(error) => return Err(error),

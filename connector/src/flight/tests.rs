@@ -1,5 +1,6 @@
 //! Tests of the service and the client together, over loopback.
 
+mod errors;
 mod extremes;
 pub(crate) mod fake;
 mod follow;
