@@ -4,10 +4,14 @@
 //! them with nothing of ours installed. Invariant: a field that is not known is refused, so that a
 //! misspelt option never means its default.
 
+mod consumers;
 mod live;
 mod place;
 mod writers;
 
+pub use consumers::{
+    ConsumeAnswer, ConsumeRequest, ConsumerEntry, ConsumersAnswer, ConsumersRequest,
+};
 pub use live::{
     BorderMetadata, EpochSummary, EpochsAnswer, EpochsRequest, HeadAnswer, HeadRequest,
     IdleMetadata, TicketAnswer,

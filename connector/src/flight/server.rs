@@ -5,6 +5,7 @@
 //! [`flinkspark_model::Error`] through `flinkspark_proto::error::to_status`.
 
 mod action;
+mod consumers;
 mod endpoints;
 mod follow;
 mod get;
@@ -31,7 +32,7 @@ use flinkspark_model::access::{Caller, Principal, Verb};
 use flinkspark_model::budget::Share;
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::port::{
-    self, Catalog, Clock, Datasets, Queries, Reference, Transactions, Writers,
+    self, Catalog, Clock, Consumers, Datasets, Queries, Reference, Transactions, Writers,
 };
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
@@ -57,6 +58,8 @@ pub struct Components {
     pub transactions: Arc<dyn Transactions>,
     /// Writes them, checkpoint after checkpoint.
     pub writers: Arc<dyn Writers>,
+    /// Records how far their readers have come.
+    pub consumers: Arc<dyn Consumers>,
     /// Answers questions over them.
     pub queries: Arc<dyn Queries>,
     /// Says when tickets expire.
