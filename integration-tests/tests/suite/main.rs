@@ -4,6 +4,7 @@ mod access;
 mod catalogue;
 mod day_one;
 mod errors;
+mod examples;
 mod flight_errors;
 mod formats;
 mod full_disk;
