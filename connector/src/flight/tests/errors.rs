@@ -1,10 +1,11 @@
-//! Every kind of error on every call, as it lies on the wire for clients that are not ours.
+//! Every kind of error on every call, as it lies on the wire for clients that are not ours; tickets at their last moment.
 
 use super::read::raw;
 use super::*;
 use arrow_flight::{Action, Criteria, FlightDescriptor, Ticket};
 use flinkspark_model::{Error, Kind};
-use flinkspark_proto::error::{ARROW_STATUS, code};
+use flinkspark_proto::error::{ARROW_STATUS, code, from_status};
+use std::sync::atomic::Ordering;
 use tonic::Status;
 
 const CALLS: [&str; 6] = [
@@ -76,4 +77,48 @@ async fn every_kind_is_whole_on_every_call() {
         }
     }
     assert_eq!(seen, 60);
+}
+
+/// How the ticket of the first endpoint of a command is redeemed.
+async fn redeem(bridge: &Bridge, ticket: &bytes::Bytes) -> Result<()> {
+    let ticket = Ticket {
+        ticket: ticket.clone(),
+    };
+    let answer = raw(bridge).await.do_get(ticket).await;
+    let mut messages = answer.map_err(|status| from_status(&status))?.into_inner();
+    // The schema: a follower's stream has no end.
+    let first = messages.message().await;
+    first.map(drop).map_err(|status| from_status(&status))
+}
+
+#[tokio::test]
+async fn a_ticket_of_any_kind_is_good_to_its_last_millisecond_and_can_be_renewed_after() {
+    let bridge = bridge().await;
+    bridge.fake.dataset_named("a", schema()).await;
+    bridge.commit("a", &[rows(0, 4)]).await;
+    let commands = [
+        "{\"dataset\": \"a\"}",
+        "{\"dataset\": \"a\", \"follow\": true}",
+        "{\"query\": \"SELECT 1\"}",
+    ];
+    for command in commands {
+        let asked = FlightDescriptor::new_cmd(command);
+        let info = raw(&bridge).await.get_flight_info(asked).await.unwrap();
+        let mut endpoints = info.into_inner().endpoint;
+        let ticket = endpoints.remove(0).ticket.unwrap().ticket;
+        redeem(&bridge, &ticket).await.unwrap();
+        let now = &bridge.fake.clock.0;
+        now.fetch_add(limits::TICKET_LIFE_MS - 1, Ordering::SeqCst);
+        redeem(&bridge, &ticket).await.unwrap();
+        now.fetch_add(1, Ordering::SeqCst);
+        let error = redeem(&bridge, &ticket).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.code()),
+            (Kind::Conflict, "FS0405"),
+            "{command}"
+        );
+        let renewed = bridge.client.renew(&ticket).await.unwrap();
+        redeem(&bridge, &renewed).await.unwrap();
+        redeem(&bridge, &ticket).await.unwrap_err();
+    }
 }
