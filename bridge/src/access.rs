@@ -203,7 +203,7 @@ impl Access {
 
     /// Takes away the token of this id, or all of this principal, durably. The file is written on this thread.
     ///
-    /// Errors: `Invalid` (`FS1109`) where there is none, `Unavailable` (`FS1107`), the damage of the file.
+    /// Errors: `NotFound` (`FS1109`) where there is none, `Unavailable` (`FS1107`), the damage of the file.
     pub(crate) fn revoke(&self, reference: &str) -> Result<Vec<Token>> {
         let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Door::Stuck { why, .. } = &*self.door() {
@@ -213,7 +213,7 @@ impl Access {
         let (gone, left): (Vec<_>, Vec<_>) = self.tokens().into_iter().partition(meant);
         if gone.is_empty() {
             return Err(
-                Error::new(Kind::Invalid, "FS1109", "there is no such token")
+                Error::new(Kind::NotFound, "FS1109", "there is no such token")
                     .with_detail(format!(
                         "none has the id or the principal \"{}\"",
                         reference.escape_debug()

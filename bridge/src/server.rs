@@ -34,7 +34,9 @@ use base64::engine::general_purpose::STANDARD;
 use connections::Port;
 use entry::Entry;
 use flinkspark_connector::flight;
-use flinkspark_connector::store::{Logs, Settings, Store, Transactions, Writers, local::Local};
+use flinkspark_connector::store::{
+    Consumers, Logs, Settings, Store, Transactions, Writers, local::Local,
+};
 use flinkspark_engine::batch;
 use flinkspark_metadata::Catalogue;
 use flinkspark_model::access::Caller;
@@ -175,6 +177,7 @@ impl Server {
         let (closing, closed) = watch::channel(false);
         let transactions = Arc::new(Transactions::new(logs.clone()));
         let writers = Arc::new(Writers::new(logs.clone()));
+        let consumers = Arc::new(Consumers::new(logs.clone()));
         let key = ticket_key(&logs)?;
         let housekeeping = Housekeeping {
             catalog: Arc::clone(&catalog),
@@ -189,6 +192,7 @@ impl Server {
             datasets,
             transactions,
             writers,
+            consumers,
             queries: Arc::new(questions),
             clock,
             key,

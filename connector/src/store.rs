@@ -18,6 +18,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod consumers;
 mod dataset;
 mod error;
 mod garbage;
@@ -53,6 +54,7 @@ pub(crate) mod tests;
 
 use crate::blocking;
 
+pub use consumers::Consumers;
 pub use dataset::LogDataset;
 pub use garbage::{Collected, Holders, Nobody};
 pub use graves::{Buried, Grave};

@@ -2,6 +2,8 @@
 
     python engine.py run grpc://127.0.0.1:7070 NAME STATE --seed 7 --life 3 [--die-at 12] [--rows 3000]
 
+This is Flink's way; `batched_engine.py` goes Spark's with the same steps.
+
 Subtasks stage rows, a gatherer makes one set of a checkpoint, a committer commits it under a number and a token,
 by the functions of docs/flight.md. Its durable state lies in the folder STATE and is all that one life leaves to
 the next. What a life goes through is decided by seed and life: aborted checkpoints, lost notifications, other
@@ -81,12 +83,17 @@ class Engine:
     def kept(self, pattern):
         return sorted(self.state.glob(pattern), key=lambda path: int(path.stem.split("-")[1]))
 
+    def tell(self):
+        """Says what this life went through, as far as it came."""
+        print(json.dumps({"life": self.options.life, "steps": self.steps, **self.seen}), flush=True)
+
     # Steps, each of which may be the last.
 
     def step(self, name):
         self.steps += 1
         if self.steps == self.options.die_at:
             print(f"dies at step {self.steps}: {name}", flush=True)
+            self.tell()
             os.kill(os.getpid(), signal.SIGKILL)
 
     def call(self, what, *arguments, **named):
@@ -246,10 +253,10 @@ class Engine:
             self.checkpoint()
         self.notify()
         self.late()
-        print(json.dumps({"steps": self.steps, **self.seen}), flush=True)
+        self.tell()
 
 
-def main():
+def main(engine):
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=["schema", "run"])
     parser.add_argument("url")
@@ -265,8 +272,8 @@ def main():
 
         pq.write_table(SCHEMA.empty_table(), options.url)
     else:
-        Engine(options).live()
+        engine(options).live()
 
 
 if __name__ == "__main__":
-    main()
+    main(Engine)

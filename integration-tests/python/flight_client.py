@@ -74,7 +74,7 @@ def run(url, dataset, rows):
     assert dataset in names, names
     say(f"list_flights has {len(names)} datasets, {dataset} among them")
     actions = [action.type for action in client.list_actions()]
-    expected = "begin commit abort status open_writer part transactions renew ticket head epochs register lookup alter drop list".split()
+    expected = "begin commit abort status open_writer part transactions renew ticket head epochs consume consumers register lookup alter drop list".split()
     assert actions == expected, actions
     assert client.get_schema(flight.FlightDescriptor.for_path(dataset)).schema.equals(SCHEMA)
 

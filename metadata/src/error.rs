@@ -201,7 +201,7 @@ pub(crate) fn handle_taken(key: impl std::fmt::Display, by: impl std::fmt::Displ
 
 pub(crate) fn missing(reference: impl std::fmt::Display) -> Error {
     Error::new(
-        Kind::Invalid,
+        Kind::NotFound,
         "FS0512",
         format!("there is no dataset \"{reference}\""),
     )

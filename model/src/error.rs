@@ -17,6 +17,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Kind {
     /// Correct the request.
     Invalid,
+    /// Name what is there, or make it first.
+    NotFound,
     /// Retry later, unchanged.
     Unavailable,
     /// Re-read the state and decide again.
@@ -37,8 +39,9 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Invalid,
+        Self::NotFound,
         Self::Unavailable,
         Self::Conflict,
         Self::Fenced,
@@ -53,6 +56,7 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Invalid => "invalid",
+            Self::NotFound => "not_found",
             Self::Unavailable => "unavailable",
             Self::Conflict => "conflict",
             Self::Fenced => "fenced",

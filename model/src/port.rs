@@ -4,6 +4,7 @@
 //! implementation runs. Invariant: no port exposes a store, a socket or a runtime.
 
 mod catalog;
+mod consumers;
 mod log;
 mod queries;
 mod transactions;
@@ -12,6 +13,7 @@ mod writers;
 pub use catalog::{
     Catalog, Change, ChangeEvent, Damaged, EventKind, Page, Reference, Registration, Update,
 };
+pub use consumers::{CONSUMER_SILENT_MS, CONSUMERS_MAX, Consume, Consumed, Consumers};
 pub use log::{
     BatchStream, Dataset, Datasets, Extent, Leaving, Log, PositionedBatch, ReadOptions,
     SegmentSpec, SegmentWriter,

@@ -3,10 +3,14 @@
 //! Every service of the bridge answers with [`to_status`] and every client reads with
 //! [`from_status`]. The status message holds the three parts as people read them, which is what a
 //! client without FlinkSpark shows; the trailer `x-flinkspark-error-bin` holds the whole error as
-//! JSON. Invariant: kind and code always survive the way there and back, and a status never
-//! outgrows [`STATUS_BYTES_MAX`], because gRPC's C++ clients drop a call whose trailers do.
+//! JSON, and the trailers of [`foreign`] hold it where clients of others look. Invariant: kind and
+//! code always survive the way there and back, and a status never outgrows [`STATUS_BYTES_MAX`],
+//! because gRPC's C++ clients drop a call whose trailers do.
+
+mod foreign;
 
 use flinkspark_model::{Error, Kind};
+pub use foreign::{ARROW_STATUS, DETAILS};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use tonic::metadata::{MetadataMap, MetadataValue};
@@ -15,8 +19,9 @@ use tonic::{Code, Status};
 /// The trailer with the error as JSON: `{"kind", "code", "message", "detail", "hint"}`.
 pub const TRAILER: &str = "x-flinkspark-error-bin";
 
-/// The most bytes of trailers that one error becomes; gRPC's C++ default limit is 8 KiB.
-pub const STATUS_BYTES_MAX: usize = 6 << 10;
+/// The most bytes of trailers that one error becomes, as they are encoded; gRPC's C++ default limit is
+/// 8 KiB, and their names and what every answer has besides take some.
+pub const STATUS_BYTES_MAX: usize = 7 << 10;
 
 /// The longest message, detail and hint that are sent before anything has to shrink, in bytes.
 const PART_BYTES_MAX: usize = 2 << 10;
@@ -65,6 +70,7 @@ impl<'a> Wire<'a> {
 pub fn code(kind: Kind) -> Code {
     match kind {
         Kind::Invalid => Code::InvalidArgument,
+        Kind::NotFound => Code::NotFound,
         Kind::Unavailable => Code::Unavailable,
         Kind::Conflict => Code::Aborted,
         Kind::Fenced => Code::FailedPrecondition,
@@ -83,16 +89,25 @@ pub fn to_status(error: &Error) -> Status {
         let wire = Wire::of(error, part_bytes_max);
         // Only strings and an enum: this cannot fail, and without the trailer the text remains.
         let json = serde_json::to_vec(&wire).unwrap_or_default();
-        let kind = wire.kind;
-        let text = wire.into_error().to_string();
+        let error = wire.into_error();
+        let text = error.to_string();
+        // The JSON goes twice: as our trailer, and as the first of the details.
+        let most = STATUS_BYTES_MAX
+            .checked_sub(percent_encoded_bytes(&text) + 2 * base64_bytes(json.len()));
         part_bytes_max /= 2;
-        if percent_encoded_bytes(&text) + json.len().div_ceil(3) * 4 <= STATUS_BYTES_MAX
-            || part_bytes_max == 0
-        {
-            let mut metadata = MetadataMap::new();
-            metadata.insert_bin(TRAILER, MetadataValue::from_bytes(&json));
-            return Status::with_metadata(code(kind), text, metadata);
+        if most.is_none() && part_bytes_max > 0 {
+            continue;
         }
+        let mut metadata = MetadataMap::new();
+        metadata.insert_bin(TRAILER, MetadataValue::from_bytes(&json));
+        foreign::add(
+            &mut metadata,
+            &error,
+            &text,
+            &json,
+            most.unwrap_or_default(),
+        );
+        return Status::with_metadata(code(error.kind()), text, metadata);
     }
 }
 
@@ -117,9 +132,8 @@ pub fn from_status(status: &Status) -> Error {
         Code::DataLoss => Kind::Data,
         Code::Unauthenticated => Kind::Unauthorized,
         Code::PermissionDenied => Kind::Forbidden,
-        Code::InvalidArgument | Code::NotFound | Code::OutOfRange | Code::Unimplemented => {
-            Kind::Invalid
-        }
+        Code::NotFound => Kind::NotFound,
+        Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented => Kind::Invalid,
         Code::Internal => Kind::Internal,
     };
     let hint = match kind {
@@ -156,6 +170,11 @@ fn shorten(text: &str, bytes_max: usize) -> Cow<'_, str> {
         end -= 1;
     }
     format!("{}…", text.get(..end).unwrap_or_default()).into()
+}
+
+/// The bytes that so many become in a binary trailer.
+fn base64_bytes(bytes: usize) -> usize {
+    bytes.div_ceil(3) * 4
 }
 
 fn percent_encoded_bytes(text: &str) -> usize {

@@ -93,6 +93,7 @@ fn answer(error: &Error) -> Response {
         Kind::Unauthorized => StatusCode::UNAUTHORIZED,
         Kind::Forbidden => StatusCode::FORBIDDEN,
         Kind::Invalid => StatusCode::MISDIRECTED_REQUEST,
+        Kind::NotFound => StatusCode::NOT_FOUND,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let text = format!("{error}\n");

@@ -171,7 +171,7 @@ async fn for_bad_rows(client: &mut Client, dataset: &str) -> Result<Option<v1::D
 /// Whether the same command could never come about. After trouble that may pass it goes on with the same id, and may
 /// have been committed already.
 fn is_final(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Invalid | Kind::Data)
+    matches!(error.kind(), Kind::Invalid | Kind::NotFound | Kind::Data)
 }
 
 /// Drops a dataset that was registered for rows which did not come.

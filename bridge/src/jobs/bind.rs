@@ -145,7 +145,7 @@ impl Planner {
     pub(super) async fn find(&self, reference: &Reference) -> Result<Option<Arc<Dataset>>> {
         match self.catalog.lookup(reference).await {
             Ok(dataset) => Ok(Some(dataset)),
-            Err(error) if error.kind() == Kind::Invalid => Ok(None),
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -188,7 +188,7 @@ impl Bound {
             true => Ok(self),
             false => {
                 let what = "an INSERT lists columns of a dataset that does not exist";
-                Err(Error::new(Kind::Invalid, "FS0804", what)
+                Err(Error::new(Kind::NotFound, "FS0804", what)
                     .with_detail("what its other columns would be is not known")
                     .with_hint("leave the list out, or register the dataset first"))
             }

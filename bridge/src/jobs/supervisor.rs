@@ -421,8 +421,12 @@ fn not_yet(id: &JobId, error: &Error) -> Error {
 }
 
 fn missing(id: &JobId) -> Error {
-    Error::new(Kind::Invalid, "FS0908", format!("there is no job \"{id}\""))
-        .with_hint("`flinkspark job list` shows every job of this bridge")
+    Error::new(
+        Kind::NotFound,
+        "FS0908",
+        format!("there is no job \"{id}\""),
+    )
+    .with_hint("`flinkspark job list` shows every job of this bridge")
 }
 
 fn injected(cause: fault::Injected) -> Error {

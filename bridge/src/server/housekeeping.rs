@@ -125,7 +125,7 @@ impl Housekeeping {
     async fn grave(&self, grave: &Grave, held: &Held<'_>) -> Result<Buried> {
         let known = match self.catalog.lookup(&Reference::Id(grave.dataset)).await {
             Ok(dataset) => Some(dataset.version),
-            Err(error) if error.kind() == Kind::Invalid => None,
+            Err(error) if error.kind() == Kind::NotFound => None,
             Err(error) => return Err(error),
         };
         let held = held.pins.contains_key(&grave.dataset);

@@ -5,6 +5,7 @@
 //! misspelt option never means its default.
 
 mod catalogue;
+mod consumers;
 mod live;
 mod place;
 mod writers;
@@ -12,6 +13,9 @@ mod writers;
 pub use catalogue::{
     AlterRequest, DamagedRecord, DatasetRecord, DropRequest, Dropped, ListRequest, Listed,
     LookupRequest, RegisterRequest,
+};
+pub use consumers::{
+    ConsumeAnswer, ConsumeRequest, ConsumerEntry, ConsumersAnswer, ConsumersRequest,
 };
 pub use live::{
     BorderMetadata, EpochSummary, EpochsAnswer, EpochsRequest, HeadAnswer, HeadRequest,

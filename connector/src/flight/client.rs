@@ -29,8 +29,9 @@ pub use follow::Followed;
 pub use query::{Asked, Item};
 
 use super::body::{
-    self, BeginRequest, CommitRequest, EndpointMetadata, InfoMetadata, OpenTransactions,
-    ReadCommand, Renewal, TransactionRequest, TransactionsRequest,
+    self, BeginRequest, CommitRequest, ConsumeAnswer, ConsumeRequest, ConsumersAnswer,
+    ConsumersRequest, EndpointMetadata, InfoMetadata, OpenTransactions, ReadCommand, Renewal,
+    TransactionRequest, TransactionsRequest,
 };
 use super::{decode, limits};
 use arrow_flight::flight_service_client::FlightServiceClient;
@@ -200,6 +201,19 @@ impl Client {
                 )
                 .with_source(cause)
             })
+    }
+
+    /// Records the last slot that a consumer has wholly done; the answer says what is recorded.
+    pub async fn consume(&self, request: &ConsumeRequest) -> Result<ConsumeAnswer> {
+        self.act("consume", request).await
+    }
+
+    /// A dataset's consumers, and how far each is behind.
+    pub async fn consumers(&self, dataset: &str) -> Result<ConsumersAnswer> {
+        let request = ConsumersRequest {
+            dataset: dataset.into(),
+        };
+        self.act("consumers", &request).await
     }
 
     /// The names of the actions that the server has.

@@ -6,6 +6,7 @@
 
 mod action;
 mod catalogue;
+mod consumers;
 mod endpoints;
 mod filtered;
 mod follow;
@@ -37,7 +38,7 @@ use flinkspark_model::budget::Share;
 use flinkspark_model::dataset::Dataset;
 use flinkspark_model::name::DatasetName;
 use flinkspark_model::port::{
-    self, Catalog, Clock, Datasets, Queries, Reference, Transactions, Writers,
+    self, Catalog, Clock, Consumers, Datasets, Queries, Reference, Transactions, Writers,
 };
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::to_status;
@@ -63,6 +64,8 @@ pub struct Components {
     pub transactions: Arc<dyn Transactions>,
     /// Writes them, checkpoint after checkpoint.
     pub writers: Arc<dyn Writers>,
+    /// Records how far their readers have come.
+    pub consumers: Arc<dyn Consumers>,
     /// Answers questions over them.
     pub queries: Arc<dyn Queries>,
     /// Says when tickets expire.
@@ -145,7 +148,7 @@ impl Components {
         let dataset = match self.known(&Reference::Id(txn.dataset), Verb::Write).await {
             Ok(dataset) => dataset,
             // What is left of a dataset that is gone is for whoever may everything.
-            Err(error) if error.kind() == Kind::Invalid => {
+            Err(error) if error.kind() == Kind::NotFound => {
                 return self.caller.administers();
             }
             Err(error) => return Err(error),

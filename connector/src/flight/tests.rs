@@ -1,5 +1,6 @@
 //! Tests of the service and the client together, over loopback.
 
+mod errors;
 mod extremes;
 pub(crate) mod fake;
 mod filter;
@@ -67,6 +68,7 @@ pub(crate) async fn bridge_within(budget: &Budget) -> Bridge {
         datasets: fake.clone(),
         transactions: Arc::new(fake.transactions.clone()),
         writers: Arc::new(fake.writers.clone()),
+        consumers: Arc::new(crate::store::Consumers::new(fake.logs.clone())),
         clock: fake.clock.clone(),
         key: Key::new([9; 32]),
         caller: Caller::open(),

@@ -117,7 +117,15 @@ impl Logs {
         }
         let root = self.dataset_driver(grave.dataset)?.root().clone();
         let (mut files, mut bytes) = (0, 0);
-        for part in ["segments", "txn", "parts", "writers", "log", "lists"] {
+        for part in [
+            "segments",
+            "txn",
+            "parts",
+            "writers",
+            "consumers",
+            "log",
+            "lists",
+        ] {
             let below = root.join(part)?;
             // The last slot first: what is left is a log, whenever this is cut off.
             for listed in self.shared().store.list(&below).await?.into_iter().rev() {

@@ -256,7 +256,7 @@ impl Driver {
         };
         if slot == 0 || slot > head {
             return Err(
-                Error::new(Kind::Invalid, "FS1011", format!("there is no slot {slot}"))
+                Error::new(Kind::NotFound, "FS1011", format!("there is no slot {slot}"))
                     .with_detail(format!("log {} has slots 1 to {head}", self.id))
                     .with_hint("`flinkspark dataset epochs NAME` lists them"),
             );

@@ -118,7 +118,7 @@ fn check(driver: &Driver, view: &View, request: &Request) -> Result<()> {
     }
     if request.through > view.head() {
         return Err(Error::new(
-            Kind::Invalid,
+            Kind::NotFound,
             "FS1011",
             format!("there is no slot {}", request.through),
         )

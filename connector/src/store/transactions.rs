@@ -353,7 +353,7 @@ fn opening_key(root: &Key, txn: &TxnId) -> Result<Key> {
 }
 
 fn unknown(txn: &TxnId) -> Error {
-    Error::new(Kind::Invalid, "FS1013", "there is no such transaction")
+    Error::new(Kind::NotFound, "FS1013", "there is no such transaction")
         .with_detail(format!("transaction {txn}"))
         .with_hint("begin one, and pass its id on unchanged")
 }

@@ -72,7 +72,7 @@ impl Closed {
 }
 
 /// A certificate of its own for `localhost` and 127.0.0.1, made by the command of the documentation.
-fn certificate(folder: &Path) -> Step {
+pub(crate) fn certificate(folder: &Path) -> Step {
     let page = std::fs::read_to_string(flinkspark_integration_tests::path("../docs/access.md"))?;
     let command = page.lines().find(|line| line.starts_with("openssl "));
     let command = command.ok_or("the page has no command of openssl")?;
@@ -86,7 +86,11 @@ fn certificate(folder: &Path) -> Step {
 }
 
 /// A server's command over TLS with the certificate of a folder.
-fn over_tls(data: &Path, certificate: &Path, more: &[&str]) -> Step<std::process::Command> {
+pub(crate) fn over_tls(
+    data: &Path,
+    certificate: &Path,
+    more: &[&str],
+) -> Step<std::process::Command> {
     let mut command = flinkspark(Build::Plain)?;
     command.args(serve(data, "127.0.0.1:0")?);
     command.arg("--tls-cert").arg(certificate.join("cert.pem"));

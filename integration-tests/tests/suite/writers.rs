@@ -1,7 +1,8 @@
 //! Somebody else's engine that keeps its own checkpoints, and its server, killed at every step.
 //!
-//! The engine is `python/engine.py`: plain pyarrow, and the functions of docs/flight.md. Each campaign has a dataset of
-//! its own, which must end with the digest of the unfailed run.
+//! The engines are `python/engine.py`, which goes Flink's way, and `python/batched_engine.py`, which goes Spark's: plain pyarrow,
+//! and the functions of docs/flight.md. Each has half of the kills, and each campaign a dataset of its own, which must end with
+//! the digest of the unfailed run: both engines have the same input.
 
 use crate::interpreter;
 use flinkspark_integration_tests::Step;
@@ -14,7 +15,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Kills in one campaign.
-const CAMPAIGN_KILLS: u64 = 10;
+const CAMPAIGN_KILLS: u64 = 8;
+/// The engines, by what they are called and their scripts.
+const ENGINES: [(&str, &str); 2] = [
+    ("checkpoints", "python/engine.py"),
+    ("batches", "python/batched_engine.py"),
+];
 /// An engine that takes longer hangs.
 const LIFE_LIMIT: Duration = Duration::from_secs(120);
 /// Steps of the server on the way of a put and of a commit.
@@ -57,19 +63,24 @@ fn kills(count: u64, seed: u64) -> Step {
         seed,
         life: 0,
         number: 0,
+        script: ENGINES[0].1,
     };
     let (expected, _) = campaign.run(empty, 0)?;
     println!("seed {seed}: the unfailed run has {expected}");
-    let mut killed = 0;
-    while killed < count {
-        campaign.number += 1;
-        let (found, kills) = campaign.run(empty, CAMPAIGN_KILLS.min(count - killed))?;
-        let number = campaign.number;
-        assert_eq!(found, expected, "campaign {number} of seed {seed}");
-        println!("campaign {number}: {kills} kills, digest identical");
-        killed += kills;
+    for (engine, script) in ENGINES {
+        campaign.script = script;
+        let share = count / ENGINES.len() as u64;
+        let mut killed = 0;
+        while killed < share {
+            campaign.number += 1;
+            let (found, kills) = campaign.run(empty, CAMPAIGN_KILLS.min(share - killed))?;
+            let number = campaign.number;
+            assert_eq!(found, expected, "campaign {number} of seed {seed}");
+            println!("campaign {number}: {engine}, {kills} kills, digest identical");
+            killed += kills;
+        }
+        println!("{engine}: {killed} kills, lost 0, doubled 0, hung 0");
     }
-    println!("{killed} kills: lost 0, doubled 0, hung 0");
     Ok(())
 }
 
@@ -90,6 +101,8 @@ struct Campaign<'a> {
     seed: u64,
     life: u64,
     number: u64,
+    /// The engine that runs.
+    script: &'static str,
 }
 
 impl Campaign<'_> {
@@ -173,7 +186,7 @@ impl Campaign<'_> {
     fn engine(&mut self, name: &str, die_at: Option<u64>) -> Step<Child> {
         self.life += 1;
         let mut command = Command::new(interpreter::interpreter()?);
-        command.arg(crate::file("python/engine.py")?).arg("run");
+        command.arg(crate::file(self.script)?).arg("run");
         command.arg(format!("grpc://{}", self.grpc)).arg(name);
         command.arg(self.dir.join(name)).args(["--rows", "20000"]);
         command.args([

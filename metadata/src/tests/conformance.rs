@@ -51,7 +51,7 @@ fn a_dataset_is_found_by_id_by_name_and_by_each_handle() {
             let error = catalogue.lookup(&by(reference)).await.unwrap_err();
             assert_eq!(
                 (error.kind(), error.code()),
-                (Kind::Invalid, "FS0512"),
+                (Kind::NotFound, "FS0512"),
                 "{reference}"
             );
         }

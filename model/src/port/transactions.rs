@@ -70,7 +70,7 @@ impl FromStr for TxnId {
         };
         parse().ok_or_else(|| {
             let shown: String = text.chars().take(120).collect();
-            Error::new(Kind::Invalid, "FS1013", "there is no such transaction")
+            Error::new(Kind::NotFound, "FS1013", "there is no such transaction")
                 .with_detail(format!(
                     "\"{}\" is not a transaction's id",
                     shown.escape_debug()

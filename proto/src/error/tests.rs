@@ -1,6 +1,8 @@
 //! What crosses the wire, case by case; what is generated is tested by property.
 
+use super::foreign::{ErrorInfo, RpcStatus};
 use super::*;
+use prost::Message;
 
 mod property;
 
@@ -59,4 +61,64 @@ fn a_trailer_that_is_not_ours_is_ignored() {
     );
     let status = Status::with_metadata(Code::DataLoss, "torn", metadata);
     assert_eq!(from_status(&status).code(), "FS0400");
+}
+
+/// The values of the details, as they arrive.
+fn details(status: &Status) -> Vec<Vec<u8>> {
+    let values = status.metadata().get_all_bin(DETAILS).iter();
+    values
+        .map(|value| value.to_bytes().unwrap().to_vec())
+        .collect()
+}
+
+#[test]
+fn arrows_clients_find_the_json_first_and_googles_their_own_last() {
+    for kind in Kind::ALL {
+        let error = Error::new(kind, "FS0440", "caf\u{e9} {\"kind\"}")
+            .with_detail("50 %\nof it")
+            .with_hint("read again");
+        let status = to_status(&error);
+        let [json, google] = details(&status).try_into().unwrap();
+        let ours = status.metadata().get_bin(TRAILER).unwrap().to_bytes();
+        assert_eq!(json, ours.unwrap());
+        let read: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(read["kind"], kind.name());
+        assert_eq!(read["detail"], "50 %\nof it");
+        let google = RpcStatus::decode(&*google).unwrap();
+        assert_eq!(google.code, i32::from(status.code()));
+        assert_eq!(google.message, status.message());
+        let info: ErrorInfo = google.details[0].to_msg().unwrap();
+        assert_eq!((&*info.reason, &*info.domain), ("FS0440", "flinkspark"));
+        assert_eq!(info.metadata["kind"], kind.name());
+    }
+}
+
+#[test]
+fn arrows_status_is_what_its_client_makes_of_the_grpc_code() {
+    for (kind, number) in [
+        (Kind::Invalid, "4"),
+        (Kind::NotFound, "2"),
+        (Kind::Fenced, "4"),
+        (Kind::Conflict, "5"),
+        (Kind::Internal, "5"),
+    ] {
+        let status = to_status(&Error::new(kind, "FS0001", "x"));
+        assert_eq!(status.metadata().get(ARROW_STATUS).unwrap(), number);
+    }
+}
+
+#[test]
+fn an_error_is_not_cut_for_the_second_of_its_details() {
+    let error =
+        |bytes: usize| Error::new(Kind::Invalid, "FS0408", "m").with_detail("d".repeat(bytes));
+    for (bytes, with_text) in [(1_300, true), (1_600, false), (1_800, false)] {
+        let status = to_status(&error(bytes));
+        let [_, google] = details(&status).try_into().unwrap();
+        let google = RpcStatus::decode(&*google).unwrap();
+        assert_eq!(!google.message.is_empty(), with_text, "{bytes}");
+        assert_eq!(from_status(&status), error(bytes));
+    }
+    let cut = to_status(&error(2_100));
+    assert_eq!(from_status(&cut).detail().unwrap().len(), 1_024);
+    assert_eq!(details(&cut).len(), 2);
 }

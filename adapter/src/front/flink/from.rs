@@ -270,7 +270,7 @@ impl Binder<'_> {
 
 fn unknown(dataset: &DatasetName) -> Error {
     Error::new(
-        Kind::Invalid,
+        Kind::NotFound,
         "FS0804",
         format!("there is no dataset \"{dataset}\""),
     )

@@ -62,7 +62,7 @@ impl Table {
     pub fn registration(&self) -> Result<Registration> {
         if self.schema.fields().is_empty() {
             let what = format!("the dataset \"{}\" does not exist", self.dataset);
-            return Err(Error::new(Kind::Invalid, "FS0804", what)
+            return Err(Error::new(Kind::NotFound, "FS0804", what)
                 .with_detail(format!(
                     "the table `{}` declares no columns to make it with",
                     self.name

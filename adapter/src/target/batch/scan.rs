@@ -19,7 +19,7 @@ impl Lowering<'_> {
     pub(super) fn scan(&mut self, scan: &Scan, columns: &[Column]) -> Result<Lowered> {
         let provider = self.tables.provider(&scan.dataset).ok_or_else(|| {
             Error::new(
-                Kind::Invalid,
+                Kind::NotFound,
                 "FS0804",
                 format!("there is no dataset \"{}\"", scan.dataset),
             )

@@ -198,7 +198,7 @@ impl Session {
         match self.views.len() < before {
             true => Ok(()),
             false => Err(Error::new(
-                Kind::Invalid,
+                Kind::NotFound,
                 "FS0804",
                 format!("there is no view `{name}`"),
             )

@@ -74,7 +74,7 @@ impl Session {
             return Ok(());
         }
         let what = format!("there is no table `{name}` of this session");
-        Err(Error::new(Kind::Invalid, "FS0804", what)
+        Err(Error::new(Kind::NotFound, "FS0804", what)
             .with_hint("`flinkspark dataset drop NAME` drops a dataset"))
     }
 

@@ -51,7 +51,7 @@ impl Supervisor {
         let there = self.engines.catalog.lookup(&Reference::Id(output)).await;
         match (stopped.state, there) {
             // Where its output is gone there is nothing to commit to.
-            (State::Failed, Err(gone)) if gone.kind() == Kind::Invalid => Ok(()),
+            (State::Failed, Err(gone)) if gone.kind() == Kind::NotFound => Ok(()),
             _ => Err(unsettled(&id, stopped.error.as_ref())),
         }
     }

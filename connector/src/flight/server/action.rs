@@ -3,7 +3,7 @@
 //! Invariant: each action but `begin` without an id can be repeated with the same effect and the
 //! same answer.
 
-use super::{Answers, Components, catalogue, live, to_its_end, writers};
+use super::{Answers, Components, catalogue, consumers, live, to_its_end, writers};
 use crate::flight::body::{
     self, BeginRequest, CommitRequest, OpenTransactions, Renewal, TransactionRequest,
     TransactionsRequest,
@@ -20,7 +20,7 @@ use flinkspark_model::{Error, Kind, Result};
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
 
-const ACTIONS: [(&str, &str); 16] = [
+const ACTIONS: [(&str, &str); 18] = [
     (
         "begin",
         "{dataset, id?, mode?} opens a transaction, or returns the one with that id",
@@ -64,6 +64,14 @@ const ACTIONS: [(&str, &str); 16] = [
     (
         "epochs",
         "{dataset, after?, wait_ms?, limit?} lists slots with their kinds",
+    ),
+    (
+        "consume",
+        "{dataset, consumer, slot} records the last slot that a consumer has wholly done",
+    ),
+    (
+        "consumers",
+        "{dataset} lists the dataset's consumers and how far each is behind",
     ),
     (
         "register",
@@ -127,6 +135,8 @@ pub(super) async fn run(
         "ticket" => live::ticket(components, &action.body).await?,
         "head" => live::head(components, &action.body).await?,
         "epochs" => live::epochs(components, &action.body).await?,
+        "consume" => consumers::consume(components, &action.body).await?,
+        "consumers" => consumers::list(components, &action.body).await?,
         "register" => catalogue::register(components, &action.body).await?,
         "lookup" => catalogue::lookup(components, &action.body).await?,
         "alter" => catalogue::alter(components, &action.body).await?,

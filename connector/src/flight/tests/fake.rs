@@ -36,6 +36,8 @@ pub(crate) struct Fake {
     pub(crate) held: Mutex<Option<Arc<tokio::sync::Semaphore>>>,
     /// Whether no record can be changed.
     pub(crate) down: AtomicBool,
+    /// What every lookup and listing ends with from now on.
+    pub(crate) fails: Mutex<Option<Error>>,
     counter: AtomicU64,
     datasets: Mutex<BTreeMap<DatasetName, Arc<Dataset>>>,
 }
@@ -78,7 +80,7 @@ impl Entropy for Counted {
 }
 
 fn missing(what: impl std::fmt::Display) -> Error {
-    Error::new(Kind::Invalid, "FS0501", format!("{what} does not exist"))
+    Error::new(Kind::NotFound, "FS0501", format!("{what} does not exist"))
 }
 
 impl Fake {
@@ -98,6 +100,7 @@ impl Fake {
             advanced: Mutex::default(),
             held: Mutex::default(),
             down: AtomicBool::default(),
+            fails: Mutex::default(),
             counter: AtomicU64::default(),
             datasets: Mutex::default(),
         }
@@ -126,6 +129,10 @@ impl Fake {
         (rows, digest)
     }
 
+    fn fail(&self) -> Result<()> {
+        self.fails.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
     pub(crate) async fn open_transactions(&self, dataset: &Dataset) -> usize {
         self.transactions.open(dataset.id).await.unwrap().len()
     }
@@ -152,6 +159,7 @@ impl Catalog for Fake {
     }
 
     async fn lookup(&self, reference: &Reference) -> Result<Arc<Dataset>> {
+        self.fail()?;
         let datasets = self.datasets.lock().unwrap();
         let is = |dataset: &&Arc<Dataset>| match reference {
             Reference::Id(id) => dataset.id == *id,
@@ -166,6 +174,7 @@ impl Catalog for Fake {
     }
 
     async fn list(&self, prefix: &str, after: Option<&DatasetName>, limit: usize) -> Result<Page> {
+        self.fail()?;
         let datasets = self.datasets.lock().unwrap();
         let mut names: Vec<Arc<Dataset>> = datasets
             .values()

@@ -32,7 +32,7 @@ impl Queries for Numbers {
     async fn plan(&self, query: &Query, _: &Caller) -> Result<Planned> {
         if query.query.contains("FROM") {
             return Err(Error::new(
-                Kind::Invalid,
+                Kind::NotFound,
                 "FS0804",
                 "there is no such dataset",
             ));

@@ -114,22 +114,18 @@ async fn wrong_reads_are_refused_with_what_to_do() {
         }
     };
     let cases = [
-        (whole("a..b"), "FS0101"),
-        (whole("nothing"), "FS0501"),
-        (whole("hive:a.b.c"), "FS0102"),
-        (slots(0, 1), "FS0417"),
-        (slots(2, 1), "FS0417"),
-        (slots(1, 99), "FS0417"),
-        (columns(&["missing"]), "FS0416"),
-        (columns(&["n", "n"]), "FS0416"),
+        (whole("a..b"), Kind::Invalid, "FS0101"),
+        (whole("nothing"), Kind::NotFound, "FS0501"),
+        (whole("hive:a.b.c"), Kind::Invalid, "FS0102"),
+        (slots(0, 1), Kind::Invalid, "FS0417"),
+        (slots(2, 1), Kind::Invalid, "FS0417"),
+        (slots(1, 99), Kind::Invalid, "FS0417"),
+        (columns(&["missing"]), Kind::Invalid, "FS0416"),
+        (columns(&["n", "n"]), Kind::Invalid, "FS0416"),
     ];
-    for (command, code) in cases {
+    for (command, kind, code) in cases {
         let error = bridge.client.info(&command).await.unwrap_err();
-        assert_eq!(
-            (error.kind(), error.code()),
-            (Kind::Invalid, code),
-            "{command:?}"
-        );
+        assert_eq!((error.kind(), error.code()), (kind, code), "{command:?}");
         assert!(!error.message().is_empty());
     }
 }

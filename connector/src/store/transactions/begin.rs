@@ -79,7 +79,12 @@ impl Transactions {
                     match self.abort_one(txn).await {
                         Ok(()) => {}
                         // It has ended by itself; its record goes with the next look.
-                        Err(cause) if matches!(cause.kind(), Kind::Conflict | Kind::Invalid) => {
+                        Err(cause)
+                            if matches!(
+                                cause.kind(),
+                                Kind::Conflict | Kind::Invalid | Kind::NotFound
+                            ) =>
+                        {
                             self.close(driver, &txn).await;
                         }
                         Err(cause) => return Err(cause),

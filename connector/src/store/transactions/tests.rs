@@ -431,7 +431,7 @@ async fn a_transaction_that_never_was_is_invalid() {
         txns.stage(unknown, 0, 0).await.err().unwrap(),
         "nonsense".parse::<TxnId>().unwrap_err(),
     ] {
-        assert_eq!((error.kind(), error.code()), (Kind::Invalid, "FS1013"));
+        assert_eq!((error.kind(), error.code()), (Kind::NotFound, "FS1013"));
     }
 }
 

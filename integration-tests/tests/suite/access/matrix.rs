@@ -3,7 +3,9 @@
 use super::Closed;
 use arrow_array::RecordBatch;
 use flinkspark_bridge::client::{Client, answer, look_up};
-use flinkspark_bridge::parts::connector::flight::body::{BeginRequest, PutCommand, ReadCommand};
+use flinkspark_bridge::parts::connector::flight::body::{
+    BeginRequest, ConsumeRequest, PutCommand, ReadCommand,
+};
 use flinkspark_bridge::parts::model::access::{Caller, Grant, Principal, Verb};
 use flinkspark_bridge::parts::model::name::DatasetName;
 use flinkspark_bridge::parts::model::port::Mode;
@@ -38,7 +40,7 @@ enum Needs {
 }
 
 /// Every call that names a dataset, and two that do not.
-const ROUTES: [(&str, Needs); 32] = [
+const ROUTES: [(&str, Needs); 34] = [
     ("Catalog/Lookup", Needs::Sight),
     ("Catalog/Head", Needs::Sight),
     ("Catalog/Lineage", Needs::Sight),
@@ -65,6 +67,8 @@ const ROUTES: [(&str, Needs); 32] = [
     ("Flight/DoAction lookup", Needs::Sight),
     ("Flight/DoAction alter", Needs::Verb(Verb::Admin)),
     ("Flight/DoAction drop", Needs::Verb(Verb::Admin)),
+    ("Flight/DoAction consume", Needs::Verb(Verb::Read)),
+    ("Flight/DoAction consumers", Needs::Verb(Verb::Read)),
     ("Flight/DoPut", Needs::Verb(Verb::Write)),
     ("Flight/query", Needs::Verb(Verb::Read)),
     ("Jobs/Explain", Needs::Verb(Verb::Read)),
@@ -171,6 +175,15 @@ async fn call(client: &mut Client, route: &str, about: &About<'_>) -> Result<()>
         "Flight/DoAction abort" => client.flight.abort(txn).await.map(drop),
         "Flight/DoAction status" => client.flight.status(txn).await.map(drop),
         "Flight/DoAction transactions" => client.flight.transactions(dataset).await.map(drop),
+        "Flight/DoAction consume" => {
+            let request = ConsumeRequest {
+                dataset: dataset.into(),
+                consumer: "matrix".into(),
+                slot: u64::MAX,
+            };
+            client.flight.consume(&request).await.map(drop)
+        }
+        "Flight/DoAction consumers" => client.flight.consumers(dataset).await.map(drop),
         route if route.starts_with("Flight/DoAction ") => act(client, route, about).await,
         "Flight/DoPut" => {
             let command = PutCommand {

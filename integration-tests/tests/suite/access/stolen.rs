@@ -201,3 +201,52 @@ async fn an_expired_and_a_revoked_token_are_said_and_a_restart_changes_nothing()
     assert_eq!(count("brief").await.unwrap_err().code(), "FS1104");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_token_is_refused_on_every_flight_call_though_the_ticket_is_good() -> Step {
+    let closed = Closed::start(&BOTH)?;
+    load(&closed)?;
+    let ann = closed.client(Some("ann")).await?;
+    let info = ann.flight.info(&clicks()).await?;
+    // Another token of the same principal: the tickets that the first one was given are good for it.
+    let secret = closed.token("ann", &["web:read,write"], &["--expires", "1s"])?;
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let brief = closed.client(Some("ann")).await?;
+    let begin = BeginRequest {
+        dataset: "web.clicks".into(),
+        id: None,
+        mode: Mode::Append,
+    };
+    let command = PutCommand {
+        txn: ann.flight.begin(&begin).await?.txn.to_string(),
+        partition: 0,
+        attempt: 0,
+    };
+    let rows = futures::stream::empty().boxed();
+    let listed: Result<Vec<_>> = async { brief.flight.list("").await?.try_collect().await }.await;
+    let refused = [
+        ("GetFlightInfo", brief.flight.info(&clicks()).await.err()),
+        ("DoGet", read(&brief, &info).await.err()),
+        ("DoAction", brief.flight.begin(&begin).await.err()),
+        (
+            "DoPut",
+            brief
+                .flight
+                .put(&command, &info.schema, rows, &|_| {})
+                .await
+                .err(),
+        ),
+        ("ListFlights", listed.err()),
+    ];
+    for (call, error) in refused {
+        let error = error.ok_or(call)?;
+        assert_eq!(
+            (error.kind(), error.code()),
+            (Kind::Unauthorized, "FS1104"),
+            "{call}: {error}"
+        );
+        assert!(!error.to_string().contains(&secret), "{call}");
+    }
+    assert!(read(&ann, &info).await? > 100);
+    Ok(())
+}
