@@ -11,8 +11,10 @@ pub mod client;
 mod decode;
 mod encode;
 pub mod limits;
+mod peer;
 mod server;
 mod ticket;
+mod ticks;
 mod wire;
 
 #[cfg(test)]

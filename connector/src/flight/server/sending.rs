@@ -10,12 +10,12 @@ use super::{Answers, Components, selection};
 use crate::fit;
 use crate::flight::body::{self, BatchMetadata, Place};
 use crate::flight::encode::{self, Encoder};
+use crate::flight::limits;
+use crate::flight::peer::Peer;
 use crate::flight::ticket::Shape;
-use crate::flight::{limits, wire};
 use crate::store::STORED_BATCH_BYTES_MAX;
 use arrow_array::RecordBatch;
 use arrow_flight::FlightData;
-use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use flinkspark_model::access::Verb;
 use flinkspark_model::budget::{Reservation, Share};
@@ -141,7 +141,7 @@ pub(super) struct Sender {
     components: Components,
     pub(super) dataset: Arc<Dataset>,
     pub(super) log: Arc<dyn port::Dataset>,
-    schema: SchemaRef,
+    peer: Peer,
     columns: Option<Vec<usize>>,
     order: Option<Vec<usize>>,
     partition: u32,
@@ -174,8 +174,7 @@ impl Sender {
         let log = components.open(&dataset).await?;
         let view = log.refresh().await?;
         let columns = shape.columns.as_deref();
-        let schema =
-            selection::result_schema(&dataset.schema, columns, shape.profile, shape.lossy)?;
+        let peer = selection::peer(&dataset.schema, columns, shape.profile, shape.lossy)?;
         let (columns, order) = sorted(columns);
         components.unchanged(&dataset, &*log).await?;
         let held = Held::admit(&components.memory.gets).await?;
@@ -186,7 +185,7 @@ impl Sender {
             components: components.clone(),
             dataset,
             log,
-            schema,
+            peer,
             columns,
             order,
             partition,
@@ -199,7 +198,7 @@ impl Sender {
 
     /// The first message.
     pub(super) async fn begin(&mut self) -> std::result::Result<(), Gone> {
-        let schema = encode::schema(&self.schema, None);
+        let schema = encode::schema(self.peer.schema(), None);
         self.message(schema).await
     }
 
@@ -318,7 +317,7 @@ impl Sender {
                 Err(Stalled) => return Ok(Some(Ended::Stalled)),
             };
             let rows = piece.num_rows() as u64;
-            let shaped = shape(&piece, &self.order, &self.schema)?;
+            let shaped = shape(&piece, &self.order, &self.peer)?;
             let mut message = self.encoder.encode(&shaped)?;
             self.sent += rows;
             part.from.row += rows;
@@ -382,16 +381,12 @@ pub(super) fn stale(dataset: &Dataset, why: String) -> Error {
 }
 
 /// The columns in the order that was asked for, cast to what the reader holds.
-fn shape(
-    batch: &RecordBatch,
-    order: &Option<Vec<usize>>,
-    schema: &SchemaRef,
-) -> Result<RecordBatch> {
+fn shape(batch: &RecordBatch, order: &Option<Vec<usize>>, peer: &Peer) -> Result<RecordBatch> {
     let Some(order) = order else {
-        return wire::conform(batch, schema);
+        return peer.take(batch);
     };
     let batch = batch.project(order).map_err(|cause| {
         Error::new(Kind::Internal, "FS0499", "columns could not be chosen").with_source(cause)
     })?;
-    wire::conform(&batch, schema)
+    peer.take(&batch)
 }
