@@ -21,7 +21,8 @@ import pyarrow.ipc
 
 from arrow_cases import BORDERS, DAY, PER_SECOND, decoded, leaf, made, shapes, spelt, stretched, types, values
 
-PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "profiles.md"
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
+PAGE, FLIGHT = DOCS / "profiles.md", DOCS / "flight.md"
 PROFILES = ["flink2", "spark4"]
 # pyarrow has no arrays of these; the profiles' own tests have.
 NOT_OF_PYARROW = {"interval[month]", "interval[day_time]", "list<struct<a: map<utf8 not null, uint8>>>"}
@@ -248,6 +249,32 @@ class Profiles:
             self.hold(f"names {profile}", told == parts, str(told))
             self.hold(f"metadata {profile}", field.metadata == {b"__CHAR_VARCHAR_TYPE_STRING": b"varchar(7)"}, str(field.metadata))
 
+    def by_name(self):
+        """A put that says so finds its columns by name: in any order and case, narrower, at any zone, with some missing."""
+        docs = {}
+        code = re.search(r"```python\n(.*?)```", FLIGHT.read_text(encoding="utf-8"), re.DOTALL).group(1)
+        exec(compile(code, str(FLIGHT), "exec"), docs)
+        fields = [("id", pa.int64()), ("at", pa.timestamp("us", "UTC")), ("text", pa.string()), ("more", pa.decimal128(5, 2))]
+        schema = pa.schema([pa.field(*fields[0], nullable=False), *(pa.field(*field) for field in fields[1:])])
+        moments = pa.array([-1, None, 1_711_846_800_123], pa.int64())
+        for zone in ("Europe/Berlin", "Etc/UTC", "+00:00", "Z", "UTC"):
+            name, _ = self.register(schema)
+            columns = {"TEXT": pa.array(["a", None, ""], pa.string_view()), "At": moments.cast(pa.timestamp("ms")).cast(pa.timestamp("ms", zone)), "ID": pa.array([1, 2, 3], pa.int8())}
+            table = pa.table({key: column for key, column in columns.items()})
+            begun, receipt = docs["act"](self.client, "begin", {"dataset": name}), None
+            for said, code in [({}, "FS0408"), ({"match": "exact"}, "FS0408"), ({"match": "name"}, "FS0408"), ({"profile": "spark4"}, "FS0411"), ({"match": "name", "profile": "spark4"}, None)]:
+                command = {"txn": begun["txn"], "partition": 0, "attempt": 0, **said}
+                try:
+                    receipt = docs["send"](self.client, command, table.schema, table.to_batches())
+                    self.hold(f"by name {zone} {said}", code is None and receipt, f"taken in place of {code}")
+                except (pa.ArrowException, flight.FlightError, OSError) as error:
+                    self.hold(f"by name {zone} {said}", code is not None and code in str(error), str(error))
+            docs["act"](self.client, "commit", {"txn": begun["txn"], "receipts": [receipt]})
+            wanted = pa.table([columns["ID"].cast(pa.int64()), moments.cast(pa.timestamp("ms", "UTC")), columns["TEXT"], pa.nulls(3)], names=schema.names)
+            got = self.get(name)
+            self.hold(f"by name {zone} schema", not isinstance(got, tuple) and got.schema.equals(schema), str(got))
+            self.same(f"by name {zone}", wanted, got)
+
 
 def main():
     parser = argparse.ArgumentParser()
@@ -263,6 +290,7 @@ def main():
     profiles.extensions()
     profiles.never_held()
     profiles.names()
+    profiles.by_name()
     print(f"{profiles.checks} checks, {profiles.differences} differences")
     return 1 if profiles.differences else 0
 

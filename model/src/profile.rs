@@ -2,8 +2,8 @@
 //!
 //! Decides, column by column, whether a schema's types are kept, cast or refused for an engine.
 //! It never touches data: the caller casts once, to [`CastPlan::schema`]. Loss is refused unless
-//! the caller chose it. Invariant: a plan that exists can be carried out; whatever a value could
-//! lose by it is named in [`Cast::loss`].
+//! the caller chose it. Invariant: a plan that exists can be carried out for every value that the engine holds
+//! ([`Profile::finest`] says which it does not); whatever a value could lose by it is named in [`Cast::loss`].
 //!
 //! ```
 //! use arrow_schema::{DataType, Field, Schema, TimeUnit};
@@ -22,6 +22,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use rules::distinct_names;
 pub use storage::retyped;
 
 use crate::error::{Error, Kind, Result};

@@ -4,10 +4,12 @@
 //! them with nothing of ours installed. Invariant: a field that is not known is refused, so that a
 //! misspelt option never means its default.
 
+mod columns;
 mod live;
 mod place;
 mod writers;
 
+pub(super) use columns::{Columns, parse_put};
 pub use live::{
     BorderMetadata, EpochSummary, EpochsAnswer, EpochsRequest, HeadAnswer, HeadRequest,
     IdleMetadata, TicketAnswer,
@@ -361,14 +363,14 @@ pub(crate) fn decode_all(json: &[u8]) -> usize {
     }
     is::<ReadCommand>(json)
         + is::<Query>(json)
-        + is::<PutCommand>(json)
+        + usize::from(parse_put::<PutCommand>(json).is_ok())
         + is::<Closing>(json)
         + is::<Ack>(json)
         + is::<BeginRequest>(json)
         + is::<CommitRequest>(json)
         + is::<TransactionRequest>(json)
         + is::<Renewal>(json)
-        + is::<WriterPutCommand>(json)
+        + usize::from(parse_put::<WriterPutCommand>(json).is_ok())
         + is::<OpenWriterRequest>(json)
         + is::<WriterCommitRequest>(json)
         + is::<PartRequest>(json)

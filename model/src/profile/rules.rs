@@ -35,7 +35,7 @@ pub(super) fn target(
 }
 
 /// Refuses names that are one to the peer: equal names, and to Spark names that differ in case.
-pub(super) fn distinct_names(fields: &Fields, path: &str, profile: Profile) -> Result<()> {
+pub(crate) fn distinct_names(fields: &Fields, path: &str, profile: Profile) -> Result<()> {
     if profile == Profile::Generic {
         return Ok(());
     }
