@@ -11,8 +11,12 @@ pub mod client;
 mod decode;
 mod encode;
 pub mod limits;
+mod named;
+mod peer;
 mod server;
+mod taking;
 mod ticket;
+mod ticks;
 mod wire;
 
 #[cfg(test)]

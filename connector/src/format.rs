@@ -47,7 +47,7 @@ mod parquet;
 mod tests;
 mod text;
 mod thrift;
-mod units;
+pub(crate) mod units;
 mod written;
 
 pub use aside::{Aside, BadRow};

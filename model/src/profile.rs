@@ -2,8 +2,8 @@
 //!
 //! Decides, column by column, whether a schema's types are kept, cast or refused for an engine.
 //! It never touches data: the caller casts once, to [`CastPlan::schema`]. Loss is refused unless
-//! the caller chose it. Invariant: a plan that exists can be carried out; whatever a value could
-//! lose by it is named in [`Cast::loss`].
+//! the caller chose it. Invariant: a plan that exists can be carried out for every value that the engine holds
+//! ([`Profile::finest`] says which it does not); whatever a value could lose by it is named in [`Cast::loss`].
 //!
 //! ```
 //! use arrow_schema::{DataType, Field, Schema, TimeUnit};
@@ -16,12 +16,17 @@
 //! assert!(check(&schema, Profile::Spark4, Lossy::Truncate).is_ok());
 //! ```
 
+mod held;
 mod rules;
+mod storage;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use rules::distinct_names;
+pub use storage::retyped;
+
 use crate::error::{Error, Kind, Result};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, IntervalUnit, Schema, SchemaRef, TimeUnit};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -48,8 +53,21 @@ impl Profile {
         (Self::Generic, "generic"),
     ];
 
+    /// The unit in which the engine's values of a type count, where the type itself counts finer: a value with a finer part
+    /// is one that the engine does not hold.
+    pub fn finest(self, data_type: &DataType) -> Option<TimeUnit> {
+        use {DataType as D, TimeUnit as U};
+        match (self, data_type) {
+            (Self::Flink2, D::Time64(_)) => Some(U::Millisecond),
+            (Self::Spark4, D::Time64(U::Nanosecond) | D::Interval(IntervalUnit::MonthDayNano)) => {
+                Some(U::Microsecond)
+            }
+            _ => None,
+        }
+    }
+
     /// The engine's name in messages.
-    const fn engine(self) -> &'static str {
+    pub const fn engine(self) -> &'static str {
         match self {
             Self::Flink2 => "Flink",
             Self::Spark4 => "Spark",
@@ -59,12 +77,15 @@ impl Profile {
 }
 
 /// What happens to a value that the peer cannot hold whole.
+///
+/// Types that only carry such digits are refused when the read is planned; where the engine's own Arrow type is finer than
+/// its values ([`Profile::finest`]), and for dates in milliseconds, each value is looked at.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Lossy {
-    /// The column is refused.
+    /// The column is refused, or the value that is finer.
     #[default]
     Refuse,
     /// Digits that do not fit are cut off.
@@ -147,7 +168,8 @@ impl Cast {
 pub struct CastPlan {
     /// One cast for each column, in order.
     pub columns: Vec<Cast>,
-    /// The schema after the casts; names, nullability and metadata are the dataset's.
+    /// The schema after the casts; names of columns and fields, nullability and metadata are the dataset's. An extension
+    /// whose storage changes is dropped, and Spark's lists and maps have Spark's names inside.
     pub schema: SchemaRef,
 }
 
@@ -210,12 +232,6 @@ pub fn check_columns(schema: &Schema, profile: Profile, lossy: Lossy) -> Vec<Res
             })
         })
         .collect()
-}
-
-fn retyped(field: &Field, data_type: DataType) -> Field {
-    Field::new(field.name(), data_type, field.is_nullable())
-        .with_dict_is_ordered(field.dict_is_ordered() == Some(true))
-        .with_metadata(field.metadata().clone())
 }
 
 fn with_others(error: Error, others: &[String]) -> Error {

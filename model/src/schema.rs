@@ -18,6 +18,7 @@
 
 mod codec;
 mod compatibility;
+pub mod matching;
 pub mod names;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! no value.
 
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
+use flinkspark_model::profile;
 use std::sync::Arc;
 
 /// Which encodings may arrive.
@@ -46,7 +47,8 @@ fn retype(field: &FieldRef, data_type: DataType) -> FieldRef {
     if *field.data_type() == data_type {
         return Arc::clone(field);
     }
-    field.as_ref().clone().with_data_type(data_type).into()
+    // An extension that the plain type does not store goes.
+    profile::retyped(field, data_type).into()
 }
 
 /// Whether the type stands for more than its buffers hold, at any depth.

@@ -54,6 +54,7 @@ pub(super) fn recode(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
             let (item, rows) = (Arc::clone(item), lists.len());
             FixedSizeListArray::try_new_with_length(item, *length, values, nulls, rows).map(boxed)
         }
+        (D::FixedSizeList(item, length), D::List(_)) => recode(&listed(array, item, *length)?, to),
         (D::Struct(_), D::Struct(fields)) => {
             let structs = array.as_struct();
             let columns = children(structs, fields)?;
@@ -179,6 +180,20 @@ fn map(maps: &MapArray, field: &FieldRef, sorted: bool) -> Result<ArrayRef> {
     let entries = StructArray::try_new_with_length(fields.clone(), columns, nulls, entries.len())?;
     let nulls = maps.nulls().cloned();
     MapArray::try_new(Arc::clone(field), offsets, entries, nulls, sorted).map(boxed)
+}
+
+/// Lists of one length as lists.
+fn listed(array: &ArrayRef, item: &FieldRef, length: i32) -> Result<ArrayRef> {
+    let lists = array.as_fixed_size_list();
+    let length = usize::try_from(length).unwrap_or_default();
+    let items = length.saturating_mul(lists.len());
+    if i32::try_from(items).is_err() {
+        let why = format!("{items} items are too many for a list");
+        return Err(ArrowError::CastError(why));
+    }
+    let offsets = OffsetBuffer::from_repeated_length(length, lists.len());
+    let (values, nulls) = (Arc::clone(lists.values()), lists.nulls().cloned());
+    GenericListArray::<i32>::try_new(Arc::clone(item), offsets, values, nulls).map(boxed)
 }
 
 /// A list-view as a list of the same items.

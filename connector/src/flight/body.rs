@@ -5,6 +5,7 @@
 //! misspelt option never means its default.
 
 mod catalogue;
+mod columns;
 mod consumers;
 mod live;
 mod place;
@@ -14,6 +15,7 @@ pub use catalogue::{
     AlterRequest, DamagedRecord, DatasetRecord, DropRequest, Dropped, ListRequest, Listed,
     LookupRequest, RegisterRequest,
 };
+pub(super) use columns::{Columns, parse_put};
 pub use consumers::{
     ConsumeAnswer, ConsumeRequest, ConsumerEntry, ConsumersAnswer, ConsumersRequest,
 };
@@ -392,14 +394,14 @@ pub(crate) fn decode_all(json: &[u8]) -> usize {
     }
     is::<ReadCommand>(json)
         + is::<Query>(json)
-        + is::<PutCommand>(json)
+        + usize::from(parse_put::<PutCommand>(json).is_ok())
         + is::<Closing>(json)
         + is::<Ack>(json)
         + is::<BeginRequest>(json)
         + is::<CommitRequest>(json)
         + is::<TransactionRequest>(json)
         + is::<Renewal>(json)
-        + is::<WriterPutCommand>(json)
+        + usize::from(parse_put::<WriterPutCommand>(json).is_ok())
         + is::<OpenWriterRequest>(json)
         + is::<WriterCommitRequest>(json)
         + is::<PartRequest>(json)

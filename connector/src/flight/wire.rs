@@ -7,12 +7,8 @@
 
 use super::limits;
 use crate::fit::{self, Accept, Cut, TooLarge};
-use crate::format::{self, leaves};
-use arrow_array::types::{
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use flinkspark_model::digest::Digester;
 use flinkspark_model::schema::{names, type_name};
 use flinkspark_model::{Error, Kind, Result};
@@ -110,22 +106,35 @@ pub(super) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordB
     if batch.schema_ref() == schema {
         return Ok(batch.clone());
     }
-    let columns = batch.columns().iter().zip(schema.fields());
-    let columns = columns.map(|(column, field)| cast(column, field));
-    let columns = columns.collect::<Result<Vec<_>>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(|cause| {
-        Error::new(
-            Kind::Invalid,
-            "FS0409",
-            "a batch does not fit the dataset's schema",
-        )
-        .with_source(cause)
-        .with_hint("fill or drop the nulls of columns that the dataset declares NOT NULL")
-    })
+    assemble(batch, schema, cast)
 }
 
-fn cast(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
+/// The batch at `schema`, each column as `column` makes it; a null where the schema allows none is refused.
+pub(super) fn assemble(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+    column: impl Fn(&ArrayRef, &Field) -> Result<ArrayRef>,
+) -> Result<RecordBatch> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(array, field)| column(array, field));
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(unfit)
+}
+
+/// Refuses a batch whose columns fit, and whose nulls do not.
+pub(super) fn unfit(cause: ArrowError) -> Error {
+    Error::new(
+        Kind::Invalid,
+        "FS0409",
+        "a batch does not fit the dataset's schema",
+    )
+    .with_source(cause)
+    .with_hint("fill or drop the nulls of columns that the dataset declares NOT NULL")
+}
+
+/// One column at a field's type; encodings, and casts of arrow's that keep every value.
+pub(super) fn cast(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
     if column.data_type() == field.data_type() {
         return Ok(Arc::clone(column));
     }
@@ -147,76 +156,13 @@ fn cast(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
     };
     let plain = Field::new(field.name(), fit::plain(column.data_type()), true);
     let plain = fit::column(column, &plain).map_err(|misfit| refuse(misfit.why))?;
-    let floored = floored(&plain, field.data_type()).map_err(|cause| refuse(cause.to_string()))?;
-    fit::column(&floored, field).map_err(|misfit| refuse(misfit.why))
-}
-
-/// The plain column with moments that a coarser unit does not hold rounded down, in their own unit: the
-/// cast alone would round toward 1970, and a moment before it into the next unit.
-fn floored(column: &ArrayRef, to: &DataType) -> std::result::Result<ArrayRef, ArrowError> {
-    let mut targets = Vec::new();
-    leaves::retype(to, &mut |leaf| {
-        targets.push(leaf.clone());
-        leaf.clone()
-    });
-    let mut targets = targets.into_iter();
-    let floored = leaves::change(column, None, column.data_type(), &mut |leaf| {
-        use {DataType as D, TimeUnit as U};
-        let (D::Timestamp(fine, _), Some(D::Timestamp(coarse, _))) = (leaf.to, targets.next())
-        else {
-            return Ok(Arc::clone(leaf.array));
-        };
-        let ratio = format::per_second(*fine) / format::per_second(coarse);
-        if ratio <= 1 {
-            return Ok(Arc::clone(leaf.array));
-        }
-        let floor = |ticks: i64| {
-            ticks
-                .checked_sub(ticks.rem_euclid(ratio))
-                .ok_or_else(|| "its unit rounded down lies outside of 64 bits".to_owned())
-        };
-        match fine {
-            U::Second => Ok(Arc::clone(leaf.array)),
-            U::Millisecond => leaf.map::<TimestampMillisecondType, TimestampMillisecondType>(floor),
-            U::Microsecond => leaf.map::<TimestampMicrosecondType, TimestampMicrosecondType>(floor),
-            U::Nanosecond => leaf.map::<TimestampNanosecondType, TimestampNanosecondType>(floor),
-        }
-    });
-    floored.map_err(|misfit| ArrowError::CastError(misfit.why))
+    fit::column(&plain, field).map_err(|misfit| refuse(misfit.why))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::cast::AsArray;
-    use arrow_array::{Array, ListArray, TimestampMicrosecondArray, TimestampNanosecondArray};
-    use arrow_buffer::OffsetBuffer;
-
-    #[test]
-    fn truncation_rounds_down_before_1970_at_every_depth() {
-        let nanos = vec![
-            Some(-1),
-            Some(-1_000),
-            Some(-1_001),
-            None,
-            Some(1_999),
-            Some(0),
-        ];
-        let flat: ArrayRef = Arc::new(TimestampNanosecondArray::from(nanos));
-        let micros = vec![Some(-1), Some(-1), Some(-2), None, Some(1), Some(0)];
-        let expected = TimestampMicrosecondArray::from(micros);
-        let field = Field::new("at", expected.data_type().clone(), true);
-        let cut = cast(&flat, &field).unwrap();
-        assert_eq!(cut.as_primitive(), &expected);
-        let item = |data_type: &DataType| Arc::new(Field::new("item", data_type.clone(), true));
-        let offsets = OffsetBuffer::from_lengths([2, 0, 4]);
-        let list = ListArray::new(item(flat.data_type()), offsets, flat, None);
-        let to = DataType::List(item(expected.data_type()));
-        let list: ArrayRef = Arc::new(list.slice(1, 2));
-        let cut = cast(&list, &Field::new("at", to, true)).unwrap();
-        let last = cut.as_list::<i32>().value(1);
-        assert_eq!(last.as_primitive(), &expected.slice(2, 4));
-    }
+    use arrow_schema::DataType;
 
     #[test]
     fn two_columns_of_one_name_are_refused() {

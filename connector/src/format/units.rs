@@ -8,7 +8,7 @@ use arrow_schema::TimeUnit;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 const MILLIS_PER_SECOND: i64 = 1_000;
-pub(super) const MILLIS_PER_DAY: i64 = SECONDS_PER_DAY * MILLIS_PER_SECOND;
+pub(crate) const MILLIS_PER_DAY: i64 = SECONDS_PER_DAY * MILLIS_PER_SECOND;
 
 /// Seconds as milliseconds.
 pub(super) fn millis(seconds: i64) -> Result<i64, String> {
@@ -26,7 +26,7 @@ pub(super) fn days(millis: i64) -> Result<i32, String> {
 }
 
 /// A time that is one of a day, as it is.
-pub(super) fn of_day<T: Copy + Into<i64>>(ticks: T, unit: TimeUnit) -> Result<T, String> {
+pub(crate) fn of_day<T: Copy + Into<i64>>(ticks: T, unit: TimeUnit) -> Result<T, String> {
     if (0..SECONDS_PER_DAY * per_second(unit)).contains(&ticks.into()) {
         Ok(ticks)
     } else {

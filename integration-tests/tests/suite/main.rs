@@ -15,6 +15,7 @@ mod long;
 mod matrix;
 mod memory;
 mod peers;
+mod profiles;
 mod python;
 mod query;
 mod readme;

@@ -1,16 +1,16 @@
-//! The rules of each profile.
+//! The rules of each profile: a type walked down to its leaves, and what the caller chose to lose.
 //!
-//! Sources: Flink 2.3 `DataTypes` and Spark 4.3 `org.apache.spark.sql.types`. A type that is not
-//! named here is refused, until it has been checked against the real engines.
+//! What an engine has for a leaf is said by [`held`](mod@held). Invariant: a type comes out of here as the engine
+//! spells it, or as an error that names the column.
 
-use super::{Lossy, Profile, retyped};
+use super::held::{self, Held};
+use super::storage::retyped;
+use super::{Lossy, Profile};
 use crate::error::{Error, Kind, Result};
 use crate::schema::{self, DEPTH_MAX, type_name};
-use arrow_schema::{DataType, Field, FieldRef, Fields, TimeUnit};
+use arrow_schema::{DataType, Field, FieldRef, Fields};
 use std::collections::HashMap;
-
-/// Digits of the largest decimal that Flink and Spark hold.
-const DECIMAL_PRECISION_MAX: u8 = 38;
+use std::sync::Arc;
 
 /// The type that the peer gets for this one; what may be lost goes into `losses`.
 pub(super) fn target(
@@ -35,7 +35,7 @@ pub(super) fn target(
 }
 
 /// Refuses names that are one to the peer: equal names, and to Spark names that differ in case.
-pub(super) fn distinct_names(fields: &Fields, path: &str, profile: Profile) -> Result<()> {
+pub(crate) fn distinct_names(fields: &Fields, path: &str, profile: Profile) -> Result<()> {
     if profile == Profile::Generic {
         return Ok(());
     }
@@ -91,28 +91,14 @@ impl Rule<'_> {
             return Err(schema::too_deep(path));
         }
         Ok(match data_type {
-            D::Boolean
-            | D::Int8
-            | D::Int16
-            | D::Int32
-            | D::Int64
-            | D::Float32
-            | D::Float64
-            | D::Date32 => data_type.clone(),
-            D::Utf8 | D::LargeUtf8 | D::Utf8View => D::Utf8,
-            D::Binary | D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_) => D::Binary,
-            D::Decimal32(precision, scale)
-            | D::Decimal64(precision, scale)
-            | D::Decimal128(precision, scale)
-            | D::Decimal256(precision, scale) => {
-                self.decimal(data_type, *precision, *scale, path)?
-            }
-            D::Timestamp(unit, zone) => self.timestamp(*unit, zone.as_deref(), path)?,
             D::List(item) | D::LargeList(item) | D::ListView(item) | D::LargeListView(item) => {
-                D::List(self.child(item, path, depth)?)
+                D::List(self.item(item, path, depth)?)
             }
-            D::FixedSizeList(item, _) => D::List(self.child(item, path, depth)?),
-            D::Struct(fields) if !fields.is_empty() => {
+            D::FixedSizeList(item, _) => D::List(self.item(item, path, depth)?),
+            D::Struct(fields) if fields.is_empty() && self.profile == Profile::Flink2 => {
+                self.unheld(data_type, path, "")?
+            }
+            D::Struct(fields) => {
                 distinct_names(fields, &format!("{path}."), self.profile)?;
                 D::Struct(
                     fields
@@ -121,10 +107,10 @@ impl Rule<'_> {
                         .collect::<Result<_>>()?,
                 )
             }
-            D::Map(entries, _) => D::Map(self.child(entries, path, depth)?, false),
+            D::Map(entries, _) => D::Map(self.entries(entries, path, depth)?, false),
             D::Dictionary(_, values) => self.target(values, path, depth + 1)?,
             D::RunEndEncoded(_, values) => self.target(values.data_type(), path, depth + 1)?,
-            other => self.unheld(other, path, "")?,
+            leaf => self.leaf(leaf, path)?,
         })
     }
 
@@ -133,65 +119,84 @@ impl Rule<'_> {
         Ok(retyped(child, to).into())
     }
 
-    fn decimal(
-        &mut self,
-        from: &DataType,
-        precision: u8,
-        scale: i8,
-        path: &str,
-    ) -> Result<DataType> {
-        if precision > DECIMAL_PRECISION_MAX {
-            return self.unheld(from, path, "; its decimals have at most 38 digits");
-        }
-        if scale < 0 || scale.unsigned_abs() > precision {
-            return self.unheld(
-                from,
-                path,
-                "; its decimals have a scale from 0 to their precision",
-            );
-        }
-        Ok(DataType::Decimal128(precision, scale))
+    /// A list's items, by the engine's name for them.
+    fn item(&mut self, item: &FieldRef, path: &str, depth: usize) -> Result<FieldRef> {
+        let item = self.child(item, path, depth)?;
+        Ok(self.called(item, "element"))
     }
 
-    fn timestamp(&mut self, unit: TimeUnit, zone: Option<&str>, path: &str) -> Result<DataType> {
-        let to = |unit| DataType::Timestamp(unit, zone.map(Into::into));
-        if self.profile == Profile::Flink2 {
-            return Ok(to(unit));
+    /// A map's entries, by the engine's names for them and their parts.
+    fn entries(&mut self, entries: &FieldRef, path: &str, depth: usize) -> Result<FieldRef> {
+        let entries = self.child(entries, path, depth)?;
+        let DataType::Struct(fields) = entries.data_type() else {
+            return Err(schema::unsupported(path, entries.data_type()));
+        };
+        let names = ["key", "value"].into_iter();
+        let fields: Fields = fields
+            .iter()
+            .zip(names)
+            .map(|(field, name)| self.called(Arc::clone(field), name))
+            .collect();
+        let entries = Field::clone(&entries).with_data_type(DataType::Struct(fields));
+        Ok(self.called(entries.into(), "entries"))
+    }
+
+    /// The field by the name that Spark gives it; Flink goes by position.
+    fn called(&self, field: FieldRef, name: &str) -> FieldRef {
+        match self.profile {
+            Profile::Spark4 if field.name() != name => Field::clone(&field).with_name(name).into(),
+            _ => field,
         }
-        if unit != TimeUnit::Nanosecond {
-            return Ok(to(TimeUnit::Microsecond));
+    }
+
+    fn leaf(&mut self, from: &DataType, path: &str) -> Result<DataType> {
+        match held::held(from, self.profile) {
+            Held::Whole(to) => Ok(to),
+            Held::Checked { to, finest } => match self.lossy {
+                Lossy::Refuse => Ok(to),
+                Lossy::Truncate => Ok(self.cut(to, path, finest)),
+                Lossy::String => Ok(self.text(path)),
+            },
+            Held::Coarser {
+                to,
+                has,
+                holds,
+                what,
+                unit,
+            } => match self.lossy {
+                Lossy::Truncate => Ok(self.cut(to, path, unit)),
+                Lossy::String => Ok(self.text(path)),
+                Lossy::Refuse => {
+                    let engine = self.profile.engine();
+                    let message =
+                        format!("column \"{path}\" has precision {has}, {engine} holds {holds}");
+                    let its = type_name(from);
+                    Err(Error::new(Kind::Invalid, "FS0121", message)
+                        .with_detail(format!("its type is {its}; {engine}'s {what} count {unit}"))
+                        .with_hint(format!(
+                            "cast it to {unit} before, or read with \"lossy\": \"truncate\" or \"string\""
+                        )))
+                }
+            },
+            Held::Nothing(why) => self.unheld(from, path, why),
         }
-        match self.lossy {
-            Lossy::Refuse => Err(Error::new(
-                Kind::Invalid,
-                "FS0121",
-                format!("column \"{path}\" has precision 9, Spark holds 6"),
-            )
-            .with_detail(format!(
-                "its type is {}; Spark's timestamps count microseconds",
-                type_name(&to(unit))
-            ))
-            .with_hint(
-                "cast it to microseconds before, or pass --lossy truncate or --lossy string",
-            )),
-            Lossy::Truncate => {
-                self.losses
-                    .push(format!("\"{path}\" is cut to microseconds"));
-                Ok(to(TimeUnit::Microsecond))
-            }
-            Lossy::String => {
-                self.losses.push(format!("\"{path}\" becomes text"));
-                Ok(DataType::Utf8)
-            }
-        }
+    }
+
+    fn text(&mut self, path: &str) -> DataType {
+        self.losses.push(format!("\"{path}\" becomes text"));
+        DataType::Utf8
+    }
+
+    fn cut(&mut self, to: DataType, path: &str, unit: &str) -> DataType {
+        self.losses.push(format!("\"{path}\" is cut to {unit}"));
+        to
     }
 
     /// A type that the peer does not hold: text where that was allowed and is known to work.
     fn unheld(&mut self, from: &DataType, path: &str, why: &str) -> Result<DataType> {
         let (engine, printable) = (self.profile.engine(), is_printable(from));
         if self.lossy == Lossy::String && printable {
-            self.losses.push(format!("\"{path}\" becomes text"));
-            return Ok(DataType::Utf8);
+            return Ok(self.text(path));
         }
         Err(Error::new(
             Kind::Invalid,
@@ -199,25 +204,16 @@ impl Rule<'_> {
             format!("column \"{path}\" has no {engine} equivalent"),
         )
         .with_detail(format!("its type is {}{why}", type_name(from)))
-        .with_hint(match from {
-            DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
-                "cast it to the next larger signed integer before, or pass --lossy string"
-            }
-            _ if printable => "cast it to a type that both hold before, or pass --lossy string",
-            _ => "cast it to a type that both hold, or leave the column out",
+        .with_hint(match printable {
+            true => "cast it to a type that both hold before, or read with \"lossy\": \"string\"",
+            false => "cast it to a type that both hold, or leave the column out",
         }))
     }
 }
 
-/// Whether each value of the type has a text of its own.
+/// Whether each value of a type that an engine has nothing for has a text of its own.
 fn is_printable(data_type: &DataType) -> bool {
-    use DataType as D;
-    data_type.is_unsigned_integer()
-        || data_type.is_decimal()
-        || matches!(
-            data_type,
-            D::Float16 | D::Date64 | D::Time32(_) | D::Time64(_)
-        )
+    data_type.is_decimal() || matches!(data_type, DataType::Interval(_))
 }
 
 fn children(data_type: &DataType) -> Vec<&Field> {

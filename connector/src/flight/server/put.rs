@@ -13,14 +13,14 @@ pub(super) use plain::Stated;
 use super::incoming::{Arrived, CANCELLED, Incoming, admit, admit_more, misplaced};
 use super::{Answers, Components, to_its_end, writers};
 use crate::blocking::blocking;
-use crate::fit;
-use crate::flight::body::{self, Ack, Closing, Given, PutCommand, WriterPutCommand};
+use crate::flight::body::{self, Ack, Closing, Columns, Given, PutCommand, WriterPutCommand};
 use crate::flight::decode::{Decoded, Decoder};
-use crate::flight::{limits, wire};
+use crate::flight::limits;
+use crate::flight::taking::Taking;
 use arrow_array::RecordBatch;
 use arrow_flight::flight_descriptor::DescriptorType;
 use arrow_flight::{FlightData, FlightDescriptor, PutResult};
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::Schema;
 use flinkspark_model::access::Verb;
 use flinkspark_model::budget::Reservation;
 use flinkspark_model::dataset::Dataset;
@@ -60,7 +60,7 @@ struct Put {
     end: End,
     /// None where the rows are there already.
     writer: Option<Box<dyn SegmentWriter>>,
-    schema: SchemaRef,
+    taking: Arc<Taking>,
     decoder: Decoder,
     rows: u64,
     closing: Option<Closing>,
@@ -106,45 +106,45 @@ async fn open(
     decoder: Decoder,
     acks: watch::Sender<Option<Ack>>,
 ) -> Result<Put> {
-    let (dataset, place, end) = match (descriptor.r#type(), descriptor.path.as_slice()) {
+    let (dataset, taking, place, end) = match (descriptor.r#type(), descriptor.path.as_slice()) {
         (DescriptorType::Cmd, _) if body::names_writer(&descriptor.cmd) => {
-            let command: WriterPutCommand = body::parse("descriptor's command", &descriptor.cmd)?;
+            let (command, columns) = body::parse_put::<WriterPutCommand>(&descriptor.cmd)?;
             let dataset = components.lookup(&command.dataset, Verb::Write).await?;
             let writer = writers::of(&components, &dataset, command.writer).await?;
-            wire::check(dataset.name.as_str(), &dataset.schema, given)?;
+            let taking = taking(&dataset, given, columns)?;
             let place = Place {
                 whose: Whose::Writer(writer),
                 partition: command.partition,
                 attempt: command.attempt,
             };
-            (dataset, place, End::Receipt { short: true })
+            (dataset, taking, place, End::Receipt { short: true })
         }
         (DescriptorType::Cmd, _) => {
-            let command: PutCommand = body::parse("descriptor's command", &descriptor.cmd)?;
+            let (command, columns) = body::parse_put::<PutCommand>(&descriptor.cmd)?;
             let txn: TxnId = command.txn.parse()?;
             components.owned(txn).await?;
             components.transactions.status(txn).await?;
             let reference = Reference::Id(txn.dataset);
             let dataset = components.catalog.lookup(&reference).await?;
             let dataset = components.agreed(dataset).await?;
-            wire::check(dataset.name.as_str(), &dataset.schema, given)?;
+            let taking = taking(&dataset, given, columns)?;
             let place = Place {
                 whose: Whose::Transaction(txn),
                 partition: command.partition,
                 attempt: command.attempt,
             };
-            (dataset, place, End::Receipt { short: false })
+            (dataset, taking, place, End::Receipt { short: false })
         }
         (DescriptorType::Path, [reference]) => {
             let dataset = components.lookup(reference, Verb::Write).await?;
-            wire::check(dataset.name.as_str(), &dataset.schema, given)?;
+            let taking = taking(&dataset, given, Columns::default())?;
             let (transaction, end) = plain::begin(&components, &dataset, stated).await?;
             let place = Place {
                 whose: Whose::Transaction(transaction.txn),
                 partition: 0,
                 attempt: 0,
             };
-            (dataset, place, end)
+            (dataset, taking, place, end)
         }
         _ => {
             return Err(Error::new(Kind::Invalid, "FS0403", "the descriptor names no dataset and no transaction")
@@ -156,7 +156,7 @@ async fn open(
     let begun = admit(writers, limits::WRITER_BYTES.min(writers.limit())).await?;
     let mut put = Put {
         _begun: begun,
-        schema: wire::plain(&dataset.schema)?,
+        taking,
         components,
         dataset,
         end,
@@ -176,6 +176,10 @@ async fn open(
         }
     }
     Ok(put)
+}
+
+fn taking(dataset: &Dataset, given: &Schema, columns: Columns) -> Result<Arc<Taking>> {
+    Taking::new(dataset.name.as_str(), &dataset.schema, given, columns).map(Arc::new)
 }
 
 /// Where the rows are staged.
@@ -278,11 +282,12 @@ impl Put {
     /// Stores rows for which memory is held; pieces of them that take more once they are plain wait for it.
     async fn write(&mut self, batch: RecordBatch, held: Reservation) -> Result<()> {
         let rows = batch.num_rows() as u64;
-        for piece in blocking(move || wire::pieces(&batch)).await? {
-            let more = (3 * fit::bytes_of(&piece)).saturating_sub(held.bytes());
+        let taking = Arc::clone(&self.taking);
+        for piece in blocking(move || taking.pieces(&batch)).await? {
+            let more = (3 * self.taking.bytes(&piece)).saturating_sub(held.bytes());
             let _plain = admit_more(&self.components.memory.puts, more).await?;
-            let schema = Arc::clone(&self.schema);
-            let piece = blocking(move || wire::conform(&piece, &schema)).await?;
+            let taking = Arc::clone(&self.taking);
+            let piece = blocking(move || taking.apply(&piece)).await?;
             match (&mut self.writer, &mut self.end) {
                 (Some(writer), _) => writer.write(&piece).await?,
                 (None, End::Replay { digester, .. }) => digester.update(&piece)?,

@@ -4,6 +4,7 @@
 
 use super::Components;
 use crate::flight::body::ReadCommand;
+use crate::flight::peer::Peer;
 use crate::flight::wire;
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use flinkspark_model::access::Verb;
@@ -35,6 +36,17 @@ pub(super) fn result_schema(
         Some(columns) => schema.project(columns).map_err(not_written)?,
     };
     wire::plain(&profile::check(&projected, profile, lossy)?.schema)
+}
+
+/// The reader of these columns.
+pub(super) fn peer(
+    schema: &SchemaRef,
+    columns: Option<&[usize]>,
+    profile: profile::Profile,
+    lossy: profile::Lossy,
+) -> Result<Peer> {
+    let schema = result_schema(schema, columns, profile, lossy)?;
+    Ok(Peer::new(schema, profile, lossy))
 }
 
 pub(super) async fn select(components: &Components, command: ReadCommand) -> Result<Selection> {

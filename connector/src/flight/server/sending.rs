@@ -11,12 +11,12 @@ use super::{Answers, Components, selection};
 use crate::fit;
 use crate::flight::body::{self, BatchMetadata, Place};
 use crate::flight::encode::{self, Encoder};
+use crate::flight::limits;
+use crate::flight::peer::Peer;
 use crate::flight::ticket::Shape;
-use crate::flight::{limits, wire};
 use crate::store::STORED_BATCH_BYTES_MAX;
 use arrow_array::RecordBatch;
 use arrow_flight::FlightData;
-use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use flinkspark_model::access::Verb;
 use flinkspark_model::budget::{Reservation, Share};
@@ -131,7 +131,7 @@ pub(super) struct Sender {
     components: Components,
     pub(super) dataset: Arc<Dataset>,
     pub(super) log: Arc<dyn port::Dataset>,
-    schema: SchemaRef,
+    peer: Peer,
     filtered: Filtered,
     partition: u32,
     encoder: Encoder,
@@ -165,8 +165,7 @@ impl Sender {
         let log = components.open(&dataset).await?;
         let view = log.refresh().await?;
         let columns = shape.columns.as_deref();
-        let schema =
-            selection::result_schema(&dataset.schema, columns, shape.profile, shape.lossy)?;
+        let peer = selection::peer(&dataset.schema, columns, shape.profile, shape.lossy)?;
         let filtered = Filtered::new(columns, shape.filter.as_ref(), &dataset.schema)?;
         components.unchanged(&dataset, &*log).await?;
         let held = Held::admit(&components.memory.gets).await?;
@@ -177,7 +176,7 @@ impl Sender {
             components: components.clone(),
             dataset,
             log,
-            schema,
+            peer,
             filtered,
             partition,
             encoder: Encoder::new(),
@@ -190,7 +189,7 @@ impl Sender {
 
     /// The first message.
     pub(super) async fn begin(&mut self) -> std::result::Result<(), Gone> {
-        let schema = encode::schema(&self.schema, None);
+        let schema = encode::schema(self.peer.schema(), None);
         self.message(schema).await
     }
 
@@ -383,19 +382,19 @@ impl Sender {
 
     /// A message without rows: an empty batch, because some clients take one without data for the end.
     fn silence(&mut self, last: bool) -> Result<FlightData> {
-        let none = RecordBatch::new_empty(Arc::clone(&self.schema));
+        let none = RecordBatch::new_empty(Arc::clone(self.peer.schema()));
         self.rows(&none, last)
     }
 
     /// The columns in the order that was asked for, cast to what the reader holds.
     fn shape(&self, piece: &Piece) -> Result<RecordBatch> {
         let Some(order) = &self.filtered.order else {
-            return wire::conform(&piece.batch, &self.schema);
+            return self.peer.take(&piece.batch);
         };
         let batch = piece.batch.project(order).map_err(|cause| {
             Error::new(Kind::Internal, "FS0499", "columns could not be chosen").with_source(cause)
         })?;
-        wire::conform(&batch, &self.schema)
+        self.peer.take(&batch)
     }
 
     /// Room for a message; else the reader takes nothing, or has gone.
