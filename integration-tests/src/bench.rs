@@ -10,6 +10,7 @@ pub mod hourly;
 pub mod joins;
 pub mod lookup;
 pub mod surface;
+pub mod tail;
 
 use crate::Step;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! `cargo xtask bench NAME`: measures against a peer in the same run.
 
 use flinkspark_integration_tests::bench::{
-    cold, crowd, formats, get, hourly, joins, lookup, surface,
+    cold, crowd, formats, get, hourly, joins, lookup, surface, tail,
 };
 use flinkspark_integration_tests::{Failure, Step};
 use std::process::ExitCode;
@@ -39,8 +39,9 @@ fn run(arguments: &[&str]) -> Step {
         ["formats-ours", rest @ ..] => formats::ours(rest),
         ["get", rest @ ..] => get::run(scale(rest, 10)?),
         ["surface"] => surface::run(),
+        ["tail", rest @ ..] => tail::run(rest),
         _ => Err(
-            "usage: bench lookup [--scale DATASETS] | hourly [--scale YEARS] | joins [--scale YEARS] | cold | crowd [--scale PERCENT] [--without KIND] | formats [FORMAT] [--scale YEARS] | get [--scale MILLIONS] | surface"
+            "usage: bench lookup [--scale DATASETS] | hourly [--scale YEARS] | joins [--scale YEARS] | cold | crowd [--scale PERCENT] [--without KIND] | formats [FORMAT] [--scale YEARS] | get [--scale MILLIONS] | surface | tail [--rate EPOCHS]"
                 .into(),
         ),
     }
