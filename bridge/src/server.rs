@@ -128,7 +128,11 @@ impl Server {
             Arc::clone(&store),
             Arc::clone(&clock),
             Arc::clone(&entropy),
-            Settings::default(),
+            // The data directory is locked.
+            Settings {
+                alone: true,
+                ..Settings::default()
+            },
             Arc::clone(&catalogue) as Arc<dyn Heads>,
             flight_memory.writers.clone(),
         )

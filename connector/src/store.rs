@@ -38,6 +38,7 @@ mod segment;
 mod shared;
 mod signer;
 pub mod transactions;
+mod watched;
 pub mod writers;
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ SCHEMA = pa.schema([pa.field("i", pa.int64(), nullable=False), pa.field("text", 
 WRITER = "engine"
 SPLITS = 5
 RETRIES_SECONDS = 60
+# No memory for now; the server is stopping.
+AGAIN = ("FS0030", "FS0451")
 
 
 def documented():
@@ -56,6 +58,12 @@ class Refused(Exception):
     def __init__(self, code, text):
         super().__init__(text)
         self.code = code
+
+
+def refused(error):
+    """What the server refused; none where it was not reached, or asks for another call."""
+    code = re.search(r"error\[(FS\d+)\]", str(error))
+    return Refused(code.group(1), str(error)) if code and code.group(1) not in AGAIN else None
 
 
 class Engine:
@@ -96,19 +104,22 @@ class Engine:
             self.tell()
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def client(self):
+        return flight.connect(self.options.url)
+
     def call(self, what, *arguments, **named):
         """A call that is repeated until it is answered: a lost answer is no failure."""
         until = time.monotonic() + RETRIES_SECONDS
         while True:
             self.step(f"before {what}")
             try:
-                answer = self.api[what](flight.connect(self.options.url), *arguments, **named)
+                answer = self.api[what](self.client(), *arguments, **named)
                 self.step(f"after {what}")
                 return answer
             except (pa.ArrowException, flight.FlightError, OSError) as error:
-                code = re.search(r"error\[(FS\d+)\]", str(error))
-                if code and "FS0030" not in code.group(1):
-                    raise Refused(code.group(1), str(error)) from error
+                refusal = refused(error)
+                if refusal:
+                    raise refusal from error
                 if time.monotonic() > until:
                     raise
                 self.seen["calls repeated"] += 1

@@ -11,6 +11,7 @@ pub mod joins;
 pub mod lookup;
 pub mod segments;
 pub mod surface;
+pub mod tail;
 
 use crate::Step;
 use serde_json::{Value, json};

@@ -23,6 +23,7 @@ mod follow;
 mod get;
 mod put;
 mod query;
+mod writers;
 
 pub use connection::{Bearer, Connection, Target, connect};
 pub use follow::Followed;

@@ -8,6 +8,7 @@ use super::error;
 use super::names::{self, Owner};
 use super::recounted::Recounted;
 use super::shared::Shared;
+use super::watched::Watched;
 use super::{Created, Key};
 use bytes::Bytes;
 use flinkspark_model::access::Principal;
@@ -45,6 +46,9 @@ pub(super) struct Driver {
     appending: Mutex<()>,
     /// Whether a create ended in doubt: it may land later, and what it names must be there then.
     doubtful: AtomicBool,
+    /// Whether slots are looked for in the store: somebody else may write them, or a create of this process came to an
+    /// end that nobody saw.
+    looks: AtomicBool,
     /// Held for reading while staged segments are committed, for writing while some are given up.
     staged: tokio::sync::RwLock<()>,
     recounted: Recounted,
@@ -58,6 +62,7 @@ impl Driver {
         shared: Arc<Shared>,
     ) -> Self {
         let view = RwLock::new(Arc::new(View::empty()));
+        let looks = AtomicBool::new(!shared.settings.alone);
         Self {
             id,
             dataset,
@@ -68,6 +73,7 @@ impl Driver {
             reading: Mutex::new(false),
             appending: Mutex::new(()),
             doubtful: AtomicBool::new(false),
+            looks,
             staged: tokio::sync::RwLock::new(()),
             recounted: Recounted::default(),
         }
@@ -127,12 +133,15 @@ impl Driver {
             .head()
     }
 
+    /// The view, with every slot in it that was acknowledged before.
     pub(super) async fn refresh(&self) -> Result<Arc<View>> {
         let mut listed = self.reading.lock().await;
         if !*listed {
             self.read_all().await?;
             self.reaches_what_is_known()?;
             *listed = true;
+        } else if !self.looks.load(Ordering::Acquire) {
+            return Ok(self.view());
         }
         while let Some(record) = self.read_slot(self.head() + 1).await? {
             self.apply(record.slot, &record.body)?;
@@ -331,9 +340,11 @@ impl Driver {
         let mut pause = settings.backoff_min;
         let mut doubt = None;
         for _ in 0..DOUBT_ATTEMPTS_MAX {
+            let mut watched = Watched::new(&self.looks);
             let step = match self.shared.store.create(&key, bytes.clone()).await {
                 Ok(Created::New) => {
                     self.fold(record.slot, &record.body).await?;
+                    watched.is_known();
                     proposer.created()
                 }
                 Ok(Created::Exists(winner)) => {
@@ -346,7 +357,10 @@ impl Driver {
                 // This try did nothing; an earlier one may have.
                 Err(cause) => match doubt {
                     Some(_) => return Err(self.left_in_doubt(error::in_doubt(&key, cause))),
-                    None => return Err(cause),
+                    None => {
+                        watched.is_known();
+                        return Err(cause);
+                    }
                 },
             };
             if !matches!(step, Step::Create(_)) {

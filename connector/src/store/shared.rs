@@ -25,6 +25,9 @@ pub struct Settings {
     pub backoff_min: Duration,
     /// The longest pause before a create in doubt is repeated.
     pub backoff_max: Duration,
+    /// Whether nobody else writes to the store while it is open. What this process has read and written is all that
+    /// there is then, and nothing is read to find out whether a log has grown.
+    pub alone: bool,
 }
 
 impl Default for Settings {
@@ -36,6 +39,7 @@ impl Default for Settings {
             grace_ms: 24 * 60 * 60 * 1000,
             backoff_min: Duration::from_millis(10),
             backoff_max: Duration::from_secs(1),
+            alone: false,
         }
     }
 }

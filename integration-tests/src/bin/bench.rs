@@ -1,7 +1,7 @@
 //! `cargo xtask bench NAME`: measures against a peer in the same run.
 
 use flinkspark_integration_tests::bench::{
-    cold, crowd, formats, get, hourly, joins, lookup, segments, surface,
+    cold, crowd, formats, get, hourly, joins, lookup, segments, surface, tail,
 };
 use flinkspark_integration_tests::{Failure, Step};
 use std::process::ExitCode;
@@ -40,8 +40,9 @@ fn run(arguments: &[&str]) -> Step {
         ["get", rest @ ..] => get::run(scale(rest, 10)?),
         ["segments", rest @ ..] => segments::run(scale(rest, segments::SEGMENTS)?),
         ["surface"] => surface::run(),
+        ["tail", rest @ ..] => tail::run(rest),
         _ => Err(
-            "usage: bench lookup [--scale DATASETS] | hourly [--scale YEARS] | joins [--scale YEARS] | cold | crowd [--scale PERCENT] [--without KIND] | formats [FORMAT] [--scale YEARS] | get [--scale MILLIONS] | segments [--scale SEGMENTS] | surface"
+            "usage: bench lookup [--scale DATASETS] | hourly [--scale YEARS] | joins [--scale YEARS] | cold | crowd [--scale PERCENT] [--without KIND] | formats [FORMAT] [--scale YEARS] | get [--scale MILLIONS] | segments [--scale SEGMENTS] | surface | tail [--rate EPOCHS]"
                 .into(),
         ),
     }

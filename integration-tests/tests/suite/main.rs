@@ -11,6 +11,7 @@ mod formats;
 mod full_disk;
 mod interpreter;
 mod jobs;
+mod live;
 mod long;
 mod matrix;
 mod memory;

@@ -1,7 +1,7 @@
 //! Writing: one partition's rows, acknowledged, closed by their count and digest.
 
 use super::Client;
-use crate::flight::body::{self, Ack, Closing, Given, PutCommand};
+use crate::flight::body::{self, Ack, Closing, Given, PutCommand, WriterPutCommand};
 use crate::flight::encode::{self, Encoder};
 use crate::flight::{limits, wire};
 use arrow_array::RecordBatch;
@@ -12,6 +12,7 @@ use flinkspark_model::log::Receipt;
 use flinkspark_model::{Error, Kind, Result};
 use flinkspark_proto::error::from_status;
 use futures::stream::{self, BoxStream, StreamExt};
+use serde::Serialize;
 use tokio::sync::mpsc;
 
 impl Client {
@@ -27,6 +28,35 @@ impl Client {
         rows: BoxStream<'_, Result<RecordBatch>>,
         acked: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<Receipt> {
+        match self.put_rows(command, schema, rows, acked).await? {
+            Given::Transaction(receipt) => Ok(receipt),
+            Given::Writer(_) => Err(other_receipt()),
+        }
+    }
+
+    /// Puts one partition under a named writer and returns its receipt, which the writer's commit takes.
+    ///
+    /// Like [`Self::put`]: nothing is visible before it is committed, and where `rows` fails nothing was given out.
+    pub async fn put_as(
+        &self,
+        command: &WriterPutCommand,
+        schema: &SchemaRef,
+        rows: BoxStream<'_, Result<RecordBatch>>,
+        acked: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<String> {
+        match self.put_rows(command, schema, rows, acked).await? {
+            Given::Writer(receipt) => Ok(receipt),
+            Given::Transaction(_) => Err(other_receipt()),
+        }
+    }
+
+    async fn put_rows(
+        &self,
+        command: &impl Serialize,
+        schema: &SchemaRef,
+        rows: BoxStream<'_, Result<RecordBatch>>,
+        acked: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Given> {
         let descriptor = FlightDescriptor::new_cmd(body::write(command)?);
         let (messages, mut queue) = mpsc::channel(limits::PUT_MESSAGES_QUEUED);
         let outgoing = stream::poll_fn(move |context| queue.poll_recv(context));
@@ -40,7 +70,7 @@ impl Client {
         &self,
         outgoing: impl futures::Stream<Item = FlightData> + Send + 'static,
         acked: &(dyn Fn(u64) + Send + Sync),
-    ) -> Result<Receipt> {
+    ) -> Result<Given> {
         let results = self
             .inner
             .clone()
@@ -55,8 +85,8 @@ impl Client {
         {
             let ack: Ack = body::parse("acknowledgement", &result.app_metadata)?;
             acked(ack.rows);
-            if let Some(Given::Transaction(receipt)) = ack.receipt {
-                return Ok(receipt);
+            if let Some(given) = ack.receipt {
+                return Ok(given);
             }
         }
         Err(
@@ -65,6 +95,12 @@ impl Client {
                 .with_hint("put the partition again with the next attempt"),
         )
     }
+}
+
+fn other_receipt() -> Error {
+    Error::new(Kind::Data, "FS0411", "an answer was not understood")
+        .with_detail("the put was answered with the receipt of another kind of put")
+        .with_hint("use a client of the server's version")
 }
 
 /// Sends everything, the closing message last; returns early, without one, where `rows` fails or

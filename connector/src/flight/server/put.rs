@@ -36,6 +36,9 @@ use prost::Message;
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// What is held for a message whose rows are looked at where they are: going to another thread takes longer.
+const INLINE_BYTES_MAX: u64 = 64 << 10;
+
 /// What becomes of the rows at the end.
 enum End {
     /// A receipt at the closing message: a transaction's, or a named writer's short one.
@@ -282,12 +285,13 @@ impl Put {
     /// Stores rows for which memory is held; pieces of them that take more once they are plain wait for it.
     async fn write(&mut self, batch: RecordBatch, held: Reservation) -> Result<()> {
         let rows = batch.num_rows() as u64;
+        let few = held.bytes() <= INLINE_BYTES_MAX;
         let taking = Arc::clone(&self.taking);
-        for piece in blocking(move || taking.pieces(&batch)).await? {
+        for piece in apart(few, move || taking.pieces(&batch)).await? {
             let more = (3 * self.taking.bytes(&piece)).saturating_sub(held.bytes());
             let _plain = admit_more(&self.components.memory.puts, more).await?;
             let taking = Arc::clone(&self.taking);
-            let piece = blocking(move || taking.apply(&piece)).await?;
+            let piece = apart(few, move || taking.apply(&piece)).await?;
             match (&mut self.writer, &mut self.end) {
                 (Some(writer), _) => writer.write(&piece).await?,
                 (None, End::Replay { digester, .. }) => digester.update(&piece)?,
@@ -390,6 +394,17 @@ impl Put {
         )
         .with_detail(format!("{why} (dataset {})", self.dataset.name))
         .with_hint("nothing was published; put the partition again with the next attempt")
+    }
+}
+
+/// Does it here where it is little, and on a thread that may block where it is much.
+async fn apart<T: Send + 'static>(
+    few: bool,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match few {
+        true => work(),
+        false => blocking(work).await,
     }
 }
 

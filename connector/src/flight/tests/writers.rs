@@ -157,3 +157,46 @@ async fn a_body_that_is_half_a_writers_is_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_rust_client_puts_and_commits_as_a_named_writer_and_what_it_repeats_stands() {
+    let bridge = bridge().await;
+    bridge.fake.dataset_named("d", schema()).await;
+    let client = &bridge.client;
+    let mut receipts = Vec::new();
+    for (partition, batch) in [(0, rows(0, 10)), (1, rows(10, 5)), (1, rows(15, 0))] {
+        let command = WriterPutCommand {
+            dataset: "d".into(),
+            writer: "rust".into(),
+            partition,
+            attempt: 0,
+        };
+        let batches = stream::iter([Ok(batch)]).boxed();
+        let receipt = client.put_as(&command, &schema(), batches, &|_| {}).await;
+        receipts.push(receipt.unwrap());
+    }
+    let open = json!({"dataset": "d", "writer": "rust", "incarnation": "a"});
+    let open = serde_json::from_value(open).unwrap();
+    let commit = |generation: u64, n: u64, token: &str| {
+        let request = json!({"dataset": "d", "writer": "rust", "generation": generation, "n": n,
+            "token": token, "receipts": receipts});
+        serde_json::from_value::<body::WriterCommitRequest>(request).unwrap()
+    };
+    let generation = client.open_writer(&open).await.unwrap().generation;
+    assert!(client.open_writer(&open).await.unwrap().replayed);
+    for replayed in [false, true] {
+        let done = client.commit_as(&commit(generation, 3, "t")).await.unwrap();
+        assert_eq!((done.rows, done.replayed), (15, replayed));
+    }
+    for (request, code) in [
+        (commit(generation, 3, "u"), "FS0227"),
+        (commit(generation + 1, 4, "t"), "FS0217"),
+    ] {
+        let refused = client.commit_as(&request).await.unwrap_err();
+        assert_eq!(refused.code(), code);
+    }
+    let of = json!({"dataset": "d", "writer": "rust"});
+    let of = serde_json::from_value(of).unwrap();
+    let status = client.writer_status(&of).await.unwrap();
+    assert_eq!((status.last_n, status.staged), (3, 0));
+}

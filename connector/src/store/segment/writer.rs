@@ -38,6 +38,8 @@ const PIECES: Cut = Cut {
 };
 /// Rows of a batch that is encoded where it is: going to another thread takes longer.
 const INLINE_ROWS_MAX: usize = 256;
+/// Bytes of a segment that is finished where it is, for the same reason.
+const INLINE_BYTES_MAX: u64 = 64 << 10;
 /// Encoded bytes that are kept before they are handed to the store.
 const PIECE_BYTES: usize = 1 << 20;
 /// Bytes that a writer keeps though the memory is spent: batches would be too small.
@@ -154,12 +156,17 @@ impl SegmentWriter for Writer {
 
     async fn seal(mut self: Box<Self>) -> Result<Receipt> {
         let mut encoder = self.take()?;
-        let (encoder, piece) = blocking(move || {
+        let small = encoder.buffered_bytes() <= INLINE_BYTES_MAX;
+        let finish = move || {
             encoder.finish()?;
             let piece = encoder.piece(0);
             Ok((encoder, piece))
-        })
-        .await?;
+        };
+        let (encoder, piece) = if small {
+            finish()?
+        } else {
+            blocking(finish).await?
+        };
         self.hand_over(piece).await?;
         let Self {
             driver,

@@ -13,10 +13,13 @@ use flinkspark_model::log::{
 };
 use flinkspark_model::port::{Isolation, Mode, WriterCommit, WriterCommitted, check_writer_text};
 use flinkspark_model::{Error, Kind, Result};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::BTreeSet;
 
 /// Segments that are looked for one by one; of more the folder is listed once.
 const SEGMENTS_LOOKED_FOR_MAX: usize = 256;
+/// Of those, how many at once.
+const LOOKED_FOR_AT_ONCE: usize = 16;
 
 impl Writers {
     pub(super) async fn commit_one(&self, request: WriterCommit) -> Result<WriterCommitted> {
@@ -43,9 +46,12 @@ impl Writers {
         let appended = driver
             .propose(intent(&request, &view, &commit), principal.as_ref())
             .await??;
+        if !appended.replayed {
+            return Ok(done_of(&request, appended.slot, &commit.segments));
+        }
         let mut done = self.committed(&driver, &request, appended.slot).await?;
-        done.replayed = appended.replayed;
-        done.same_rows = appended.replayed.then_some(appended.same_rows);
+        done.replayed = true;
+        done.same_rows = Some(appended.same_rows);
         Ok(done)
     }
 
@@ -113,12 +119,12 @@ impl Writers {
             .filter(|segment| !is_data(view, &segment.name))
             .collect();
         if wanted.len() <= SEGMENTS_LOOKED_FOR_MAX {
+            let mut looks = Vec::with_capacity(wanted.len());
             for segment in wanted {
-                let key = names::segment_key(driver.root(), segment)?;
-                if store.open(&key).await?.is_none() {
-                    return Err(gone(segment));
-                }
+                looks.push(self.is_there(driver, segment));
             }
+            let mut looks = stream::iter(looks).buffered(LOOKED_FOR_AT_ONCE);
+            while looks.try_next().await?.is_some() {}
             return Ok(());
         }
         let listed = store.list(&driver.root().join("segments")?).await?;
@@ -133,6 +139,12 @@ impl Writers {
             Some(segment) => Err(gone(segment)),
             None => Ok(()),
         }
+    }
+
+    async fn is_there(&self, driver: &Driver, segment: &SegmentRef) -> Result<()> {
+        let key = names::segment_key(driver.root(), segment)?;
+        let found = self.shared().store.open(&key).await?;
+        found.map(drop).ok_or_else(|| gone(segment))
     }
 
     /// What a commit has become in its slot.
@@ -151,16 +163,21 @@ impl Writers {
             } => commit.segments.as_slice(),
             _ => &[],
         };
-        Ok(WriterCommitted {
-            writer: request.of.writer.clone(),
-            n: request.n,
-            slot,
-            rows: segments.iter().map(|segment| segment.rows).sum(),
-            bytes: segments.iter().map(|segment| segment.bytes).sum(),
-            digest: segments.iter().map(|segment| segment.digest).sum(),
-            replayed: false,
-            same_rows: None,
-        })
+        Ok(done_of(request, slot, segments))
+    }
+}
+
+/// The answer to a commit that was made just now.
+fn done_of(request: &WriterCommit, slot: u64, segments: &[SegmentRef]) -> WriterCommitted {
+    WriterCommitted {
+        writer: request.of.writer.clone(),
+        n: request.n,
+        slot,
+        rows: segments.iter().map(|segment| segment.rows).sum(),
+        bytes: segments.iter().map(|segment| segment.bytes).sum(),
+        digest: segments.iter().map(|segment| segment.digest).sum(),
+        replayed: false,
+        same_rows: None,
     }
 }
 
