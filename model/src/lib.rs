@@ -15,6 +15,7 @@ pub mod fault;
 pub mod handle;
 pub mod lineage;
 pub mod log;
+pub mod matching;
 pub mod name;
 pub mod port;
 pub mod position;
