@@ -16,6 +16,7 @@ pub mod filter;
 pub mod handle;
 pub mod lineage;
 pub mod log;
+pub mod matching;
 pub mod name;
 pub mod port;
 pub mod position;

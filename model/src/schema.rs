@@ -18,7 +18,6 @@
 
 mod codec;
 mod compatibility;
-pub mod matching;
 pub mod names;
 #[cfg(test)]
 mod tests;

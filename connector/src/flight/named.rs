@@ -1,6 +1,6 @@
 //! Columns that were matched by name, as the dataset has them.
 //!
-//! What becomes of each was decided by [`flinkspark_model::schema::matching`]. Invariant: a value is the same afterwards,
+//! What becomes of each was decided by [`flinkspark_model::matching`]. Invariant: a value is the same afterwards,
 //! or the put ends with its column and row.
 
 use super::ticks::{self, Steps};
@@ -14,7 +14,7 @@ use arrow_array::{
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields};
-use flinkspark_model::schema::matching::{Origin, Way};
+use flinkspark_model::matching::{Origin, Way};
 use flinkspark_model::schema::type_name;
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;

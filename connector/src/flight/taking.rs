@@ -9,7 +9,7 @@ use super::{limits, named, wire};
 use crate::fit;
 use arrow_array::{RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_schema::{Schema, SchemaRef};
-use flinkspark_model::schema::matching::{self, Match, Origin};
+use flinkspark_model::matching::{self, Match, Origin};
 use flinkspark_model::schema::names;
 use flinkspark_model::{Error, Kind, Result};
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 //! Invariant: a put that says nothing must bring the dataset's columns as they are, and a profile without a use is refused.
 
 use super::{limits, parse};
+use flinkspark_model::matching::Match;
 use flinkspark_model::profile::Profile;
-use flinkspark_model::schema::matching::Match;
 use flinkspark_model::{Error, Kind, Result};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};

@@ -5,9 +5,9 @@
 //! lists and maps nothing is filled: what it takes there is not known before it is made. Invariant: what is matched loses no
 //! value, no column that comes is left out, and no two columns feed one.
 
-use super::{type_name, widens};
 use crate::error::{Error, Kind, Result};
 use crate::profile::{self, Profile};
+use crate::schema::{type_name, widens};
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, TimeUnit};
 use std::collections::HashMap;
 
