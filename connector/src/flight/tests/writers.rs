@@ -190,7 +190,7 @@ async fn the_rust_client_puts_and_commits_as_a_named_writer_and_what_it_repeats_
     }
     for (request, code) in [
         (commit(generation, 3, "u"), "FS0227"),
-        (commit(generation + 1, 4, "t"), "FS0217"),
+        (commit(generation + 1, 4, "t"), "FS0211"),
     ] {
         let refused = client.commit_as(&request).await.unwrap_err();
         assert_eq!(refused.code(), code);
