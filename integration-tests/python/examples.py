@@ -286,6 +286,18 @@ def keeping(run):
     assert run.table(heading, "drop")["id"] == made["id"]
 
 
+def matching(run):
+    """Columns found by name: of a transaction for Spark, in another order and case, and of a named writer."""
+    in_transaction, of_writer = run.page.json("Schemas", 0)
+    batch = run.batch(0, 5)
+    turned = batch.select(["at", "user"])
+    spoken = pa.record_batch(turned.columns, names=["AT", "User"])
+    begun = run.act("begin", {"dataset": "web.clicks"})
+    receipt = run.api["send"](run.client, {**in_transaction, "txn": begun["txn"]}, spoken.schema, [spoken])
+    assert run.act("commit", {"txn": begun["txn"], "receipts": [receipt]})["rows"] == 5
+    assert run.api["send"](run.client, of_writer, turned.schema, [turned])
+
+
 def asking(run, rows_late):
     heading = "Asking"
     [question] = run.page.json(heading, 0)
@@ -339,6 +351,7 @@ def main(url, rows_late):
     consumers(run)
     filtering(run)
     keeping(run)
+    matching(run)
     asking(run, rows_late)
     without(run)
     errors(run)

@@ -21,7 +21,7 @@ async fn a_new_log_is_empty() {
     let dataset = dataset(&memory().await).await;
     assert_eq!(dataset.refresh().await.unwrap().head(), 0);
     assert_eq!(dataset.slot(0).await.unwrap_err().code(), "FS1011");
-    assert_eq!(dataset.slot(1).await.unwrap_err().kind(), Kind::Invalid);
+    assert_eq!(dataset.slot(1).await.unwrap_err().kind(), Kind::NotFound);
 }
 
 #[tokio::test]
