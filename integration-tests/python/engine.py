@@ -26,21 +26,14 @@ import time
 import pyarrow as pa
 import pyarrow.flight as flight
 
-DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "flight.md"
+from documented import documented
+
 SCHEMA = pa.schema([pa.field("i", pa.int64(), nullable=False), pa.field("text", pa.string())])
 WRITER = "engine"
 SPLITS = 5
 RETRIES_SECONDS = 60
 # No memory for now; the server is stopping.
 AGAIN = ("FS0030", "FS0451")
-
-
-def documented():
-    """The examples of docs/flight.md as a namespace."""
-    namespace = {}
-    for code in re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)[:2]:
-        exec(compile(code, str(DOCS), "exec"), namespace)
-    return namespace
 
 
 def batch(split, first, stop, rows):

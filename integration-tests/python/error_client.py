@@ -10,13 +10,13 @@ for each error and ends with 0 if each of them is whole: pyarrow's own class, an
 import base64
 import json
 import pathlib
-import re
 import sys
 
 import pyarrow as pa
 import pyarrow.flight as flight
 
-DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "flight.md"
+from documented import documented
+
 SCHEMA = pa.schema([pa.field("n", pa.int64(), nullable=False)])
 # What pyarrow raises for each kind, and what get_schema does, which has no room for details.
 RAISED = {
@@ -32,16 +32,7 @@ RAISED = {
 }
 
 
-def documented():
-    """How docs/flight.md reads an error."""
-    namespace = {"json": json}
-    blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
-    [code] = [code for code in blocks if "def failed(" in code]
-    exec(compile(code, str(DOCS), "exec"), namespace)
-    return namespace["failed"]
-
-
-failed = documented()
+failed = documented()["failed"]
 
 
 class Provoked:

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.flight as flight
 import pyarrow.ipc
 
-from flight_client import documented
+from documented import documented
 
 D = decimal.Decimal
 ROWS = 40_000

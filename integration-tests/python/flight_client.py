@@ -9,8 +9,6 @@ what runs. Prints one line for each fact and ends with 0 if all of them hold.
 
 import argparse
 import json
-import pathlib
-import re
 import sys
 import time
 
@@ -19,18 +17,11 @@ import pyarrow.compute as pc
 import pyarrow.flight as flight
 import pyarrow.parquet as pq
 
-DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "flight.md"
+from documented import documented
+
 SCHEMA = pa.schema([pa.field("n", pa.int64(), nullable=False), pa.field("text", pa.string())])
 PARTITIONS = 4
 BATCH_ROWS = 65536
-
-
-def documented():
-    """The example of docs/flight.md as a namespace."""
-    code = re.search(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL).group(1)
-    namespace = {}
-    exec(compile(code, str(DOCS), "exec"), namespace)
-    return namespace
 
 
 def batches(first, count):

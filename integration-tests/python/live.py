@@ -31,6 +31,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 import engine
+from documented import documented
 
 SCHEMA = pa.schema([pa.field("number", pa.int64(), nullable=False), pa.field("text", pa.string())])
 PARTITIONS = 2
@@ -188,7 +189,7 @@ def again(what):
 def follow(options, partition):
     state = pathlib.Path(options.state)
     seen = Seen(state, "follower", partition)
-    api = engine.documented()
+    api = documented()
 
     def once():
         client = connect(options.url)

@@ -20,9 +20,9 @@ import pyarrow.flight as flight
 import pyarrow.ipc
 
 from arrow_cases import BORDERS, DAY, PER_SECOND, decoded, leaf, made, shapes, spelt, stretched, types, values
+from documented import documented
 
-DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
-PAGE, FLIGHT = DOCS / "profiles.md", DOCS / "flight.md"
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "profiles.md"
 PROFILES = ["flink2", "spark4"]
 # pyarrow has no arrays of these; the profiles' own tests have.
 NOT_OF_PYARROW = {"interval[month]", "interval[day_time]", "list<struct<a: map<utf8 not null, uint8>>>"}
@@ -251,9 +251,7 @@ class Profiles:
 
     def by_name(self):
         """A put that says so finds its columns by name: in any order and case, narrower, at any zone, with some missing."""
-        docs = {}
-        code = re.search(r"```python\n(.*?)```", FLIGHT.read_text(encoding="utf-8"), re.DOTALL).group(1)
-        exec(compile(code, str(FLIGHT), "exec"), docs)
+        docs = documented()
         fields = [("id", pa.int64()), ("at", pa.timestamp("us", "UTC")), ("text", pa.string()), ("more", pa.decimal128(5, 2))]
         schema = pa.schema([pa.field(*fields[0], nullable=False), *(pa.field(*field) for field in fields[1:])])
         moments = pa.array([-1, None, 1_711_846_800_123], pa.int64())

@@ -101,7 +101,7 @@ pub fn run(segments: u64) -> Step {
     }
 }
 
-/// What `python/bench/segments.py` writes.
+/// What `python/segments.py` writes.
 fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("n", DataType::Int64, false),
@@ -118,7 +118,7 @@ fn write(server: &Server, segments: u64) -> Step<u64> {
     let commits = (segments / COMMIT_SEGMENTS).max(1);
     let mut command = Command::new(interpreter()?);
     command
-        .arg(crate::path("python/bench/segments.py"))
+        .arg(crate::path("python/segments.py"))
         .args([&format!("grpc://{}", server.grpc()), "many"])
         .args([segments, commits].map(|number| number.to_string()));
     let output = command.output()?;

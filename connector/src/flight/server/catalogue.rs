@@ -2,8 +2,8 @@
 //!
 //! Invariant: they do what the catalogue's own service does, by the same grants.
 
+use super::Components;
 use super::read::schema_result;
-use super::{Components, to_its_end};
 use crate::administration::Records;
 use crate::flight::body::{
     self, AlterRequest, DamagedRecord, DatasetRecord, DropRequest, Dropped, ListRequest, Listed,
@@ -44,9 +44,11 @@ pub(super) async fn register(components: &Components, json: &[u8]) -> Result<Byt
         traits: request.traits,
         handles: request.handles,
     };
-    let (records, caller) = (components.records(), components.caller.clone());
-    let registered = to_its_end(async move { records.register(&caller, registration).await });
-    body::write(&record(&*registered.await?)?)
+    let registered = components
+        .records()
+        .register(&components.caller, registration)
+        .await?;
+    body::write(&record(&registered)?)
 }
 
 /// Action `lookup`.
@@ -63,10 +65,11 @@ pub(super) async fn alter(components: &Components, json: &[u8]) -> Result<Bytes>
     let dataset = components.lookup(&request.dataset, Verb::Admin).await?;
     let version = request.version.unwrap_or(dataset.version);
     let update = update(request)?;
-    let (records, caller) = (components.records(), components.caller.clone());
-    let changed =
-        to_its_end(async move { records.change(&caller, dataset.id, version, update).await });
-    body::write(&record(&*changed.await?)?)
+    let changed = components
+        .records()
+        .change(&components.caller, dataset.id, version, update)
+        .await?;
+    body::write(&record(&changed)?)
 }
 
 /// The one change that is asked for.
@@ -105,8 +108,10 @@ pub(super) async fn forget(components: &Components, json: &[u8]) -> Result<Bytes
         .known(&request.dataset.parse()?, Verb::Admin)
         .await?;
     let (id, version) = (dataset.id, request.version.unwrap_or(dataset.version));
-    let (records, caller) = (components.records(), components.caller.clone());
-    let leaving = to_its_end(async move { records.forget(&caller, id, version).await }).await?;
+    let leaving = components
+        .records()
+        .forget(&components.caller, id, version)
+        .await?;
     body::write(&Dropped {
         id,
         bytes: leaving.bytes,

@@ -7,29 +7,20 @@ Several processes put at once, because what a put costs is the disk's time. Prin
 """
 
 import multiprocessing
-import pathlib
-import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.flight as flight
 
-DOCS = pathlib.Path(__file__).resolve().parents[3] / "docs" / "flight.md"
+from documented import documented
+
 SCHEMA = pa.schema([pa.field("n", pa.int64(), nullable=False), pa.field("text", pa.string())])
 WRITER = "many"
 PARTITIONS = 4
 ROWS = 10
 PROCESSES = 4
 THREADS = 8
-
-
-def documented():
-    """The examples of docs/flight.md as a namespace."""
-    namespace = {}
-    for code in re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)[:2]:
-        exec(compile(code, str(DOCS), "exec"), namespace)
-    return namespace
 
 
 def put(job):
