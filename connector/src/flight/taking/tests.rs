@@ -22,13 +22,20 @@ fn schema(fields: Vec<(&str, DataType, bool)>) -> SchemaRef {
 }
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    let rows = columns.first().map_or(0, |(_, array)| array.len());
+    batch_of(rows, columns)
+}
+
+/// Rows that may be without columns.
+fn batch_of(rows: usize, columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     let fields = columns
         .iter()
         .map(|(name, array)| Field::new(*name, array.data_type().clone(), true));
     let schema = Schema::new(fields.collect::<Vec<_>>());
-    RecordBatch::try_new(
+    RecordBatch::try_new_with_options(
         Arc::new(schema),
         columns.into_iter().map(|(_, array)| array).collect(),
+        &RecordBatchOptions::new().with_row_count(Some(rows)),
     )
     .unwrap()
 }
@@ -156,6 +163,23 @@ fn columns_that_are_filled_are_counted_before_they_are_made() {
     assert!(fit::bytes_of(&made) <= taking.bytes(&pieces[0]));
 }
 
+#[test]
+fn rows_without_a_column_are_rows_of_nulls() {
+    let wanted = schema(vec![
+        ("a", DataType::Int64, true),
+        ("b", DataType::Utf8, true),
+    ]);
+    for rows in [0, 1, 70_000] {
+        let made = taken(&wanted, &batch_of(rows, Vec::new()), BY_NAME).unwrap();
+        let nulls: Vec<usize> = made
+            .columns()
+            .iter()
+            .map(|column| column.null_count())
+            .collect();
+        assert_eq!((made.num_rows(), nulls), (rows, vec![rows, rows]));
+    }
+}
+
 mod property {
     use super::*;
     use proptest::prelude::*;
@@ -203,8 +227,7 @@ mod property {
                 false => names[*index].clone(),
             }).collect();
             let columns = kept.iter().zip(&shown).map(|(index, name)| (name.as_str(), narrow(*index)));
-            let given = batch(columns.collect());
-            prop_assume!(given.num_columns() > 0);
+            let given = batch_of(values.len(), columns.collect());
             let profile = if spark { Profile::Spark4 } else { Profile::Flink2 };
             let made = taken(&wanted, &given, Columns { profile, ..BY_NAME }).unwrap();
             for (index, (to, _)) in pairs().iter().enumerate() {
